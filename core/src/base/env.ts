@@ -1,0 +1,37 @@
+/**
+ * What core takes from its surroundings: environment variables and the host's name. No other file in core reads
+ * them, so that everything else behaves the same wherever it runs.
+ */
+import { hostname } from "node:os";
+import { createError, show } from "./errors.js";
+
+const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** Returns an environment variable, or undefined if it is absent or empty. */
+export function readEnv(name: string): string | undefined {
+  const value = process.env[name];
+  return value === "" ? undefined : value;
+}
+
+/**
+ * Returns the name of this Node: `given`, else NODE_ID, else the host's name.
+ *
+ * It becomes the text of a Segment, so a name that does not fit is refused rather than changed: two hosts whose
+ * names differ only in what a change removes would write one Segment.
+ *
+ * Errors: MR_INVALID_OPTION unless it is 1 to 64 of A-Z a-z 0-9 . _ -.
+ */
+export function resolveNodeId(given?: string): string {
+  const fromEnv = readEnv("NODE_ID");
+  if (given !== undefined) return checkNodeId(given, "nodeId");
+  if (fromEnv !== undefined) return checkNodeId(fromEnv, "NODE_ID (environment)");
+  return checkNodeId(hostname(), "nodeId (from the host's name; set NODE_ID)");
+}
+
+function checkNodeId(value: string, path: string): string {
+  if (NODE_ID.test(value)) return value;
+  throw createError("MR_INVALID_OPTION", {
+    path,
+    problem: `expected 1 to 64 of A-Z a-z 0-9 . _ -, got ${show(value)}`,
+  });
+}

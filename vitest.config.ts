@@ -1,0 +1,44 @@
+/**
+ * Which tests exist, as Vitest projects. Unit tests run from source; everything else reaches core through its
+ * doors, and so runs the same `dist` that users install: build before you test.
+ *
+ * What must and must not compile (test/types) is no project here: `tsc -b` is its judge.
+ */
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+/** One project: its name, where its tests sit, and how long one test may take. */
+function project(name: string, include: string[], limits: { timeoutMs: number; redis: boolean }) {
+  return {
+    extends: true,
+    test: {
+      name,
+      include,
+      testTimeout: limits.timeoutMs,
+      hookTimeout: limits.timeoutMs,
+      globalSetup: limits.redis ? ["test/helper/redis-global-setup.ts"] : [],
+    },
+  } satisfies TestProjectInlineConfiguration;
+}
+
+export default defineConfig({
+  // Node 20 knows no `await using`: the same target as tsconfig.base.json.
+  oxc: { target: "es2022" },
+  test: {
+    exclude: ["**/node_modules/**", "**/dist/**", "test/layers/fixture/**"],
+    // A process per file: worker threads, native handles and leaked timers of one file cannot reach the next.
+    pool: "forks",
+    passWithNoTests: true,
+    projects: [
+      project("unit", ["core/src/**/*.test.ts", "scripts/src/**/*.test.ts", "test/checker/**/*.test.ts"], {
+        timeoutMs: 10_000,
+        redis: false,
+      }),
+      project("conformance", ["test/conformance/**/*.test.ts"], { timeoutMs: 20_000, redis: true }),
+      project("integration", ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"], {
+        timeoutMs: 60_000,
+        redis: true,
+      }),
+      project("sim", ["test/sim/**/*.test.ts"], { timeoutMs: 120_000, redis: true }),
+    ],
+  },
+});
