@@ -6,14 +6,14 @@ import { EXTENSION, float, floatBytes, isLittleEndian, PAYLOAD_DEPTH_MAX } from 
 import { createError, type MillraceError } from "./errors.js";
 
 /**
- * Turns bytes made by `encode` back into the value. The value shares no memory with the bytes.
+ * Turns bytes made by `encode`, from index `from` on, back into the value. The value shares no memory with the bytes.
  *
  * Errors: MR_DECODE if the bytes are anything but one whole payload. Bytes from strangers are safe to read: no code
  * of theirs runs, a key `__proto__` is a plain property, memory used is in proportion to the bytes.
  */
-export function decode(bytes: Uint8Array): unknown {
+export function decode(bytes: Uint8Array, from = 0): unknown {
   src = bytes;
-  pos = 0;
+  pos = from;
   end = bytes.length;
   whole = null;
   try {

@@ -26,24 +26,26 @@ export const PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
  * without prototype as an ordinary one. `toJSON` is not called.
  *
  * `what` names the value in messages ("input"). Later calls never write to these bytes; but small ones share a
- * block of memory, so do not transfer their `buffer` elsewhere.
+ * block of memory, so do not transfer their `buffer` elsewhere. `headBytes` are left free before the payload, for
+ * the caller to fill: a record around a payload then needs no second buffer. They do not count towards `bytesMax`.
  *
  * Errors: MR_NOT_SERIALISABLE naming the path · MR_TOO_LARGE above `bytesMax`.
  */
-export function encode(value: unknown, what = "payload", bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
-  if (isWriting) return encodeInside(value, what, bytesMax);
+export function encode(value: unknown, what = "payload", bytesMax = PAYLOAD_BYTES_MAX, headBytes = 0): Buffer {
+  if (isWriting) return encodeInside(value, what, bytesMax, headBytes);
   isWriting = true;
   start = at;
-  limit = bytesMax;
+  head = headBytes;
+  limit = bytesMax + headBytes;
   let isDone = false;
   try {
+    makeRoom(headBytes);
+    at += headBytes;
     write(value, 0);
     if (at - start > limit) throw tooLarge(at - start);
     isDone = true;
     // A buffer grown for one payload may be far too large to keep for it.
-    return out === block || at > out.length * 0.75
-      ? out.subarray(start, at)
-      : Uint8Array.prototype.slice.call(out, 0, at);
+    return out === block || at > out.length * 0.75 ? out.subarray(start, at) : Buffer.from(out.subarray(0, at)); // copies
   } catch (error) {
     throw explain(error, value, what);
   } finally {
@@ -72,6 +74,8 @@ let at = 0;
 /** Where the payload being written begins in `out`. */
 let start = 0;
 let limit = 0;
+/** How much of what is written belongs to the caller. */
+let head = 0;
 let isWriting = false;
 /** Keys from the whole value down to the part being written; only the first `depth` count. */
 const trail: (string | number)[] = [];
@@ -356,16 +360,16 @@ function makeRoom(bytes: number): void {
 }
 
 /** A getter or Proxy in a payload may call encode again: that call gets a state of its own. */
-function encodeInside(value: unknown, what: string, bytesMax: number): Uint8Array {
-  const outer = { block, blockAt, out, at, start, limit, trail: trail.slice() };
+function encodeInside(value: unknown, what: string, bytesMax: number, headBytes: number): Buffer {
+  const outer = { block, blockAt, out, at, start, limit, head, trail: trail.slice() };
   block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   out = block;
   at = 0;
   isWriting = false;
   try {
-    return encode(value, what, bytesMax);
+    return encode(value, what, bytesMax, headBytes);
   } finally {
-    ({ block, blockAt, out, at, start, limit } = outer);
+    ({ block, blockAt, out, at, start, limit, head } = outer);
     trail.splice(0, trail.length, ...outer.trail);
     isWriting = true;
   }
@@ -374,13 +378,13 @@ function encodeInside(value: unknown, what: string, bytesMax: number): Uint8Arra
 const TOO_DEEP = `it is nested deeper than ${PAYLOAD_DEPTH_MAX} levels`;
 
 function tooLarge(bytes: number): MillraceError {
-  return createError("MR_TOO_LARGE", { path: "the payload", bytes, bytesMax: limit });
+  return createError("MR_TOO_LARGE", { path: "the payload", bytes: bytes - head, bytesMax: limit - head });
 }
 
 /** Turns what was thrown while writing into the error the caller sees. */
 function explain(thrown: unknown, value: unknown, what: string): MillraceError {
   if (isMillraceError(thrown, "MR_TOO_LARGE")) {
-    return createError("MR_TOO_LARGE", { path: what, bytes: thrown.details.bytes, bytesMax: limit });
+    return createError("MR_TOO_LARGE", { path: what, bytes: thrown.details.bytes, bytesMax: limit - head });
   }
   if (thrown instanceof Refusal) {
     const circle = thrown.reason === TOO_DEEP ? findCircle(value) : null;

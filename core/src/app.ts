@@ -1,0 +1,525 @@
+/**
+ * The App (elsewhere: namespace, client, worker): declares Steps, enqueues their Operations, runs them here if started.
+ *
+ * Life: `new` (declare; no I/O) → `ready` (the store is open; by the first call that needs it) → `started` (executes)
+ * → `stopping` → back to `ready`; `closed` from anywhere, for good. The only chooser of a store.
+ */
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { type AppEvents, EventHub } from "./app-events.js";
+import {
+  type AppOptions,
+  type EnqueueOptions,
+  type ResolvedEnqueue,
+  resolveAppOptions,
+  resolveEnqueueOptions,
+} from "./app-options.js";
+import { type Clock, systemClock } from "./base/clock.js";
+import { encode } from "./base/codec.js";
+import type { Duration } from "./base/duration.js";
+import { parseDuration } from "./base/duration.js";
+import { resolveNodeId } from "./base/env.js";
+import { createError, show } from "./base/errors.js";
+import { newIncarnation } from "./base/id.js";
+import { type Logger, silentLogger } from "./base/log.js";
+import { checkName } from "./base/names.js";
+import { type Random, systemRandom } from "./base/random.js";
+import { tryPlaceId } from "./engine/dot.js";
+import { encodeEnvelope } from "./engine/envelope.js";
+import type { Store } from "./engine/store.js";
+import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
+import { Handle, type Outcome, type WaitOptions } from "./handle.js";
+import { makeStore, type OpenStoreOptions } from "./open-store.js";
+import { type Counters, createCounters } from "./queue/counters.js";
+import { Producer } from "./queue/producer.js";
+import { type ResendContext, resend } from "./queue/resend.js";
+import { Segments } from "./queue/segments.js";
+import { Waiters } from "./queue/waiters.js";
+import { QueueFace } from "./queue-face.js";
+import type { Reach } from "./reach.js";
+import { type AnyStep, makeStep, type Step } from "./step.js";
+import { Bulk, BulkSubmission, SingleSubmission } from "./submission.js";
+import { Registry } from "./workflow/registry.js";
+import { validate } from "./workflow/schema.js";
+import { defineStep, type StepDefinition, type StepFunction, type StepOptions } from "./workflow/step.js";
+
+/** Where an App is in its life. */
+export type AppState = "new" | "ready" | "started" | "stopping" | "closed";
+
+/** What tests may put in the place of the real world; see testing/. */
+export interface AppWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly times: ForemanTimes;
+  readonly makeStore: (options: OpenStoreOptions) => Promise<Store>;
+  /** Awaited between the acknowledgement of a single enqueue and its handle. */
+  readonly afterEnqueue?: () => Promise<void>;
+}
+
+/** The method by which testing/ changes an App's world before it is used. */
+export const SETTLE_IN = Symbol("millrace.settleIn");
+
+/** Counters of an App with what it has at hand right now. */
+export type AppMetrics = ReturnType<Counters["snapshot"]> & { readonly running: number; readonly buffered: number };
+
+interface Opened {
+  readonly store: Store;
+  readonly producer: Producer;
+  readonly segments: Segments;
+  readonly waiters: Waiters;
+  readonly context: ResendContext;
+}
+
+const BULK_CHUNK = 1_000;
+const BULK_AHEAD = 16 * BULK_CHUNK;
+const DRAIN_DEFAULT = "30s";
+/** How long `close` waits for enqueues that have no answer yet. */
+const CLOSE_WAIT_MS = 5_000;
+
+/** A named set of Steps with its own Queues. `await using app = new App()` stops and closes it at the end of the block. */
+export class App implements AsyncDisposable {
+  readonly id: string;
+  /** This process's Segment: NODE_ID or the host name. */
+  readonly nodeId: string;
+  readonly #options: ReturnType<typeof resolveAppOptions>;
+  readonly #registry = new Registry();
+  readonly #log: Logger;
+  readonly #counters = createCounters();
+  readonly #events = new EventHub();
+  readonly #reach: Reach;
+  #world: AppWorld = { clock: systemClock, random: systemRandom, times: FOREMAN_TIMES, makeStore };
+  #state: AppState = "new";
+  #opening: Promise<Opened> | null = null;
+  #opened: Opened | null = null;
+  #incarnation = "";
+  #foreman: Foreman | null = null;
+  #starting: Promise<void> | null = null;
+  #stopping: Promise<StopReport> | null = null;
+  #closing: Promise<void> | null = null;
+
+  /** Checks the options; does no I/O. Errors: MR_INVALID_OPTION. */
+  constructor(options: AppOptions = {}) {
+    this.#options = resolveAppOptions(options);
+    this.id = this.#options.id;
+    this.nodeId = resolveNodeId(this.#options.nodeId);
+    this.#log = ((this.#options.logger as Logger | undefined) ?? silentLogger).child({ app: this.id }); // a logger, by its row
+    this.#reach = {
+      opened: async (method) => void (await this.#open(method)),
+      store: () => this.#need().store,
+      waiters: () => this.#need().waiters,
+      clock: () => this.#world.clock,
+      call: (call) => {
+        const { context, store } = this.#need();
+        return resend(context, this.#options.network.timeout, () => call(store));
+      },
+    };
+  }
+
+  /** Where it is in its life. */
+  get state(): AppState {
+    return this.#state;
+  }
+
+  /**
+   * Declares a Step: a name, a function and how its Operations are treated. The Step enqueues itself.
+   *
+   * Errors: MR_INVALID_NAME, MR_INVALID_OPTION, MR_DUPLICATE_NAME.
+   */
+  step<S extends StandardSchemaV1, O>(
+    name: string,
+    options: StepOptions & { readonly input: S },
+    fn: StepFunction<StandardSchemaV1.InferOutput<S>, O>,
+  ): Step<StandardSchemaV1.InferInput<S>, O>;
+  step<I, O>(name: string, options: StepOptions & { readonly input?: never }, fn: StepFunction<I, O>): Step<I, O>;
+  step<I, O>(name: string, fn: StepFunction<I, O>): Step<I, O>;
+  step(name: string, optionsOrFn: unknown, fn?: unknown): AnyStep {
+    const isShort = typeof optionsOrFn === "function" && fn === undefined;
+    const options = isShort ? undefined : optionsOrFn;
+    const definition = defineStep(name, options, isShort ? optionsOrFn : fn, this.#options.defaults);
+    this.#registry.register(definition);
+    return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
+  }
+
+  /** The same as `step`: a task is a Step whose Operations stand alone. */
+  task: App["step"] = this.step;
+
+  /**
+   * Enqueues one Operation; resolves when the store has it.
+   *
+   * Calls of the same tick travel together. Errors: MR_UNKNOWN_TARGET, MR_INVALID_INPUT, MR_INVALID_OPTION,
+   * MR_NOT_SERIALISABLE, MR_TOO_LARGE (nothing was stored) · MR_STORE_UNAVAILABLE, MR_STORE_FULL (refused) ·
+   * MR_INDETERMINATE (unknown; names the id) · MR_APP_CLOSED.
+   */
+  enqueue<I, O>(target: Step<I, O>, input: I, options?: EnqueueOptions): Promise<Handle<O>>;
+  enqueue(target: string, input: unknown, options?: EnqueueOptions): Promise<Handle>;
+  async enqueue(target: AnyStep | string, input: unknown, options?: EnqueueOptions): Promise<Handle> {
+    return await this.#enqueue(this.#resolve(target), input, options);
+  }
+
+  /**
+   * Enqueues many Operations of one Step, in order; resolves when each has its answer.
+   *
+   * `handles[i]` is the handle of the i-th input, or the error that refused it; the others go on. Takes any iterable
+   * and holds at most 16,000 unanswered inputs at a time.
+   * Errors: MR_UNKNOWN_TARGET, MR_INVALID_OPTION, MR_APP_CLOSED.
+   */
+  enqueueMany<I, O>(
+    target: Step<I, O>,
+    inputs: Iterable<I>,
+    options?: EnqueueOptions,
+  ): Promise<{ readonly handles: (Handle<O> | Error)[] }>;
+  enqueueMany(
+    target: string,
+    inputs: Iterable<unknown>,
+    options?: EnqueueOptions,
+  ): Promise<{ readonly handles: (Handle | Error)[] }>;
+  async enqueueMany(
+    target: AnyStep | string,
+    inputs: Iterable<unknown>,
+    options?: EnqueueOptions,
+  ): Promise<{ readonly handles: (Handle | Error)[] }> {
+    const step = this.#resolve(target);
+    const resolved = options === undefined ? null : resolveEnqueueOptions(options);
+    const { producer } = await this.#open("enqueueMany");
+    const bulk = new Bulk((laneName, counter) => this.#handle(laneName, counter));
+    for (const input of inputs) {
+      const index = bulk.reserve();
+      try {
+        const checked = this.#check(step, input, resolved);
+        this.#push(
+          producer,
+          step,
+          resolved,
+          new BulkSubmission(
+            this.#pack(step, checked instanceof Promise ? await checked : checked, resolved),
+            bulk,
+            index,
+          ),
+        );
+      } catch (error) {
+        bulk.refuse(index, error as Error); // validation, codec and options throw errors only
+      }
+      if (bulk.unanswered >= BULK_AHEAD) await bulk.whenBelow(BULK_AHEAD / 2);
+    }
+    await bulk.whenBelow(1);
+    return { handles: bulk.handles };
+  }
+
+  /** Enqueues and waits for the result. Errors: those of `enqueue` and of `Handle.result`. */
+  run<I, O>(target: Step<I, O>, input: I, options?: EnqueueOptions): Promise<O>;
+  run(target: string, input: unknown, options?: EnqueueOptions): Promise<unknown>;
+  async run(target: AnyStep | string, input: unknown, options?: EnqueueOptions): Promise<unknown> {
+    const handle = await this.#enqueue(this.#resolve(target), input, options);
+    return await handle.result();
+  }
+
+  /** Enqueues for later: the same as `enqueue` with `delay`. */
+  async delay<I, O>(target: Step<I, O>, input: I, by: Duration, options: EnqueueOptions = {}): Promise<Handle<O>> {
+    return await this.enqueue(target, input, { ...options, delay: by });
+  }
+
+  /** Enqueues for a moment: the same as `enqueue` with `at`. */
+  async at<I, O>(target: Step<I, O>, input: I, when: Date | string, options: EnqueueOptions = {}): Promise<Handle<O>> {
+    return await this.enqueue(target, input, { ...options, at: when });
+  }
+
+  /** Returns a handle for an id that was kept. Errors: MR_NOT_FOUND if the text is no id; whether it exists is read later. */
+  handle<O = unknown>(id: string): Handle<O> {
+    const placed = tryPlaceId(id);
+    if (placed === null) throw createError("MR_NOT_FOUND", { kind: "id", id: show(id) });
+    return new Handle<O>(this.#reach, placed.segment, placed.dot.laneName, placed.dot.counter);
+  }
+
+  /**
+   * Waits for all handles, in order. With `settle`, gives how each ended instead of throwing at the first failure.
+   *
+   * Errors: those of `Handle.result`, without `settle`; WaitTimeout.
+   */
+  gather<O>(handles: readonly Handle<O>[], options: WaitOptions & { readonly settle: true }): Promise<Outcome<O>[]>;
+  gather<O>(handles: readonly Handle<O>[], options?: WaitOptions & { readonly settle?: false }): Promise<O[]>;
+  async gather<O>(
+    handles: readonly Handle<O>[],
+    options: WaitOptions & { readonly settle?: boolean } = {},
+  ): Promise<(O | Outcome<O>)[]> {
+    const { settle, ...wait } = options;
+    return await Promise.all(handles.map((handle) => (settle === true ? handle.wait(wait) : handle.result(wait))));
+  }
+
+  /** A Queue's face: pause, resume, counts, dead letters. Errors: MR_INVALID_NAME. */
+  queue(name: string): QueueFace {
+    return new QueueFace(this.#reach, checkName(name, "Queue"));
+  }
+
+  /**
+   * Listens to what Operations of this process do, after the store has acknowledged it; returns a function that ends it.
+   *
+   * A listener cannot delay or fail work: it is called after the fact, and what it throws is logged.
+   */
+  on<Name extends keyof AppEvents>(event: Name, listener: (payload: AppEvents[Name]) => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** Counters since this App was made, and what runs now. */
+  metrics(): AppMetrics {
+    const load = this.#foreman?.load ?? { running: 0, buffered: 0 };
+    return { ...this.#counters.snapshot(), ...load };
+  }
+
+  /** The Steps declared, by name. */
+  get registry(): { has(name: string): boolean; list(): readonly string[] } {
+    const registry = this.#registry;
+    return { has: (name) => registry.has(name), list: () => registry.list().map((step) => step.name) };
+  }
+
+  /**
+   * Opens the store and runs Operations on this thread until `stop`. Starting twice is the same as once.
+   *
+   * Errors: MR_MODULE_REQUIRED for a blocking Step (it would block this thread) · MR_STORE_UNSAFE, MR_STORE_LOCKED,
+   * MR_STORE_VERSION, MR_STORE_CORRUPT, MR_STORE_UNAVAILABLE · MR_APP_CLOSED.
+   */
+  async start(): Promise<void> {
+    if (this.#stopping !== null) await this.#stopping;
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = null;
+      throw error;
+    });
+    await this.#starting;
+  }
+
+  /**
+   * Stops gracefully: claims nothing new, lets running work finish for `drain` (default 30 s), gives the rest back
+   * without spending an Attempt. Stopping what is not started resolves. Errors: MR_INVALID_OPTION.
+   */
+  async stop(options: { readonly drain?: Duration } = {}): Promise<StopReport> {
+    const drainMs = parseDuration(options.drain ?? DRAIN_DEFAULT, "stop.drain");
+    await this.#starting?.catch(() => undefined);
+    const foreman = this.#foreman;
+    if (foreman === null) return this.#stopping ?? { released: 0, isForced: false };
+    this.#foreman = null;
+    this.#state = "stopping";
+    this.#stopping = foreman.stop(drainMs).finally(() => {
+      this.#stopping = null;
+      this.#starting = null;
+      if (this.#state === "stopping") this.#state = "ready";
+    });
+    return await this.#stopping;
+  }
+
+  /** Stops, then lets go of the store. Closing twice is the same as once; any other use afterwards gives MR_APP_CLOSED. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /** Closes at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** For testing/: puts parts of another world in place, gives the Steps. Errors: MR_APP_STATE once the App was used. */
+  [SETTLE_IN](world: Partial<AppWorld>): Registry {
+    if (this.#state !== "new" || this.#opening !== null) {
+      throw createError("MR_APP_STATE", {
+        app: this.id,
+        state: this.#state,
+        method: "createTestApp",
+        expected: "unused",
+      });
+    }
+    this.#world = { ...this.#world, ...world };
+    return this.#registry;
+  }
+
+  async #start(): Promise<void> {
+    for (const step of this.#registry.list()) {
+      if (step.kind === "blocking") throw createError("MR_MODULE_REQUIRED", { step: step.name });
+    }
+    const { context, segments } = await this.#open("start");
+    const { workers } = this.#options;
+    const ofSteps = [...new Set(this.#registry.list().map((step) => step.queue))];
+    const queues = (workers.queues as readonly string[] | undefined) ?? (ofSteps.length > 0 ? ofSteps : ["async"]); // names, by its row
+    const foreman = new Foreman({
+      ...context,
+      segments,
+      registry: this.#registry,
+      log: this.#log,
+      owner: this.#incarnation,
+      queues,
+      slots: workers.asyncWorkers * workers.slots,
+      times: this.#world.times,
+      settled: (attempt, kind, value) => this.#events.settled(attempt, kind, value),
+    });
+    this.#foreman = foreman;
+    this.#state = "started";
+    try {
+      await foreman.start();
+    } catch (error) {
+      this.#foreman = null;
+      this.#state = "ready";
+      await foreman.stop(0);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state !== "closed") await this.stop();
+    const opened = this.#opened ?? (await this.#opening?.catch(() => null)) ?? null;
+    this.#state = "closed";
+    if (opened === null) return;
+    const { clock } = this.#world;
+    const deadlineMs = clock.monotonicMs() + CLOSE_WAIT_MS;
+    while (opened.producer.backlog > 0 && clock.monotonicMs() < deadlineMs) {
+      await new Promise<void>((resolve) => {
+        clock.setTimer(1, resolve);
+      });
+    }
+    opened.producer.end(this.#closedError("enqueue"));
+    opened.waiters.end(this.#closedError("wait"));
+    await opened.store.close();
+  }
+
+  #need(): Opened {
+    if (this.#opened === null || this.#state === "closed") throw this.#closedError("this call");
+    return this.#opened;
+  }
+
+  #open(method: string): Promise<Opened> {
+    if (this.#state === "closed" || this.#closing !== null) return Promise.reject(this.#closedError(method));
+    this.#opening ??= this.#openStore().catch((error: unknown) => {
+      this.#opening = null; // what was wrong may be mended: the next call tries again
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #openStore(): Promise<Opened> {
+    const { clock, random } = this.#world;
+    const url = this.#options.store;
+    const store = await this.#world.makeStore({
+      url,
+      app: this.id,
+      durability: this.#options.durability,
+      clock,
+      random,
+      logger: this.#log,
+    });
+    await store.open();
+    try {
+      const context = { store, clock, random, counters: this.#counters };
+      await store.openSegment(this.nodeId);
+      this.#incarnation = newIncarnation(random);
+      const segments = new Segments(store);
+      segments.view(this.nodeId);
+      const waiters = new Waiters(context);
+      const producer = new Producer({
+        ...context,
+        segment: this.nodeId,
+        incarnation: this.#incarnation,
+        timeoutMs: this.#options.network.timeout,
+      });
+      store.listen({
+        bell: (segment) => this.#foreman?.bell(segment),
+        settled: (outcome) => waiters.settle(outcome),
+        progressed: (id, value) => waiters.progress(id, value),
+        marked: (segment, owner) => {
+          if (owner === this.#incarnation) this.#foreman?.marked(segment);
+        },
+        restored: () => {
+          waiters.readAll();
+          this.#foreman?.restored();
+        },
+      });
+      this.#opened = { store, producer, segments, waiters, context };
+      if (this.#state === "new") this.#state = "ready";
+      return this.#opened;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  #resolve(target: AnyStep | string): StepDefinition {
+    const name = typeof target === "string" ? target : target.definition.name;
+    return this.#registry.get(name);
+  }
+
+  #enqueue(step: StepDefinition, input: unknown, options: EnqueueOptions | undefined): Promise<Handle> {
+    try {
+      const resolved = options === undefined ? null : resolveEnqueueOptions(options);
+      const checked = this.#check(step, input, resolved);
+      if (checked instanceof Promise || this.#opened === null || this.#closing !== null) {
+        return this.#enqueueLater(step, checked, resolved);
+      }
+      return this.#submit(this.#opened.producer, step, checked, resolved);
+    } catch (error) {
+      return Promise.reject(error as Error); // validation, codec and options throw errors only
+    }
+  }
+
+  async #enqueueLater(step: StepDefinition, checked: unknown, resolved: ResolvedEnqueue | null): Promise<Handle> {
+    const { producer } = await this.#open("enqueue");
+    return await this.#submit(producer, step, await checked, resolved);
+  }
+
+  #check(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): unknown {
+    if (step.input === null || resolved?.validate === false) return input;
+    return validate(step.input, input, step.name);
+  }
+
+  #submit(producer: Producer, step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Promise<Handle> {
+    const body = this.#pack(step, input, resolved);
+    const handle = new Promise<Handle>((resolve, reject) => {
+      const accept = (laneName: string, counter: number) => resolve(this.#handle(laneName, counter));
+      this.#push(producer, step, resolved, new SingleSubmission(body, accept, reject));
+    });
+    const { afterEnqueue } = this.#world;
+    return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));
+  }
+
+  #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Uint8Array {
+    const overrides = resolved === null ? null : overridesOf(resolved);
+    return encodeEnvelope(step.name, this.#world.clock.nowMs(), overrides, input);
+  }
+
+  /** The fast path unless a priority, a delay or a moment asks for a record of its own. */
+  #push(
+    producer: Producer,
+    step: StepDefinition,
+    resolved: ResolvedEnqueue | null,
+    submission: SingleSubmission | BulkSubmission,
+  ): void {
+    const queue = resolved?.queue ?? step.queue;
+    const priority = resolved?.priority ?? step.priority;
+    const delayMs = resolved?.delay;
+    const atMs = resolved?.at as number | undefined; // milliseconds, by its row
+    if (priority === 0 && delayMs === undefined && atMs === undefined) return producer.push(queue, submission);
+    const due = delayMs !== undefined ? { in: delayMs } : atMs !== undefined ? { at: atMs } : null;
+    producer.pushFull({
+      body: submission.body,
+      queue,
+      priority,
+      due,
+      accepted: (laneName, counter) => {
+        if (delayMs !== undefined) this.#foreman?.expect(this.nodeId, delayMs);
+        if (atMs !== undefined) this.#foreman?.expect(this.nodeId, atMs - this.#world.clock.nowMs());
+        submission.accepted(laneName, counter);
+      },
+      refused: (error) => submission.refused(error),
+    });
+  }
+
+  #handle(laneName: string, counter: number): Handle {
+    return new Handle(this.#reach, this.nodeId, laneName, counter);
+  }
+
+  #closedError(method: string): Error {
+    return createError("MR_APP_CLOSED", { app: this.id, method });
+  }
+}
+
+/** The options that travel with the Operation, as codec bytes; null if there are none. */
+function overridesOf(resolved: ResolvedEnqueue): Uint8Array | null {
+  const { retries, timeout: timeoutMs, tags } = resolved;
+  if (retries === undefined && timeoutMs === undefined && tags === undefined) return null;
+  return encode({ retries, timeoutMs, tags }, "options");
+}

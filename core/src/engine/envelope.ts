@@ -1,0 +1,97 @@
+/**
+ * The bytes an Operation is enqueued as, opaque to every store: which Step, since when, with what overrides and input.
+ *
+ *   ┌ 1 B ────────────────┬ n B ──┬ 5 B ──────────────┬ 2 B + m B (if flagged) ┬ rest ────┐
+ *   │ flag · length n - 1 │ Step  │ ms since EPOCH_MS │ length m · overrides   │ payload  │
+ *   └─────────────────────┴───────┴───────────────────┴────────────────────────┴──────────┘
+ *
+ * A waiting Operation costs 6 + n bytes beyond its payload here (plus what the store adds). Step names are ASCII.
+ * The enqueue time is the producer's wall clock: for people and latency figures only, it decides nothing.
+ */
+import { invariant } from "../base/assert.js";
+import { encode, PAYLOAD_BYTES_MAX } from "../base/codec.js";
+import { createError } from "../base/errors.js";
+
+/** Start of the 40-bit millisecond clock inside envelopes: 2020-01-01T00:00:00Z; it lasts until 2054. */
+export const EPOCH_MS = Date.UTC(2020, 0, 1);
+
+const OPTIONS_FLAG = 0x80;
+const TWO_32 = 2 ** 32;
+
+/** What an envelope carries. `overrides` are codec bytes of per-call options, null if there are none. */
+export interface Envelope {
+  readonly step: string;
+  readonly enqueuedAtMs: number;
+  readonly overrides: Uint8Array | null;
+  /** Where the payload (codec bytes) begins. */
+  readonly payloadAt: number;
+}
+
+/** Writes milliseconds since 1970 as 5 bytes since EPOCH_MS, big-endian; times outside the range are clamped. */
+export function writeTime40(target: Buffer, timeMs: number, offset: number): void {
+  const since = Math.min(Math.max(0, Math.round(timeMs) - EPOCH_MS), 2 ** 40 - 1);
+  target[offset] = Math.floor(since / TWO_32);
+  target.writeUInt32BE(since % TWO_32, offset + 1);
+}
+
+/** Reads what `writeTime40` wrote. */
+export function readTime40(source: Buffer, offset: number): number {
+  return EPOCH_MS + source.readUInt8(offset) * TWO_32 + source.readUInt32BE(offset + 1);
+}
+
+/**
+ * Encodes an envelope around an input. `step` is 1…128 ASCII characters (names.ts), `overrides` below 64 KiB.
+ *
+ * Errors: MR_NOT_SERIALISABLE, MR_TOO_LARGE: see codec.ts.
+ */
+export function encodeEnvelope(
+  step: string,
+  enqueuedAtMs: number,
+  overrides: Uint8Array | null,
+  input: unknown,
+): Buffer {
+  invariant(step.length > 0 && step.length <= OPTIONS_FLAG, "a Step name has 1…128 characters");
+  const bytes = encode(
+    input,
+    "input",
+    PAYLOAD_BYTES_MAX,
+    6 + step.length + (overrides === null ? 0 : 2 + overrides.length),
+  );
+  bytes[0] = (step.length - 1) | (overrides === null ? 0 : OPTIONS_FLAG);
+  bytes.write(step, 1, "latin1");
+  writeTime40(bytes, enqueuedAtMs, 1 + step.length);
+  if (overrides !== null) {
+    bytes.writeUInt16BE(overrides.length, 6 + step.length);
+    bytes.set(overrides, 8 + step.length);
+  }
+  return bytes;
+}
+
+/** Views bytes as a Buffer without copying. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Decodes an envelope; `overrides` is a view into `bytes`. Errors: MR_DECODE when it is cut or malformed. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const source = asBuffer(bytes);
+  const first = source[0] ?? 0;
+  const nameLength = (first & (OPTIONS_FLAG - 1)) + 1;
+  let at = 6 + nameLength;
+  if (source.length < at) throw cutShort(source.length);
+  const step = source.toString("latin1", 1, 1 + nameLength);
+  const enqueuedAtMs = readTime40(source, 1 + nameLength);
+  let overrides: Uint8Array | null = null;
+  if ((first & OPTIONS_FLAG) !== 0) {
+    if (source.length < at + 2) throw cutShort(source.length);
+    const length = source.readUInt16BE(at);
+    overrides = source.subarray(at + 2, at + 2 + length);
+    at += 2 + length;
+    if (source.length < at) throw cutShort(source.length);
+  }
+  return { step, enqueuedAtMs, overrides, payloadAt: at };
+}
+
+function cutShort(bytes: number): Error {
+  return createError("MR_DECODE", { reason: "an envelope is cut short", at: bytes, bytes });
+}

@@ -1,0 +1,42 @@
+/**
+ * Ownership (elsewhere: visibility timeout, lock, fencing): who may end what.
+ *
+ * A Lease belongs to a Foreman's incarnation, not to an Operation. In each Segment where it holds work an
+ * incarnation raises one beat counter; whoever has seen that counter stand still for a full Lease, by its own
+ * monotonic clock, may rescue all the incarnation holds there, naming the counter it saw.
+ * Pure data; imports nothing.
+ */
+
+/**
+ * Where an Operation lives inside its Segment: the dot with its middle part interned by the Segment.
+ *
+ * `lane` is the number the Segment gave to (incarnation, lane digits) when the lane was opened, 1…2^24-1;
+ * `counter` the Operation's number in that lane, 1…2^40-1.
+ */
+export interface Address {
+  readonly lane: number;
+  readonly counter: number;
+}
+
+/** Proof of a claim: the address plus the fencing token the claim got. Compared for equality, never for order. */
+export interface Held extends Address {
+  readonly token: number;
+}
+
+/** A dot without its Segment: the lane's name (`incarnation.digits`) and the number in it. */
+export interface LocalDot {
+  readonly laneName: string;
+  readonly counter: number;
+}
+
+/** Largest lane number of a Segment (24 bits). */
+export const LANE_NUMBER_MAX = 0xff_ffff;
+
+/** Largest counter of a lane (40 bits: about 35 years at 1,000 Operations a second). */
+export const LANE_COUNTER_MAX = 0xff_ffff_ffff;
+
+/** The lane digits of the full path. */
+export const FULL_PATH_DIGITS = "00";
+
+/** How long a dot of the full path is remembered after it was enqueued, at least; W in docs/store.md. */
+export const ID_MEMORY_MS = 24 * 60 * 60 * 1000;

@@ -1,0 +1,57 @@
+/**
+ * The bytes an Attempt ends with, opaque to every store: the Step, its times, and the encoded result or error.
+ *
+ *   ┌ 1 B ─────┬ n B ──┬ 5 B ─────────┬ 5 B ────────┬ rest ─────────────────────────────────┐
+ *   │ length n │ Step  │ enqueued at  │ started at  │ codec bytes: result, error or reason  │
+ *   └──────────┴───────┴──────────────┴─────────────┴───────────────────────────────────────┘
+ *
+ * Kept so that a finished Operation can still be named and timed when its envelope is gone.
+ */
+import { encode, PAYLOAD_BYTES_MAX } from "../base/codec.js";
+import { createError } from "../base/errors.js";
+import { asBuffer, readTime40, writeTime40 } from "./envelope.js";
+
+/** What an outcome carries; times are wall-clock milliseconds of the processes that enqueued and ran it. */
+export interface Outcome {
+  readonly step: string;
+  readonly enqueuedAtMs: number;
+  readonly startedAtMs: number;
+  readonly value: Uint8Array;
+}
+
+/**
+ * Encodes an outcome around a result, an error record or a reason, called `what` in messages.
+ *
+ * Errors: MR_NOT_SERIALISABLE, MR_TOO_LARGE: see codec.ts.
+ */
+export function encodeOutcome(
+  step: string,
+  enqueuedAtMs: number,
+  startedAtMs: number,
+  value: unknown,
+  what: string,
+): Buffer {
+  const bytes = encode(value, what, PAYLOAD_BYTES_MAX, 11 + step.length);
+  bytes[0] = step.length;
+  bytes.write(step, 1, "latin1");
+  writeTime40(bytes, enqueuedAtMs, 1 + step.length);
+  writeTime40(bytes, startedAtMs, 6 + step.length);
+  return bytes;
+}
+
+/** Decodes an outcome; `value` is a view into `bytes`. Errors: MR_DECODE when it is cut or malformed. */
+export function decodeOutcome(bytes: Uint8Array): Outcome {
+  const source = asBuffer(bytes);
+  const nameLength = source[0] ?? 0;
+  if (source.length < 11 + nameLength) throw cutShort(source.length);
+  return {
+    step: source.toString("latin1", 1, 1 + nameLength),
+    enqueuedAtMs: readTime40(source, 1 + nameLength),
+    startedAtMs: readTime40(source, 6 + nameLength),
+    value: source.subarray(11 + nameLength),
+  };
+}
+
+function cutShort(bytes: number): Error {
+  return createError("MR_DECODE", { reason: "an outcome is cut short", at: bytes, bytes });
+}

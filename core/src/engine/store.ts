@@ -1,0 +1,124 @@
+/**
+ * The Store contract (elsewhere: backend, broker, engine): one method per transition, two implementations, one meaning.
+ *
+ * Implemented by store/redis (Lua) and store/embedded (a pure state machine, durable on LMDB), proved equal by the
+ * conformance suite and by differential runs. Called by queue/ and foreman/; chosen by app.ts alone.
+ * Every method may be repeated with the same arguments after an unknown outcome.
+ * Errors common to all: MR_STORE_UNAVAILABLE (refused: nothing changed) · MR_INDETERMINATE (unknown: repeat the same
+ * call once `ready()` resolves) · MR_STORE_VERSION · MR_STORE_CORRUPT · MR_STORE_FULL (only what adds work).
+ */
+import type {
+  CancelParams,
+  CancelsAnswer,
+  ClaimAnswer,
+  ClaimParams,
+  CompleteParams,
+  CountsAnswer,
+  EnqueueAnswer,
+  EnqueueFullAnswer,
+  EnqueueFullParams,
+  EnqueueParams,
+  ExtendAnswer,
+  ExtendParams,
+  FailParams,
+  FindAnswer,
+  FindParams,
+  LaneOpenAnswer,
+  LaneOpenParams,
+  OutcomesAnswer,
+  PeekAnswer,
+  PeekParams,
+  ProgressParams,
+  PromoteAnswer,
+  PromoteParams,
+  PruneAnswer,
+  PruneParams,
+  QueuePauseAnswer,
+  QueuePauseParams,
+  ReleaseParams,
+  RequeueAnswer,
+  RequeueParams,
+  RescueAnswer,
+  RescueParams,
+  Settled,
+} from "./transitions.js";
+
+/** What an acknowledgement of this store survives, from weakest to strongest; docs/guarantees in docs/store.md. */
+export type Durability = "memory" | "aof" | "fsync" | "flushed";
+
+/** What a Store tells on its own account. Handlers must return at once and never throw. */
+export interface StoreListener {
+  /** A Queue of a Segment went from empty to non-empty, or was resumed. A hint: missing one costs a safety poll. */
+  bell(segment: string, queue: string): void;
+  /** An Operation this instance waits for (`find` with `wait`) is terminal. At most once; may be lost: read again. */
+  settled(outcome: Settled): void;
+  /** An Operation this instance waits for made progress. */
+  progressed(id: string, value: Uint8Array): void;
+  /** Something `owner` holds in `segment` was marked for cancelling: its next `extend` says what. */
+  marked(segment: string, owner: string): void;
+  /** The connection came back: hints and events may have been missed meanwhile. */
+  restored(): void;
+}
+
+/** One App's durable state: its Segments, their Queues, everything in them. */
+export interface Store {
+  /** URL without secrets, for messages. */
+  readonly url: string;
+  /** The level an acknowledgement of this store carries, and whether it was checked or only declared by the server. */
+  readonly durability: { readonly level: Durability; readonly isChecked: boolean };
+
+  /** Connects, checks versions and settings, loads what is there. Errors: MR_STORE_UNSAFE, MR_STORE_LOCKED, MR_STORE_URL. */
+  open(): Promise<void>;
+  /** Ends all connections; calls still unanswered reject with MR_INDETERMINATE. Errors: none. */
+  close(): Promise<void>;
+  /** Resolves when calls can be sent again; at once if they can now. Errors: MR_APP_CLOSED after `close`. */
+  ready(): Promise<void>;
+  /** Adds a listener; the returned function removes it. Errors: none. */
+  listen(listener: StoreListener): () => void;
+
+  /** Lists the App's Segments, never by scanning keys. Errors: the common ones. */
+  segments(): Promise<readonly string[]>;
+  /** Puts a Segment into the App's list, makes its root record, applies the App's paused Queues. Errors: the common ones. */
+  openSegment(segment: string): Promise<void>;
+  /** Records that a Queue is paused (or not) for Segments opened later. Errors: the common ones. */
+  recordPause(queue: string, isPaused: boolean): Promise<void>;
+
+  /** Interns a lane of one incarnation and answers its marks. Errors: the common ones. */
+  laneOpen(segment: string, params: LaneOpenParams): Promise<LaneOpenAnswer>;
+  /** Appends a lane's next Operations to its Queue; refused whole on a gap. Errors: the common ones. */
+  enqueue(segment: string, params: EnqueueParams): Promise<EnqueueAnswer>;
+  /** Adds Operations that need a record of their own: due times, priorities, foreign dots. Errors: the common ones. */
+  enqueueFull(segment: string, params: EnqueueFullParams): Promise<EnqueueFullAnswer>;
+  /** Takes up to `max` ready Operations for one incarnation; the same request number gives the same claims. Errors: the common ones. */
+  claim(segment: string, params: ClaimParams): Promise<ClaimAnswer>;
+  /** Renews all that an incarnation holds here and reports cancel marks. Errors: the common ones. */
+  extend(segment: string, params: ExtendParams): Promise<ExtendAnswer>;
+  /** Ends running Operations with their results. Errors: the common ones. */
+  complete(segment: string, params: CompleteParams): Promise<OutcomesAnswer>;
+  /** Ends Attempts with errors: to a later retry or to the dead letters. Errors: the common ones. */
+  fail(segment: string, params: FailParams): Promise<OutcomesAnswer>;
+  /** Gives running Operations back unharmed. Errors: the common ones. */
+  release(segment: string, params: ReleaseParams): Promise<OutcomesAnswer>;
+  /** Cancels waiting Operations, marks running ones. Errors: the common ones. */
+  cancel(segment: string, params: CancelParams): Promise<CancelsAnswer>;
+  /** Makes due Operations ready. Errors: the common ones. */
+  promote(segment: string, params: PromoteParams): Promise<PromoteAnswer>;
+  /** Takes back what a silent incarnation held. Errors: the common ones. */
+  rescue(segment: string, params: RescueParams): Promise<RescueAnswer>;
+  /** Opens a new generation of failed Operations. Errors: the common ones. */
+  requeue(segment: string, params: RequeueParams): Promise<RequeueAnswer>;
+  /** Deletes what is past its retention. Errors: the common ones. */
+  prune(segment: string, params: PruneParams): Promise<PruneAnswer>;
+  /** Notes progress for people. Errors: the common ones. */
+  progress(segment: string, params: ProgressParams): Promise<OutcomesAnswer>;
+  /** Reads Operations by dot, optionally waiting for them. Errors: the common ones. */
+  find(segment: string, params: FindParams): Promise<FindAnswer>;
+  /** Reads a page of a Queue or of the dead letters. Errors: the common ones. */
+  peek(segment: string, params: PeekParams): Promise<PeekAnswer>;
+  /** Reads a Segment's counts, owners and next due time. Errors: the common ones. */
+  counts(segment: string): Promise<CountsAnswer>;
+  /** Stops claims from a Queue of the Segment. Errors: the common ones. */
+  queuePause(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer>;
+  /** Lets claims from a Queue of the Segment go on. Errors: the common ones. */
+  queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer>;
+}

@@ -1,0 +1,442 @@
+/**
+ * Every transition's parameters and answers: the contract both stores implement, and Lua headers are checked against.
+ *
+ * A transition takes a batch, is atomic in its Segment, bounded by its arguments, and safe to send again: each answer
+ * says per element what happened, and a repeat says `duplicate` (or the same answer) and changes nothing.
+ * Check first, then write: a refused call has written nothing. `nowMs`/`nowUs` below is the store's clock, read once.
+ * A batch of outcomes (complete, fail, release, progress) names an Operation at most once.
+ *
+ * Rules that hold everywhere:
+ * - The bell of a Queue rings when something is put on one of its lists that was empty before (each priority has its
+ *   own list), and when it is resumed.
+ * - `attempt` is failed Attempts + 1 while running and for what ended from running; else the failed Attempts so far.
+ * - A record's `token` is that of the Attempt running now, else of the last Attempt whose outcome was taken (complete,
+ *   fail, release), else 0. Rescue and cancel take no outcome and leave it alone.
+ * - Finished (completed, cancelled) records keep state, generation, attempt, recoveries, returns, token, time and
+ *   outcome bytes in a *slice* by expiry: with `k = max(10, ceil(log2(retainMs / 32)))` the slice
+ *   `floor((nowMs + retainMs) / 2^k) + 1` of width `2^k`, which expires at that number times the width. Their queue
+ *   and owner read null, their priority 0. Failed ones keep their whole record until `nowMs + retainMs`.
+ * - Whatever ends an Operation settles its waiters, drops its progress and its cancel mark. An Operation that ends as
+ *   cancelled because of a mark carries the reason of the first cancel as outcome bytes.
+ * - Where one list orders by time, ties go by address (lane, then counter).
+ * Types only; imports the records of this room.
+ */
+import type { Address, Held, LocalDot } from "./lease.js";
+import type { OperationRecord, OperationState } from "./operation.js";
+
+/** The names of all transitions and reads, as Lua files and machine moves are named. */
+export const TRANSITION_NAMES = [
+  "segment_open",
+  "lane_open",
+  "enqueue",
+  "enqueue_full",
+  "claim",
+  "extend",
+  "complete",
+  "fail",
+  "release",
+  "cancel",
+  "promote",
+  "rescue",
+  "requeue",
+  "prune",
+  "progress",
+  "find",
+  "peek",
+  "counts",
+  "queue_pause",
+  "queue_resume",
+] as const;
+
+/** The name of a transition. */
+export type TransitionName = (typeof TRANSITION_NAMES)[number];
+
+// ── Opening ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Makes the Segment's root record if absent and checks its schema; pauses the Queues named. */
+export interface SegmentOpenParams {
+  readonly pausedQueues: readonly string[];
+}
+
+/** `version`: the Segment was written by another schema; nothing was touched. */
+export interface SegmentOpenAnswer {
+  readonly answer: "ok" | "version";
+  /** The schema number found. */
+  readonly schema: number;
+}
+
+/**
+ * Interns a lane: the stream of Operations one incarnation writes into one Queue (fast path), or all it writes by the
+ * full path (digits `00`, queue `null`). Opening an open lane answers its present marks.
+ */
+export interface LaneOpenParams {
+  /** `incarnation.digits`. */
+  readonly laneName: string;
+  /** The lane's Queue; `null` on the full path, where each Operation names its own. */
+  readonly queue: string | null;
+}
+
+/** `conflict`: the lane is open with another Queue. `full`: no lane number is left. */
+export interface LaneOpenAnswer {
+  readonly answer: "ok" | "conflict" | "full";
+  readonly lane: number;
+  /** Highest counter accepted so far. */
+  readonly accepted: number;
+}
+
+// ── Enqueue ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * The fast path: Operations `first`, `first + 1`, … of one lane join the end of its Queue at priority 0.
+ *
+ * With `accepted` the lane's mark and `last = first + bodies.length - 1`:
+ * lane unknown or of another name → `unknown_lane`; `first > accepted + 1` → `gap`; both unwritten.
+ * Elements at or below the mark were accepted before and are passed over; the rest is appended, the mark becomes
+ * `max(accepted, last)`. Rings the bell of the Queue if its priority-0 list was empty and something was appended.
+ */
+export interface EnqueueParams {
+  readonly lane: number;
+  readonly laneName: string;
+  /** Counter of the first element; its predecessor `first - 1` must not lie above the lane's mark. */
+  readonly first: number;
+  /** Enqueued bytes, each at least 1 byte, 1…1000 of them; never decoded by a store. */
+  readonly bodies: readonly Uint8Array[];
+}
+
+/** `fresh` counts the elements appended by this call; `accepted` is the lane's mark after it. */
+export interface EnqueueAnswer {
+  readonly answer: "ok" | "gap" | "unknown_lane";
+  readonly accepted: number;
+  readonly fresh: number;
+}
+
+/** One Operation by the full path: any priority, any due time, any Queue. */
+export interface FullElement {
+  readonly counter: number;
+  readonly queue: string;
+  /** -1000…1000, larger first. */
+  readonly priority: number;
+  /** `null`: now. `in`: milliseconds from the store's now. `at`: by the store's clock; past means now. */
+  readonly due: { readonly in: number } | { readonly at: number } | null;
+  readonly body: Uint8Array;
+}
+
+/**
+ * The full path: each element stands alone and is remembered by its dot for `ID_MEMORY_MS` at least.
+ *
+ * A dot that is remembered, or still has a full-path record: `duplicate` if the bytes enqueued then have the same
+ * SHA-1, else `conflict`. Otherwise `ok`: due later than `nowMs` → `scheduled`; else → `ready`, at the end of its
+ * Queue's list of that priority (bell if that list was empty). The lane's mark rises to the highest counter seen.
+ * Memory: by windows of `ID_MEMORY_MS` (`floor(nowMs / ID_MEMORY_MS)`), the present and the last one are looked up.
+ */
+export interface EnqueueFullParams {
+  readonly lane: number;
+  readonly laneName: string;
+  readonly elements: readonly FullElement[];
+}
+
+/** Per element, in order; `unknown_lane` refuses the whole call, unwritten (answers empty). */
+export interface EnqueueFullAnswer {
+  readonly answer: "ok" | "unknown_lane";
+  readonly answers: readonly ("ok" | "duplicate" | "conflict")[];
+}
+
+// ── Claim and ownership ────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Takes up to `max` ready Operations for one incarnation.
+ *
+ * `request` numbers the owner's claims from 1. Equal to the owner's last request that took something: the same claims
+ * (those still held), same token, in the same order: a lost reply is recovered by asking again. Lower: `stale`.
+ * Otherwise Queues are emptied in the order given, paused ones passed over; within a Queue larger priorities first,
+ * FIFO among equals. At most `2 * max` list elements are popped in all: those cancelled while waiting are dropped, not
+ * claimed. One token for the whole call: `max(last token of the Segment + 1, nowUs)`. The claimed mark of each lane
+ * rises to the highest fast-path counter popped. A claim that pops nothing writes nothing.
+ */
+export interface ClaimParams {
+  readonly owner: string;
+  /** 1…2^31. */
+  readonly request: number;
+  readonly queues: readonly string[];
+  /** 1…1000. */
+  readonly max: number;
+}
+
+/** One claimed Operation. */
+export interface Claim extends Held {
+  /** `incarnation.digits` of its lane: with the Segment and the counter, its dot. */
+  readonly laneName: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** 1 + failed Attempts of this generation. */
+  readonly attempt: number;
+  readonly generation: number;
+  readonly recoveries: number;
+  readonly body: Uint8Array;
+}
+
+/** `waiting` counts what the lists of the unpaused Queues asked for still hold (cancelled elements included). */
+export interface ClaimAnswer {
+  readonly answer: "ok" | "stale";
+  readonly claims: readonly Claim[];
+  readonly waiting: number;
+}
+
+/**
+ * Raises the owner's beat counter by one: all it holds in this Segment stays its own. `missing`: no such owner here.
+ * An owner is known from its first claim that took something until a rescue leaves it with nothing; `rescue` of
+ * oneself with nothing held is how a Foreman leaves.
+ */
+export interface ExtendParams {
+  readonly owner: string;
+}
+
+/** What the owner holds, in number, and which of it was marked for cancelling. */
+export interface ExtendAnswer {
+  readonly answer: "ok" | "missing";
+  readonly beat: number;
+  readonly held: number;
+  /** In address order (lane, counter). */
+  readonly marked: readonly Address[];
+}
+
+/**
+ * How an outcome was taken. `duplicate`: the record already holds this token's outcome (whatever it was).
+ * `stale`: the presenter does not own it, or owns it by another token; nothing changed.
+ */
+export type OutcomeAnswer = "ok" | "duplicate" | "stale";
+
+/**
+ * running → completed, result kept for `retainMs`. A cancel mark does not matter: work that got done is done.
+ * Frees the owner's entry and drops the full-path record.
+ */
+export interface CompleteParams {
+  readonly owner: string;
+  /** 1000…; how long the result is kept, all elements alike. */
+  readonly retainMs: number;
+  readonly held: readonly Held[];
+  /** Outcome bytes, one each. */
+  readonly values: readonly Uint8Array[];
+}
+
+/** One Attempt's failure. `retryInMs` null: no Attempt is left. */
+export interface FailElement extends Held {
+  readonly retryInMs: number | null;
+  /** Outcome bytes with the error. */
+  readonly value: Uint8Array;
+}
+
+/**
+ * running → scheduled at `nowMs + retryInMs` (one Attempt burned, `returns + 1`), or → failed into the dead letters,
+ * kept for `retainMs`. Marked for cancelling → cancelled (kept for `retainMs`), in both cases.
+ */
+export interface FailParams {
+  readonly owner: string;
+  readonly retainMs: number;
+  readonly elements: readonly FailElement[];
+}
+
+/** One Operation given back. `delayMs` null: ready at once, at the front. */
+export interface ReleaseElement extends Held {
+  readonly delayMs: number | null;
+}
+
+/**
+ * running → ready at the front of its list, or → scheduled at `nowMs + delayMs`; no Attempt burned, `returns + 1`.
+ * Elements that go to the front keep the order of the array. Marked → cancelled (kept for `retainMs`).
+ */
+export interface ReleaseParams {
+  readonly owner: string;
+  readonly retainMs: number;
+  readonly elements: readonly ReleaseElement[];
+}
+
+/** Answers of complete, fail, release and progress, per element in order. */
+export interface OutcomesAnswer {
+  readonly answers: readonly OutcomeAnswer[];
+}
+
+/**
+ * scheduled | ready → cancelled (kept for `retainMs`, `value` as its outcome bytes); running → marked, its owner is
+ * told by the `marked` event; terminal → untouched.
+ */
+export interface CancelParams {
+  readonly dots: readonly LocalDot[];
+  readonly retainMs: number;
+  /** Outcome bytes with the reason. */
+  readonly value: Uint8Array;
+}
+
+/** `requested`: it runs; the mark is set (also when it was set before). */
+export type CancelAnswer = "cancelled" | "requested" | "terminal" | "missing";
+
+/** Answers of cancel, per element in order. */
+export interface CancelsAnswer {
+  readonly answers: readonly CancelAnswer[];
+}
+
+// ── Housekeeping ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** scheduled → ready for up to `max` due Operations, by due time, then address; each joins the end of its list. */
+export interface PromoteParams {
+  readonly max: number;
+}
+
+/** `nextDueAtMs`: due time of the earliest still scheduled, or null. */
+export interface PromoteAnswer {
+  readonly promoted: number;
+  readonly nextDueAtMs: number | null;
+}
+
+/**
+ * Takes from a silent owner up to `max` Operations, latest claims first, so that after the last call the front of each
+ * list stands in the order they were claimed. `beat` must equal the owner's counter: else `stale`, unwritten.
+ * Each: marked → cancelled; `recoveries + 1 > recoveriesMax` → failed with `poison` as outcome bytes; else → ready at
+ * the front, `recoveries + 1`, `returns + 1`, no Attempt burned. With nothing left the owner is forgotten.
+ */
+export interface RescueParams {
+  readonly owner: string;
+  readonly beat: number;
+  readonly max: number;
+  readonly recoveriesMax: number;
+  readonly retainMs: number;
+  readonly poison: Uint8Array;
+}
+
+/** What became of them; `left` is what the owner still holds. */
+export interface RescueAnswer {
+  readonly answer: "ok" | "stale" | "missing";
+  readonly rescued: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly left: number;
+}
+
+/** failed → ready at the end of its list: a new generation with fresh counters (attempt, recoveries, returns at 0). */
+export interface RequeueParams {
+  readonly dots: readonly LocalDot[];
+}
+
+/** `illegal`: it is not failed. Per element in order. */
+export interface RequeueAnswer {
+  readonly answers: readonly ("ok" | "illegal" | "missing")[];
+}
+
+/**
+ * Deletes finished slices whose expiry is at or before `nowMs` (at most `max` slices, earliest first), dead letters
+ * likewise (at most `max`), id memory older than the last window. `more`: a bound was hit and something is left.
+ */
+export interface PruneParams {
+  readonly max: number;
+}
+
+/** How many finished records, dead letters and memory windows went. */
+export interface PruneAnswer {
+  readonly finished: number;
+  readonly dead: number;
+  readonly windows: number;
+  readonly more: boolean;
+}
+
+/** One progress note; the latest replaces the one before it, and goes when the Attempt ends. */
+export interface ProgressElement extends Held {
+  readonly value: Uint8Array;
+}
+
+/** Notes progress of running Operations and tells their waiters; `stale` if the presenter does not own it. */
+export interface ProgressParams {
+  readonly owner: string;
+  readonly elements: readonly ProgressElement[];
+}
+
+// ── Reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Reads Operations by dot. With `wait`, this store instance becomes a waiter of each that is not terminal yet. */
+export interface FindParams {
+  readonly dots: readonly LocalDot[];
+  readonly wait: boolean;
+}
+
+/**
+ * Per element: the record; `pruned` if it finished (or was cancelled) and its retention is over; `missing` if it was
+ * never accepted here. The rule for fast-path dots without a record: above the accepted mark → missing; above the
+ * claimed mark → ready (body not read: null; pruned if it was cancelled while waiting and that record is gone);
+ * else → pruned. A full-path dot without record: pruned if remembered, else missing. An unknown lane: missing.
+ * `cancel` and `requeue` look things up the same way; cancelling what is pruned answers `terminal`.
+ */
+export interface FindAnswer {
+  readonly records: readonly (OperationRecord | "pruned" | "missing")[];
+}
+
+/** A page of one Queue's ready Operations in claim order, or of the dead letters (first to expire first). */
+export interface PeekParams {
+  readonly of: { readonly queue: string } | "dead";
+  /** How many to pass over. */
+  readonly offset: number;
+  /** 1…1000. */
+  readonly limit: number;
+}
+
+/** The page; elements cancelled while waiting are left out of it. `total` counts what the list holds. */
+export interface PeekAnswer {
+  readonly records: readonly OperationRecord[];
+  readonly total: number;
+}
+
+/** One Queue of a Segment. `ready` leaves out what was cancelled while waiting. */
+export interface QueueCounts {
+  readonly queue: string;
+  readonly ready: number;
+  readonly isPaused: boolean;
+}
+
+/** One incarnation that holds work in a Segment. */
+export interface OwnerCounts {
+  readonly owner: string;
+  readonly beat: number;
+  readonly held: number;
+}
+
+/** Sums since the Segment began; they never fall. */
+export interface Totals {
+  readonly enqueued: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly retried: number;
+  readonly released: number;
+  readonly rescued: number;
+}
+
+/** What a Foreman needs to know of a Segment, in one call. Queues and owners in byte order of their names. */
+export interface CountsAnswer {
+  readonly queues: readonly QueueCounts[];
+  readonly owners: readonly OwnerCounts[];
+  readonly scheduled: number;
+  readonly running: number;
+  readonly dead: number;
+  readonly nextDueAtMs: number | null;
+  readonly totals: Totals;
+}
+
+/** Pauses or resumes claiming from one Queue of the Segment; resuming rings its bell. */
+export interface QueuePauseParams {
+  readonly queue: string;
+}
+
+/** `unchanged`: it was so before. */
+export interface QueuePauseAnswer {
+  readonly answer: "ok" | "unchanged";
+}
+
+// ── Events ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A waited-for Operation reached a terminal state. */
+export interface Settled {
+  readonly id: string;
+  readonly state: OperationState;
+  readonly generation: number;
+  readonly attempt: number;
+  readonly finishedAtMs: number;
+  readonly value: Uint8Array;
+}

@@ -1,0 +1,277 @@
+/**
+ * Duty: takes outcomes from Workers to the store (elsewhere: acker). The outcomes of a tick leave together, one call
+ * per Segment, kind and retention; each is sent until the store has taken or refused it.
+ */
+import type { OutcomeAnswer, ReleaseElement } from "../engine/transitions.js";
+import { BATCH_MAX } from "../queue/fast-lane.js";
+import { type ResendContext, resend } from "../queue/resend.js";
+import type { Segments, SegmentView } from "../queue/segments.js";
+import { afterTick } from "../queue/tick.js";
+import type { Attempt } from "../worker/attempt.js";
+import type { Unstarted } from "../worker/inline.js";
+import type { OutcomePort } from "../worker/port.js";
+
+/** How an Attempt's end was taken by the store. */
+export type SettledKind = "completed" | "failed" | "retried" | "released" | "stale";
+
+/** What the completer needs. */
+export interface CompleterOptions extends ResendContext {
+  readonly segments: Segments;
+  readonly owner: string;
+  /** Told of each outcome the store has answered. */
+  readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
+  /** Told when the store has answered a batch: claiming may have waited for it. */
+  readonly answered: () => void;
+  /** Told when a retry or a delayed release will be due, by this process's clock. */
+  readonly scheduled: (segment: string, inMs: number) => void;
+}
+
+interface Completion {
+  readonly attempt: Attempt;
+  readonly value: Uint8Array;
+}
+
+interface Failure extends Completion {
+  readonly retryInMs: number | null;
+}
+
+interface Release {
+  readonly attempt: Attempt;
+  readonly delayMs: number | null;
+}
+
+/** The outcomes of one Segment with one retention that wait for the end of the tick. */
+interface Outbox {
+  readonly segment: string;
+  readonly retainMs: number;
+  completions: Completion[];
+  failures: Failure[];
+  releases: Release[];
+}
+
+/** Calls in flight per kind of outcome before later outcomes gather. */
+const WINDOW = 4;
+
+/** Carries outcomes to the store. */
+export class Completer implements OutcomePort {
+  readonly #options: CompleterOptions;
+  readonly #outboxes = new Map<string, Outbox>();
+  readonly #progress = new Map<Attempt, Uint8Array>();
+  #isFlushPlanned = false;
+  #calls = 0;
+  #unacknowledged = 0;
+  #drained: (() => void)[] = [];
+
+  constructor(options: CompleterOptions) {
+    this.#options = options;
+  }
+
+  /** Outcomes the store has not answered yet; when there are too many, claiming should pause. */
+  get backlog(): number {
+    return this.#unacknowledged;
+  }
+
+  completed(attempt: Attempt, value: Uint8Array): void {
+    this.#outbox(attempt, attempt.step.retainCompletedMs).completions.push({ attempt, value });
+    this.#took(attempt);
+  }
+
+  failed(attempt: Attempt, value: Uint8Array, retryInMs: number | null): void {
+    this.#outbox(attempt, attempt.step.retainFailedMs).failures.push({ attempt, value, retryInMs });
+    this.#took(attempt);
+  }
+
+  released(attempt: Attempt, delayMs: number | null): void {
+    this.#outbox(attempt, attempt.step.retainCompletedMs).releases.push({ attempt, delayMs });
+    this.#took(attempt);
+  }
+
+  dropped(attempt: Attempt): void {
+    this.#options.segments.view(attempt.segment).held--;
+    this.#options.counters.add("stale");
+    this.#options.settled(attempt, "stale", null);
+  }
+
+  progressed(attempt: Attempt, value: Uint8Array): void {
+    this.#progress.set(attempt, value);
+    this.#plan();
+  }
+
+  /** Gives back what was claimed and never begun; it keeps its place at the front. */
+  async giveBack(unstarted: readonly Unstarted[]): Promise<void> {
+    const { store, owner, counters, segments } = this.#options;
+    for (const { segment, claims } of unstarted) {
+      const elements = claims.map(
+        ({ lane, counter, token }): ReleaseElement => ({ lane, counter, token, delayMs: null }),
+      );
+      const params = { owner, retainMs: RELEASE_RETAIN_MS, elements };
+      this.#unacknowledged += claims.length;
+      try {
+        await resend(this.#options, Number.POSITIVE_INFINITY, () => store.release(segment, params));
+        counters.add("released", claims.length);
+      } finally {
+        this.#answered(segments.view(segment), claims.length);
+      }
+    }
+  }
+
+  /** Resolves when the store has answered everything handed in so far. */
+  whenDrained(): Promise<void> {
+    if (this.#unacknowledged === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  #outbox(attempt: Attempt, retainMs: number): Outbox {
+    const key = `${retainMs} ${attempt.segment}`;
+    let outbox = this.#outboxes.get(key);
+    if (outbox === undefined) {
+      outbox = { segment: attempt.segment, retainMs, completions: [], failures: [], releases: [] };
+      this.#outboxes.set(key, outbox);
+    }
+    return outbox;
+  }
+
+  #took(attempt: Attempt): void {
+    this.#unacknowledged++;
+    if (this.#progress.size > 0) this.#progress.delete(attempt);
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    afterTick(() => {
+      this.#isFlushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#progress.size > 0) this.#sendProgress();
+    if (this.#calls >= WINDOW) return; // the next answer flushes
+    for (const outbox of this.#outboxes.values()) {
+      const { completions, failures, releases } = outbox;
+      outbox.completions = [];
+      outbox.failures = [];
+      outbox.releases = [];
+      for (let at = 0; at < completions.length; at += BATCH_MAX) {
+        void this.#complete(outbox, completions.slice(at, at + BATCH_MAX));
+      }
+      for (let at = 0; at < failures.length; at += BATCH_MAX) {
+        void this.#fail(outbox, failures.slice(at, at + BATCH_MAX));
+      }
+      if (releases.length > 0) void this.#release(outbox, releases);
+    }
+    if (this.#outboxes.size > OUTBOXES_MAX) this.#outboxes.clear(); // all are empty now
+  }
+
+  async #complete(outbox: Outbox, batch: readonly Completion[]): Promise<void> {
+    const { store, owner, counters } = this.#options;
+    const held = batch.map(({ attempt }) => attempt.claim);
+    const values = batch.map(({ value }) => value);
+    const params = { owner, retainMs: outbox.retainMs, held, values };
+    await this.#send(
+      outbox.segment,
+      batch,
+      () => store.complete(outbox.segment, params),
+      (completion, answer) => {
+        counters.add(answer === "stale" ? "stale" : "completed");
+        this.#options.settled(completion.attempt, answer === "stale" ? "stale" : "completed", completion.value);
+      },
+    );
+  }
+
+  async #fail(outbox: Outbox, batch: readonly Failure[]): Promise<void> {
+    const { store, owner, counters } = this.#options;
+    const elements = batch.map(({ attempt, value, retryInMs }) => {
+      const { lane, counter, token } = attempt.claim;
+      return { lane, counter, token, retryInMs, value };
+    });
+    const params = { owner, retainMs: outbox.retainMs, elements };
+    await this.#send(
+      outbox.segment,
+      batch,
+      () => store.fail(outbox.segment, params),
+      (failure, answer) => {
+        const isCancelled = failure.attempt.abortKind === "cancel";
+        const taken = isCancelled ? "cancelled" : failure.retryInMs === null ? "failed" : "retried";
+        counters.add(answer === "stale" ? "stale" : taken);
+        if (failure.retryInMs !== null) this.#options.scheduled(outbox.segment, failure.retryInMs);
+        const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? "failed" : "retried";
+        this.#options.settled(failure.attempt, kind, failure.value);
+      },
+    );
+  }
+
+  async #release(outbox: Outbox, batch: readonly Release[]): Promise<void> {
+    const { store, owner, counters } = this.#options;
+    // The order of the array becomes the order at the front: oldest claim first.
+    const ordered = [...batch].sort((a, b) => a.attempt.claim.token - b.attempt.claim.token);
+    const elements = ordered.map(({ attempt, delayMs }): ReleaseElement => {
+      const { lane, counter, token } = attempt.claim;
+      return { lane, counter, token, delayMs };
+    });
+    const params = { owner, retainMs: outbox.retainMs, elements };
+    await this.#send(
+      outbox.segment,
+      ordered,
+      () => store.release(outbox.segment, params),
+      (released, answer) => {
+        counters.add(answer === "stale" ? "stale" : "released");
+        if (released.delayMs !== null) this.#options.scheduled(outbox.segment, released.delayMs);
+        this.#options.settled(released.attempt, answer === "stale" ? "stale" : "released", null);
+      },
+    );
+  }
+
+  async #send<Element>(
+    segment: string,
+    batch: readonly Element[],
+    call: () => Promise<{ readonly answers: readonly OutcomeAnswer[] }>,
+    each: (element: Element, answer: OutcomeAnswer) => void,
+  ): Promise<void> {
+    this.#calls++;
+    this.#options.counters.add("outcomeCalls");
+    try {
+      const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, call);
+      for (const [i, element] of batch.entries()) each(element, answers[i] ?? "stale");
+    } catch {
+      // The store is closed or refuses for good: what is unanswered stays with its Lease and is rescued elsewhere.
+    } finally {
+      this.#calls--;
+      this.#answered(this.#options.segments.view(segment), batch.length);
+      if (this.#unacknowledged > 0) this.#plan();
+    }
+  }
+
+  #answered(view: SegmentView, count: number): void {
+    view.held -= count;
+    this.#unacknowledged -= count;
+    this.#options.answered();
+    if (this.#unacknowledged > 0) return;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) resolve();
+  }
+
+  #sendProgress(): void {
+    const { store, owner } = this.#options;
+    const bySegment = new Map<string, { lane: number; counter: number; token: number; value: Uint8Array }[]>();
+    for (const [attempt, value] of this.#progress) {
+      const { lane, counter, token } = attempt.claim;
+      const list = bySegment.get(attempt.segment) ?? [];
+      list.push({ lane, counter, token, value });
+      bySegment.set(attempt.segment, list);
+    }
+    this.#progress.clear();
+    for (const [segment, elements] of bySegment) {
+      // Progress is for people: a note lost in a cut is replaced by the next one.
+      store.progress(segment, { owner, elements }).catch(() => undefined);
+    }
+  }
+}
+
+/** Retention of what turns out to be cancelled when it is given back. */
+const RELEASE_RETAIN_MS = 86_400_000;
+/** Outboxes kept for reuse: one per Segment and retention in use. */
+const OUTBOXES_MAX = 4_096;

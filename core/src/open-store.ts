@@ -1,0 +1,53 @@
+/**
+ * The choice of a store by its URL: the one place in core that knows all of them. Each is loaded only when chosen, so
+ * a program on the embedded store never loads a Redis client.
+ */
+import type { Clock } from "./base/clock.js";
+import { createError } from "./base/errors.js";
+import type { Logger } from "./base/log.js";
+import type { Random } from "./base/random.js";
+import type { Durability, Store } from "./engine/store.js";
+
+/** What a store is opened with. */
+export interface OpenStoreOptions {
+  readonly url: string;
+  readonly app: string;
+  readonly durability: Durability | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Where an embedded store lies if its URL names no directory. */
+export const EMBEDDED_PATH = ".millrace";
+
+/** Makes the store a URL names; it is not open yet. Errors: MR_STORE_URL, MR_DURABILITY_UNAVAILABLE. */
+export async function makeStore(options: OpenStoreOptions): Promise<Store> {
+  const { url, app, durability, clock, random, logger } = options;
+  const scheme = /^([a-z][a-z0-9+-]*):/.exec(url)?.[1];
+  const level = durability === undefined ? {} : { durability };
+  switch (scheme) {
+    case "memory": {
+      if (durability !== undefined && durability !== "memory") {
+        throw createError("MR_DURABILITY_UNAVAILABLE", { asked: durability, available: "memory" });
+      }
+      const { MemoryStore } = await import("./store/embedded/memory-store.js");
+      return new MemoryStore({ app, clock });
+    }
+    case "embedded": {
+      const { EmbeddedStore } = await import("./store/embedded/embedded-store.js");
+      const path = url.slice("embedded:".length) || EMBEDDED_PATH;
+      return new EmbeddedStore({ path, app, clock, logger, ...level });
+    }
+    case "redis":
+    case "rediss":
+    case "redis+unix": {
+      const { RedisStore } = await import("./store/redis/redis-store.js");
+      return new RedisStore({ url, app, clock, random, logger, ...level });
+    }
+    default: {
+      const reason = "expected embedded:DIR, memory:, redis://HOST:PORT/DB, rediss://… or redis+unix:PATH";
+      throw createError("MR_STORE_URL", { store: JSON.stringify(url), reason });
+    }
+  }
+}

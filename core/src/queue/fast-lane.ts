@@ -1,0 +1,309 @@
+/**
+ * A lane (elsewhere: producer session): the ordered stream of Operations one incarnation writes into one Queue.
+ *
+ * Coalesces the submissions of a tick into batches of consecutive counters and keeps a few calls in flight. The store
+ * accepts a batch only behind its predecessor, so after a cut or a refusal everything unacknowledged is sent again in
+ * order with the same counters: nothing is lost, nothing is accepted twice.
+ *
+ * Life: `closed` (no lane number yet; exits to `opening` with the first submission) · `opening` · `flowing` (calls in
+ * flight; exits to `recovering` on the first refusal, gap or unknown outcome) · `recovering` (no new batch; waits until
+ * every call has ended, then re-sends one by one; exits to `flowing` when nothing is unacknowledged) · `ended`.
+ * Must not import a store implementation.
+ */
+import { Deque } from "../base/deque.js";
+import { createError } from "../base/errors.js";
+import { formatId } from "../engine/dot.js";
+import type { EnqueueAnswer } from "../engine/transitions.js";
+import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "./resend.js";
+import type { Submission } from "./submission.js";
+import { afterTick } from "./tick.js";
+
+/** Operations in one call: past a few hundred the cost per Operation no longer falls, latency still rises. */
+export const BATCH_MAX = 1_000;
+/** Bytes in one call, so that large payloads do not block the server; a single larger one travels alone. */
+export const BATCH_BYTES_MAX = 1024 * 1024;
+/** Calls in flight: two keep the server busy while answers travel, and make later callers gather meanwhile. */
+const WINDOW = 2;
+/** Submissions held back at most while the store is away. */
+const PENDING_MAX = 1_000_000;
+/** How often expiry is looked at during an outage. */
+const EXPIRY_CHECK_MS = 500;
+
+interface Batch {
+  first: number;
+  readonly submissions: readonly Submission[];
+  readonly bodies: readonly Uint8Array[];
+  readonly sinceMs: number;
+  /** An earlier send may have been accepted. */
+  isUnknown: boolean;
+  /** Its submitters were told MR_INDETERMINATE; it is still sent, so that its successors have their predecessor. */
+  isAbandoned: boolean;
+}
+
+/** What a lane needs. */
+export interface LaneContext extends ResendContext {
+  readonly segment: string;
+  readonly incarnation: string;
+  /** How long a submission waits for an acknowledgement. */
+  readonly timeoutMs: number;
+  /** Two fresh lane digits of this incarnation. Errors: MR_QUEUE_FULL when none is left. */
+  nextDigits(): string;
+}
+
+/** The writer of one lane. */
+export class FastLane {
+  readonly #context: LaneContext;
+  readonly #queue: string;
+  readonly #pending = new Deque<Submission>();
+  /** Unacknowledged batches in counter order. */
+  #sent: Batch[] = [];
+  #callsInFlight = 0;
+  #state: "closed" | "opening" | "flowing" | "recovering" | "ended" = "closed";
+  #laneName = "";
+  #lane = 0;
+  #nextCounter = 1;
+  /** Why the lane ended, or null. */
+  #endError: Error | null = null;
+  #isFlushPlanned = false;
+  /** Since when submissions wait for a store that is away; 0 while flowing. */
+  #stuckSinceMs = 0;
+
+  constructor(context: LaneContext, queue: string) {
+    this.#context = context;
+    this.#queue = queue;
+  }
+
+  /** How many submissions have no answer yet. */
+  get backlog(): number {
+    return this.#sent.reduce((sum, batch) => sum + batch.submissions.length, this.#pending.length);
+  }
+
+  /** Takes a submission; it leaves with all others of this tick. */
+  push(submission: Submission): void {
+    if (this.#endError !== null) return submission.refused(this.#endError);
+    if (this.#pending.length >= PENDING_MAX) {
+      return submission.refused(createError("MR_QUEUE_FULL", { queue: this.#queue, max: PENDING_MAX }));
+    }
+    this.#pending.push(submission);
+    this.#planFlush();
+  }
+
+  /** Refuses what was never sent, and all that comes, with `error`; what was sent is of unknown fate. */
+  end(error: Error): void {
+    if (this.#endError !== null) return;
+    this.#endError = error;
+    this.#state = "ended";
+    for (const batch of this.#sent) this.#abandon(batch);
+    this.#refusePending(error);
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    afterTick(() => {
+      this.#isFlushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#state === "closed") void this.#open();
+    if (this.#state !== "flowing") return;
+    while (this.#pending.length > 0 && this.#callsInFlight < WINDOW) this.#send(this.#cut());
+  }
+
+  async #open(): Promise<void> {
+    this.#state = "opening";
+    try {
+      await this.#openFresh();
+      this.#setState("flowing");
+      this.#flush();
+    } catch (error) {
+      this.#setState("closed");
+      this.#refusePending(error as Error); // resend and laneOpen reject with errors only
+    }
+  }
+
+  /** Opens a lane nobody has written to: after a loss in the store, old counters must not be used again. */
+  async #openFresh(): Promise<void> {
+    const { store, segment, incarnation, timeoutMs } = this.#context;
+    this.#laneName = `${incarnation}.${this.#context.nextDigits()}`;
+    const params = { laneName: this.#laneName, queue: this.#queue };
+    const opened = await resend(this.#context, timeoutMs, () => store.laneOpen(segment, params));
+    if (opened.answer !== "ok") throw createError("MR_CONFLICT", { what: "a lane", id: this.#laneName });
+    this.#lane = opened.lane;
+    this.#nextCounter = opened.accepted + 1;
+  }
+
+  #cut(): Batch {
+    const submissions: Submission[] = [];
+    const bodies: Uint8Array[] = [];
+    let bytes = 0;
+    while (submissions.length < BATCH_MAX) {
+      const next = this.#pending.at(0);
+      if (next === undefined || (bodies.length > 0 && bytes + next.body.length > BATCH_BYTES_MAX)) break;
+      bytes += next.body.length;
+      submissions.push(next);
+      bodies.push(next.body);
+      this.#pending.shift();
+    }
+    const first = this.#nextCounter;
+    this.#nextCounter += submissions.length;
+    const sinceMs = this.#context.clock.monotonicMs();
+    const batch = { first, submissions, bodies, sinceMs, isUnknown: false, isAbandoned: false };
+    this.#sent.push(batch);
+    return batch;
+  }
+
+  #call(batch: Batch): Promise<EnqueueAnswer> {
+    const { store, segment, counters } = this.#context;
+    counters.add("enqueueCalls");
+    return store.enqueue(segment, {
+      lane: this.#lane,
+      laneName: this.#laneName,
+      first: batch.first,
+      bodies: batch.bodies,
+    });
+  }
+
+  #send(batch: Batch): void {
+    this.#callsInFlight++;
+    this.#call(batch).then(
+      (answer) => {
+        if (answer.answer === "ok") this.#acknowledge(batch);
+        else this.#setState("recovering");
+        this.#callEnded();
+      },
+      (error: unknown) => {
+        this.#note(batch, error);
+        this.#setState("recovering");
+        this.#callEnded();
+      },
+    );
+  }
+
+  #callEnded(): void {
+    this.#callsInFlight--;
+    if (this.#state === "flowing") {
+      if (this.#pending.length > 0) this.#planFlush();
+    } else if (this.#state === "recovering" && this.#callsInFlight === 0) void this.#recover();
+  }
+
+  #acknowledge(batch: Batch): void {
+    this.#sent = this.#sent[0] === batch ? this.#sent.slice(1) : this.#sent.filter((other) => other !== batch);
+    if (batch.isAbandoned) return;
+    this.#context.counters.add("enqueued", batch.submissions.length);
+    let counter = batch.first;
+    for (const submission of batch.submissions) submission.accepted(this.#laneName, counter++);
+  }
+
+  /** What an error says about a batch: unknown, refused for now, or refused for good. */
+  #note(batch: Batch, error: unknown): void {
+    if (isResendable(error)) {
+      batch.isUnknown ||= isUnknown(error);
+      return;
+    }
+    if (batch.isUnknown) return; // an earlier send may have been accepted: only its acknowledgement or time decides
+    this.#drop(batch);
+    if (!batch.isAbandoned) for (const submission of batch.submissions) submission.refused(error as Error);
+  }
+
+  /** Takes a batch out that was certainly never written; what follows moves up into its counters. */
+  #drop(batch: Batch): void {
+    const at = this.#sent.indexOf(batch);
+    this.#sent.splice(at, 1);
+    for (const later of this.#sent.slice(at)) later.first -= batch.submissions.length;
+    this.#nextCounter -= batch.submissions.length;
+  }
+
+  async #recover(): Promise<void> {
+    this.#stuckSinceMs ||= this.#context.clock.monotonicMs();
+    try {
+      for (let repeat = 0; this.#sent.length > 0 && !this.#isEnded(); repeat++) {
+        await waitReady(this.#context, EXPIRY_CHECK_MS);
+        this.#expire();
+        if (repeat > 0) await pauseBefore(this.#context, repeat);
+        await this.#resendAll();
+      }
+    } catch (error) {
+      return this.#giveUp(error as Error); // the store was closed, or no fresh lane can be had
+    }
+    if (this.#isEnded()) return;
+    this.#stuckSinceMs = 0;
+    this.#setState("flowing");
+    this.#flush();
+  }
+
+  /** Sends the unacknowledged batches in order, until one gets no `ok`. */
+  async #resendAll(): Promise<void> {
+    for (let batch = this.#sent[0]; batch !== undefined && !this.#isEnded(); batch = this.#sent[0]) {
+      this.#context.counters.add("resends");
+      try {
+        const answer = await this.#call(batch);
+        if (answer.answer === "ok") this.#acknowledge(batch);
+        else await this.#renumber();
+      } catch (error) {
+        this.#note(batch, error);
+        if (isResendable(error) || batch.isUnknown) return;
+      }
+    }
+  }
+
+  /**
+   * The oldest unacknowledged batch has no predecessor: the store forgot what it had acknowledged (it was emptied, or
+   * rolled back by a failover) or forgot the lane. Nothing of these batches is there, so they go to a fresh lane.
+   */
+  async #renumber(): Promise<void> {
+    await this.#openFresh();
+    for (const batch of this.#sent) {
+      batch.first = this.#nextCounter;
+      this.#nextCounter += batch.submissions.length;
+    }
+  }
+
+  /** Tells the submitters whose time is up. */
+  #expire(): void {
+    const { clock, timeoutMs } = this.#context;
+    const oldestMs = clock.monotonicMs() - timeoutMs;
+    for (const batch of this.#sent) if (batch.sinceMs < oldestMs) this.#abandon(batch);
+    if (this.#stuckSinceMs < oldestMs) {
+      this.#stuckSinceMs = clock.monotonicMs();
+      this.#refusePending(
+        createError("MR_STORE_UNAVAILABLE", { store: this.#context.store.url, reason: "it gave no answer in time" }),
+      );
+    }
+  }
+
+  #abandon(batch: Batch): void {
+    if (batch.isAbandoned) return;
+    batch.isAbandoned = true;
+    let counter = batch.first;
+    for (const submission of batch.submissions) {
+      const id = formatId(this.#context.segment, this.#laneName, counter++);
+      submission.refused(createError("MR_INDETERMINATE", { call: "enqueue", id }));
+    }
+  }
+
+  #giveUp(error: Error): void {
+    for (const batch of this.#sent) this.#abandon(batch);
+    this.#sent = [];
+    this.#refusePending(error);
+    this.#setState("closed");
+  }
+
+  #refusePending(error: Error): void {
+    for (const submission of this.#pending.shiftMany(this.#pending.length)) submission.refused(error);
+  }
+
+  #setState(state: "closed" | "flowing" | "recovering"): void {
+    if (this.#state !== "ended") this.#state = state;
+  }
+
+  #isEnded(): boolean {
+    return this.#state === "ended";
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "MR_INDETERMINATE"; // called for resendable errors, which have a code
+}

@@ -1,0 +1,72 @@
+/**
+ * The writing side of one process: its Segment, its incarnation, one fast lane per Queue and one full-path lane.
+ */
+import { createError } from "../base/errors.js";
+import { LANES_MAX, laneDigits } from "../base/id.js";
+import { FastLane, type LaneContext } from "./fast-lane.js";
+import { FullLane } from "./full-lane.js";
+import type { ResendContext } from "./resend.js";
+import type { FullSubmission, Submission } from "./submission.js";
+
+/** Where and as whom a Producer writes. `timeoutMs`: how long a submission waits for its acknowledgement. */
+export interface ProducerOptions extends ResendContext {
+  readonly segment: string;
+  readonly incarnation: string;
+  readonly timeoutMs: number;
+}
+
+/** Hands submissions to lanes. */
+export class Producer {
+  readonly #context: LaneContext;
+  readonly #fast = new Map<string, FastLane>();
+  readonly #full: FullLane;
+  #lanesUsed = 1; // lane 00 is the full path
+
+  constructor(options: ProducerOptions) {
+    this.#context = {
+      store: options.store,
+      clock: options.clock,
+      random: options.random,
+      counters: options.counters,
+      segment: options.segment,
+      incarnation: options.incarnation,
+      timeoutMs: options.timeoutMs,
+      nextDigits: () => this.#nextDigits(),
+    };
+    this.#full = new FullLane(this.#context);
+  }
+
+  /** Enqueues at default priority, now. */
+  push(queue: string, submission: Submission): void {
+    let lane = this.#fast.get(queue);
+    if (lane === undefined) {
+      lane = new FastLane(this.#context, queue);
+      this.#fast.set(queue, lane);
+    }
+    lane.push(submission);
+  }
+
+  /** Enqueues with a priority or a due time. */
+  pushFull(submission: FullSubmission): void {
+    this.#full.push(submission);
+  }
+
+  /** How many submissions have no answer yet. */
+  get backlog(): number {
+    let backlog = this.#full.backlog;
+    for (const lane of this.#fast.values()) backlog += lane.backlog;
+    return backlog;
+  }
+
+  /** Ends all lanes: what was not sent, and all that comes, is refused with `error`. */
+  end(error: Error): void {
+    for (const lane of this.#fast.values()) lane.end(error);
+  }
+
+  #nextDigits(): string {
+    if (this.#lanesUsed >= LANES_MAX) {
+      throw createError("MR_QUEUE_FULL", { queue: "(lanes of this process)", max: LANES_MAX - 1 });
+    }
+    return laneDigits(this.#lanesUsed++);
+  }
+}

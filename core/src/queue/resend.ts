@@ -1,0 +1,76 @@
+/**
+ * Sending again: every transition is safe to repeat, so an unknown or refused call is repeated unchanged until the
+ * store answers or time is up. The one place where calls other than a lane's batches are retried (lanes keep order,
+ * see fast-lane.ts).
+ */
+import type { Clock } from "../base/clock.js";
+import { isMillraceError } from "../base/errors.js";
+import type { Random } from "../base/random.js";
+import type { Store } from "../engine/store.js";
+import type { Counters } from "./counters.js";
+
+/** What resending needs of its surroundings. */
+export interface ResendContext {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly counters: Counters;
+}
+
+const PAUSE_MS_FIRST = 5;
+const PAUSE_MS_MAX = 1_000;
+
+/** Whether an error says that the same call, sent again, may succeed: refused for now, or of unknown outcome. */
+export function isResendable(error: unknown): boolean {
+  return isMillraceError(error, "MR_INDETERMINATE") || isMillraceError(error, "MR_STORE_UNAVAILABLE");
+}
+
+/** Waits until the store can be called, but not longer than `ms`. Errors: MR_APP_CLOSED once the store is closed. */
+export async function waitReady(context: ResendContext, ms: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = context.clock.setTimer(ms, resolve);
+    context.store.ready().then(
+      () => {
+        timer.cancel();
+        resolve();
+      },
+      (error: unknown) => {
+        timer.cancel();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** Waits before the n-th repeat: doubling from 5 ms to 1 s, full jitter. */
+export async function pauseBefore(context: ResendContext, repeat: number): Promise<void> {
+  const ceilingMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** Math.min(repeat, 10));
+  await new Promise<void>((resolve) => {
+    context.clock.setTimer(context.random.next() * ceilingMs, resolve);
+  });
+}
+
+/**
+ * Calls until there is an answer.
+ *
+ * Units: `timeoutMs` from the first call, Infinity to go on for ever.
+ * Errors: what the call throws if repeating cannot help, or its last error when time is up; MR_APP_CLOSED.
+ */
+export async function resend<Answer>(
+  context: ResendContext,
+  timeoutMs: number,
+  call: () => Promise<Answer>,
+): Promise<Answer> {
+  const deadlineMs = context.clock.monotonicMs() + timeoutMs;
+  for (let repeat = 0; ; repeat++) {
+    try {
+      return await call();
+    } catch (error) {
+      const leftMs = deadlineMs - context.clock.monotonicMs();
+      if (!isResendable(error) || leftMs <= 0) throw error;
+      await waitReady(context, leftMs);
+      await pauseBefore(context, repeat);
+      context.counters.add("resends");
+    }
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * The two ways in: the fast path (a lane's next Operations, as bytes on a list) and the full path (a record each).
+ * Pure; one family of the machine's moves (machine.ts).
+ */
+import { createHash } from "node:crypto";
+import { ID_MEMORY_MS } from "../../engine/lease.js";
+import type {
+  EnqueueAnswer,
+  EnqueueFullAnswer,
+  EnqueueFullParams,
+  EnqueueParams,
+  FullElement,
+} from "../../engine/transitions.js";
+import {
+  entryOf,
+  FIRST_GENERATION,
+  grow,
+  isFinished,
+  type Lane,
+  listOf,
+  type MemoryWindow,
+  type Operation,
+  pushBack,
+  putEntry,
+  type Queue,
+  queueOf,
+  type ReadyList,
+  RUN_BODIES_MAX,
+  RUN_BYTES_MAX,
+  type Run,
+  type SegmentState,
+  shrink,
+  touch,
+  touchLane,
+  touchRun,
+  touchWindow,
+} from "./state.js";
+
+/** enqueue: the fast path. */
+export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnswer {
+  const lane = state.lanes[params.lane];
+  const queue = lane?.name === params.laneName ? lane.queue : null;
+  if (lane === undefined || queue === null) return { answer: "unknown_lane", accepted: 0, fresh: 0 };
+  const { first, bodies } = params;
+  if (first > lane.accepted + 1) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
+  const fresh = first + bodies.length - 1 - lane.accepted;
+  if (fresh <= 0) return { answer: "ok", accepted: lane.accepted, fresh: 0 };
+
+  const list = listOf(queue, 0);
+  grow(state, list, fresh);
+  appendBodies(state, list, lane, bodies, bodies.length - fresh);
+  lane.accepted += fresh;
+  touchLane(state, lane);
+  state.totals.enqueued += fresh;
+  state.dirty.root = true;
+  return { answer: "ok", accepted: lane.accepted, fresh };
+}
+
+/** Appends `bodies` from index `from` on as Runs; the last Run takes what it can if it is of this lane. */
+function appendBodies(
+  state: SegmentState,
+  list: ReadyList,
+  lane: Lane,
+  bodies: readonly Uint8Array[],
+  from: number,
+): void {
+  let counter = lane.accepted + 1;
+  let run = openRun(list, lane, counter);
+  for (let i = from; i < bodies.length; i++) {
+    const body = bodies[i] as Uint8Array; // i < length
+    if (run === null || run.bytes >= RUN_BYTES_MAX || run.bodies.length >= RUN_BODIES_MAX) {
+      run = newRun(lane, counter, list.back++);
+      list.elements.push(run);
+      touchRun(state, run);
+    }
+    run.bodies.push(body);
+    run.bytes += body.length;
+    run.live++;
+    counter++;
+  }
+}
+
+function openRun(list: ReadyList, lane: Lane, counter: number): Run | null {
+  const last = list.elements.at(list.elements.length - 1);
+  if (last === undefined || !last.isRun || last.isSealed) return null;
+  return last.lane === lane && last.first + last.bodies.length === counter ? last : null;
+}
+
+/** Makes an empty Run. */
+export function newRun(lane: Lane, first: number, order: number): Run {
+  return {
+    isRun: true,
+    lane,
+    first,
+    bodies: [],
+    bytes: 0,
+    popped: 0,
+    order,
+    live: 0,
+    isSealed: false,
+    isDirty: false,
+  };
+}
+
+/** enqueue_full: the full path. */
+export function enqueueFull(state: SegmentState, params: EnqueueFullParams, nowUs: number): EnqueueFullAnswer {
+  const lane = state.lanes[params.lane];
+  if (lane === undefined || lane.name !== params.laneName || lane.queue !== null) {
+    return { answer: "unknown_lane", answers: [] };
+  }
+  const nowMs = Math.floor(nowUs / 1000);
+  let highest = lane.accepted;
+  let fresh = 0;
+  const answers = params.elements.map((element) => {
+    highest = Math.max(highest, element.counter);
+    const sha1 = sha1Of(element.body);
+    const known = sha1Enqueued(state, lane, element.counter, nowMs);
+    if (known !== null) return known === sha1 ? "duplicate" : "conflict";
+    remember(state, lane, element.counter, sha1, nowMs);
+    place(state, lane, element, nowMs);
+    fresh++;
+    return "ok";
+  });
+  if (highest > lane.accepted) {
+    lane.accepted = highest;
+    touchLane(state, lane);
+  }
+  if (fresh > 0) {
+    state.totals.enqueued += fresh;
+    state.dirty.root = true;
+  }
+  return { answer: "ok", answers };
+}
+
+function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: number): void {
+  const { due } = element;
+  const dueAtMs = due === null ? nowMs : "in" in due ? nowMs + due.in : due.at;
+  const stale = lane.withdrawn.get(element.counter);
+  if (stale) takeOff(state, stale);
+  const queue = queueOf(state, element.queue);
+  const operation = newOperation(lane, element.counter, queue, element.priority, element.body);
+  putEntry(operation);
+  if (dueAtMs > nowMs) {
+    operation.timeMs = dueAtMs;
+    state.due.add(operation);
+    touch(state, operation);
+  } else {
+    pushBack(state, operation);
+  }
+}
+
+/** Takes a withdrawn element off its list: its dot is enqueued anew, long after its memory ended. */
+function takeOff(state: SegmentState, operation: Operation): void {
+  const list = listOf(operation.queue, operation.priority);
+  for (const element of list.elements.shiftMany(list.elements.length)) {
+    if (element !== operation) list.elements.push(element);
+  }
+  shrink(list, 1);
+  operation.queue.withdrawn--;
+  operation.lane.withdrawn.delete(operation.counter);
+  operation.isGone = true;
+  touch(state, operation);
+}
+
+/** Makes a record with fresh counters, scheduled until somebody says otherwise. */
+export function newOperation(lane: Lane, counter: number, queue: Queue, priority: number, body: Uint8Array): Operation {
+  return {
+    isRun: false,
+    lane,
+    counter,
+    queue,
+    priority,
+    body,
+    state: "scheduled",
+    generation: FIRST_GENERATION,
+    attempt: 0,
+    recoveries: 0,
+    returns: 0,
+    token: 0,
+    heldToken: 0,
+    taking: null,
+    takingIndex: 0,
+    heldBefore: null,
+    heldAfter: null,
+    timeMs: 0,
+    heapIndex: -1,
+    order: 0,
+    finishedAtMs: 0,
+    value: null,
+    progress: null,
+    cancelReason: null,
+    isWithdrawn: false,
+    run: null,
+    isGone: false,
+    isDirty: false,
+    isStored: false,
+    hasNotes: false,
+    areNotesDirty: false,
+  };
+}
+
+// ── Memory of dots ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The SHA-1 a dot was enqueued with: from the present or the last window, else from its record, else null. */
+function sha1Enqueued(state: SegmentState, lane: Lane, counter: number, nowMs: number): string | null {
+  const remembered = sha1Remembered(state, lane, counter, nowMs);
+  if (remembered !== null) return remembered;
+  const entry = entryOf(lane, counter);
+  return entry === undefined || isFinished(entry) ? null : sha1Of(entry.body);
+}
+
+/** The SHA-1 a dot is remembered by, or null. */
+export function sha1Remembered(state: SegmentState, lane: Lane, counter: number, nowMs: number): string | null {
+  const present = Math.floor(nowMs / ID_MEMORY_MS);
+  for (const window of state.windows) {
+    if (window.number !== present && window.number !== present - 1) continue;
+    const found = window.lanes.get(lane.number)?.get(counter);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+function remember(state: SegmentState, lane: Lane, counter: number, sha1: string, nowMs: number): void {
+  const window = windowOf(state, Math.floor(nowMs / ID_MEMORY_MS));
+  rememberIn(window, lane.number, counter, sha1);
+  if (!state.tracks) return;
+  window.unstored.push({ lane: lane.number, counter, sha1 });
+  touchWindow(state, window);
+}
+
+/** Notes a dot in a window. */
+export function rememberIn(window: MemoryWindow, lane: number, counter: number, sha1: string): void {
+  let counters = window.lanes.get(lane);
+  if (counters === undefined) {
+    counters = new Map();
+    window.lanes.set(lane, counters);
+  }
+  counters.set(counter, sha1);
+  window.size++;
+}
+
+/** The window of a number, made if absent; windows stay in order. */
+export function windowOf(state: SegmentState, number: number): MemoryWindow {
+  const { windows } = state;
+  let at = windows.length;
+  while (at > 0 && (windows[at - 1] as MemoryWindow).number > number) at--; // at − 1 is inside
+  const before = windows[at - 1];
+  if (before?.number === number) return before;
+  const window: MemoryWindow = {
+    number,
+    lanes: new Map(),
+    size: 0,
+    unstored: [],
+    chunks: 0,
+    isGone: false,
+    isDirty: false,
+  };
+  windows.splice(at, 0, window);
+  return window;
+}
+
+/** The first 8 bytes of the SHA-1, as latin1: enough to tell one enqueue from another under the same dot. */
+function sha1Of(bytes: Uint8Array): string {
+  return createHash("sha1").update(bytes).digest().toString("latin1", 0, 8);
+}

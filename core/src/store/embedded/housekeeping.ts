@@ -1,0 +1,98 @@
+/**
+ * What time does: due work becomes ready, finished records go; and what people do with dead letters: requeue.
+ * Pure; one family of the machine's moves (machine.ts).
+ */
+import { ID_MEMORY_MS } from "../../engine/lease.js";
+import type {
+  PromoteAnswer,
+  PromoteParams,
+  PruneAnswer,
+  PruneParams,
+  RequeueAnswer,
+  RequeueParams,
+} from "../../engine/transitions.js";
+import { forget } from "./ending.js";
+import { locate } from "./reading.js";
+import {
+  dropEntry,
+  isFinished,
+  type Operation,
+  pushBack,
+  type SegmentState,
+  type Slice,
+  touchSlice,
+  touchWindow,
+} from "./state.js";
+
+/** promote: scheduled → ready for what is due. */
+export function promote(state: SegmentState, params: PromoteParams, nowUs: number): PromoteAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  let promoted = 0;
+  for (; promoted < params.max; promoted++) {
+    const first = state.due.first;
+    if (first === undefined || first.timeMs > nowMs) break;
+    state.due.remove(first);
+    pushBack(state, first);
+  }
+  return { promoted, nextDueAtMs: state.due.first?.timeMs ?? null };
+}
+
+/** requeue: failed → ready, a new generation. */
+export function requeue(state: SegmentState, params: RequeueParams, nowUs: number): RequeueAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  const answers = params.dots.map(({ laneName, counter }): RequeueAnswer["answers"][number] => {
+    const lane = state.lanesByName.get(laneName);
+    const found = lane === undefined ? "missing" : locate(state, lane, counter, nowMs);
+    if (found === "missing") return "missing";
+    if (typeof found === "string" || isFinished(found) || found.state !== "failed") return "illegal";
+    reopen(state, found);
+    return "ok";
+  });
+  return { answers };
+}
+
+function reopen(state: SegmentState, operation: Operation): void {
+  state.dead.remove(operation);
+  operation.generation++;
+  operation.attempt = 0;
+  operation.recoveries = 0;
+  operation.returns = 0;
+  pushBack(state, operation);
+}
+
+/** prune: what is past its retention goes. */
+export function prune(state: SegmentState, params: PruneParams, nowUs: number): PruneAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  const isOver = (): boolean => (state.slices[0]?.expiresAtMs ?? Number.POSITIVE_INFINITY) <= nowMs;
+  let finished = 0;
+  for (let gone = 0; gone < params.max && isOver(); gone++) finished += dropSlice(state);
+
+  const isDead = (): boolean => (state.dead.first?.timeMs ?? Number.POSITIVE_INFINITY) <= nowMs;
+  let dead = 0;
+  for (let first = state.dead.first; first !== undefined && dead < params.max && isDead(); first = state.dead.first) {
+    forget(state, first);
+    dead++;
+  }
+  return { finished, dead, windows: dropWindows(state, nowMs), more: isOver() || isDead() };
+}
+
+/** Deletes the slice that expires first and answers how many records went. */
+function dropSlice(state: SegmentState): number {
+  const slice = state.slices.shift() as Slice; // called only while there is one
+  for (const record of slice.records) dropEntry(record);
+  slice.isGone = true;
+  touchSlice(state, slice);
+  return slice.records.length;
+}
+
+function dropWindows(state: SegmentState, nowMs: number): number {
+  const last = Math.floor(nowMs / ID_MEMORY_MS) - 1;
+  let dropped = 0;
+  for (let first = state.windows[0]; first !== undefined && first.number < last; first = state.windows[0]) {
+    state.windows.shift();
+    first.isGone = true;
+    touchWindow(state, first);
+    dropped++;
+  }
+  return dropped;
+}

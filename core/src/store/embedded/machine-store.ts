@@ -1,0 +1,273 @@
+/**
+ * What `memory:` and `embedded:` have in common: a machine per Segment behind the Store contract.
+ *
+ * A call applies its transition at once, on the caller's turn, so that calls take effect in the order they were made;
+ * when its answer is released, and what refuses it, is the subclass's business. Events never reach a listener inside
+ * the caller's stack. Bytes handed in are kept, not copied: they must not change afterwards.
+ */
+import { unreachable } from "../../base/assert.js";
+import type { Clock } from "../../base/clock.js";
+import { createError, type MillraceError } from "../../base/errors.js";
+import type { Durability, Store, StoreListener } from "../../engine/store.js";
+import type {
+  CancelParams,
+  CancelsAnswer,
+  ClaimAnswer,
+  ClaimParams,
+  CompleteParams,
+  CountsAnswer,
+  EnqueueAnswer,
+  EnqueueFullAnswer,
+  EnqueueFullParams,
+  EnqueueParams,
+  ExtendAnswer,
+  ExtendParams,
+  FailParams,
+  FindAnswer,
+  FindParams,
+  LaneOpenAnswer,
+  LaneOpenParams,
+  OutcomesAnswer,
+  PeekAnswer,
+  PeekParams,
+  ProgressParams,
+  PromoteAnswer,
+  PromoteParams,
+  PruneAnswer,
+  PruneParams,
+  QueuePauseAnswer,
+  QueuePauseParams,
+  ReleaseParams,
+  RequeueAnswer,
+  RequeueParams,
+  RescueAnswer,
+  RescueParams,
+  TransitionName,
+} from "../../engine/transitions.js";
+import { type AnswerOf, apply, newSegment, type ParamsOf, type SegmentState, takeEvents } from "./machine.js";
+import { type SegmentSnapshot, snapshot } from "./snapshot.js";
+import type { MachineEvent } from "./state.js";
+
+/** What is being asked: a transition, or one of the store's own calls. */
+export type StoreCall = TransitionName | "segments" | "openSegment" | "recordPause";
+
+/** What changed in the App's list of Segments and pauses. */
+export type DirectoryChange = { readonly segment: string } | { readonly queue: string; readonly isPaused: boolean };
+
+/** An event and where it happened. */
+export interface StoreEvent {
+  readonly segment: string;
+  readonly event: MachineEvent;
+}
+
+/** A Store over machines; the subclass decides when answers and events go out. */
+export abstract class MachineStore implements Store {
+  abstract readonly url: string;
+  abstract readonly durability: { readonly level: Durability; readonly isChecked: boolean };
+
+  protected readonly app: string;
+  protected readonly clock: Clock;
+  protected readonly states = new Map<string, SegmentState>();
+  protected readonly paused = new Set<string>();
+  readonly #tracks: boolean;
+  readonly #listeners = new Set<StoreListener>();
+  /** Events on their way to the listeners, delivered together a turn of the event loop later. */
+  #outgoing: StoreEvent[] = [];
+
+  protected constructor(app: string, clock: Clock, tracks: boolean) {
+    this.app = app;
+    this.clock = clock;
+    this.#tracks = tracks;
+  }
+
+  abstract open(): Promise<void>;
+  abstract close(): Promise<void>;
+  abstract ready(): Promise<void>;
+
+  /** The error that refuses a call now, or null. */
+  protected abstract refusal(call: StoreCall): MillraceError | null;
+  /** Answers a call when all it tells is as safe as this store promises. */
+  protected abstract answer<T>(call: StoreCall, answer: T): Promise<T>;
+  /** Passes events on, by `deliver`, not before what they tell is safe. */
+  protected abstract announce(events: readonly StoreEvent[]): void;
+  /** A transition threw: a bug in Millrace. What it left behind must not be used any more. */
+  protected abstract broke(error: unknown): void;
+  /** A Segment came, or the recorded pause of a Queue changed. */
+  protected abstract directoryChanged(change: DirectoryChange): void;
+
+  listen(listener: StoreListener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  segments(): Promise<readonly string[]> {
+    const refusal = this.refusal("segments");
+    return refusal === null ? this.answer("segments", [...this.states.keys()]) : Promise.reject(refusal);
+  }
+
+  openSegment(segment: string): Promise<void> {
+    const refusal = this.refusal("openSegment");
+    if (refusal !== null) return Promise.reject(refusal);
+    if (!this.states.has(segment)) {
+      this.states.set(segment, newSegment(segment, this.#tracks));
+      this.directoryChanged({ segment });
+    }
+    const opened = this.#call("segment_open", segment, { pausedQueues: [...this.paused] });
+    return opened.then(() => undefined);
+  }
+
+  recordPause(queue: string, isPaused: boolean): Promise<void> {
+    const refusal = this.refusal("recordPause");
+    if (refusal !== null) return Promise.reject(refusal);
+    if (this.paused.has(queue) !== isPaused) {
+      if (isPaused) this.paused.add(queue);
+      else this.paused.delete(queue);
+      this.directoryChanged({ queue, isPaused });
+    }
+    return this.answer("recordPause", undefined);
+  }
+
+  laneOpen(segment: string, params: LaneOpenParams): Promise<LaneOpenAnswer> {
+    return this.#call("lane_open", segment, params);
+  }
+
+  enqueue(segment: string, params: EnqueueParams): Promise<EnqueueAnswer> {
+    return this.#call("enqueue", segment, params);
+  }
+
+  enqueueFull(segment: string, params: EnqueueFullParams): Promise<EnqueueFullAnswer> {
+    return this.#call("enqueue_full", segment, params);
+  }
+
+  claim(segment: string, params: ClaimParams): Promise<ClaimAnswer> {
+    return this.#call("claim", segment, params);
+  }
+
+  extend(segment: string, params: ExtendParams): Promise<ExtendAnswer> {
+    return this.#call("extend", segment, params);
+  }
+
+  complete(segment: string, params: CompleteParams): Promise<OutcomesAnswer> {
+    return this.#call("complete", segment, params);
+  }
+
+  fail(segment: string, params: FailParams): Promise<OutcomesAnswer> {
+    return this.#call("fail", segment, params);
+  }
+
+  release(segment: string, params: ReleaseParams): Promise<OutcomesAnswer> {
+    return this.#call("release", segment, params);
+  }
+
+  cancel(segment: string, params: CancelParams): Promise<CancelsAnswer> {
+    return this.#call("cancel", segment, params);
+  }
+
+  promote(segment: string, params: PromoteParams): Promise<PromoteAnswer> {
+    return this.#call("promote", segment, params);
+  }
+
+  rescue(segment: string, params: RescueParams): Promise<RescueAnswer> {
+    return this.#call("rescue", segment, params);
+  }
+
+  requeue(segment: string, params: RequeueParams): Promise<RequeueAnswer> {
+    return this.#call("requeue", segment, params);
+  }
+
+  prune(segment: string, params: PruneParams): Promise<PruneAnswer> {
+    return this.#call("prune", segment, params);
+  }
+
+  progress(segment: string, params: ProgressParams): Promise<OutcomesAnswer> {
+    return this.#call("progress", segment, params);
+  }
+
+  find(segment: string, params: FindParams): Promise<FindAnswer> {
+    return this.#call("find", segment, params);
+  }
+
+  peek(segment: string, params: PeekParams): Promise<PeekAnswer> {
+    return this.#call("peek", segment, params);
+  }
+
+  counts(segment: string): Promise<CountsAnswer> {
+    return this.#call("counts", segment, {});
+  }
+
+  queuePause(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer> {
+    return this.#call("queue_pause", segment, params);
+  }
+
+  queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer> {
+    return this.#call("queue_resume", segment, params);
+  }
+
+  /** A Segment's whole state as plain data, for tests and for comparing stores. Errors: MR_NOT_FOUND. */
+  snapshot(segment: string): SegmentSnapshot {
+    const state = this.states.get(segment);
+    if (state === undefined) throw createError("MR_NOT_FOUND", { kind: "Segment", id: segment });
+    return snapshot(state);
+  }
+
+  /** Hands events to the listeners, later and in order. */
+  protected deliver(events: readonly StoreEvent[]): void {
+    const isUnderWay = this.#outgoing.length > 0;
+    for (const event of events) this.#outgoing.push(event);
+    if (!isUnderWay && events.length > 0) this.clock.immediate(() => this.#deliverNow());
+  }
+
+  #deliverNow(): void {
+    const events = this.#outgoing;
+    this.#outgoing = [];
+    for (const { segment, event } of events) {
+      for (const listener of [...this.#listeners]) tell(listener, segment, event);
+    }
+  }
+
+  /** Tells the listeners that hints may have been missed. */
+  protected restored(): void {
+    this.clock.immediate(() => {
+      for (const listener of [...this.#listeners]) listener.restored();
+    });
+  }
+
+  /** Applies one transition now. */
+  protected run<Name extends TransitionName>(name: Name, state: SegmentState, params: ParamsOf<Name>): AnswerOf<Name> {
+    const answer = apply(state, name, params, Math.round(this.clock.nowMs() * 1000));
+    if (state.events.length > 0) {
+      this.announce(takeEvents(state).map((event) => ({ segment: state.segment, event })));
+    }
+    return answer;
+  }
+
+  #call<Name extends TransitionName>(name: Name, segment: string, params: ParamsOf<Name>): Promise<AnswerOf<Name>> {
+    const refusal = this.refusal(name);
+    if (refusal !== null) return Promise.reject(refusal);
+    const state = this.states.get(segment);
+    if (state === undefined) return Promise.reject(createError("MR_NOT_FOUND", { kind: "Segment", id: segment }));
+    try {
+      return this.answer(name, this.run(name, state, params));
+    } catch (error) {
+      this.broke(error);
+      return Promise.reject(error);
+    }
+  }
+}
+
+function tell(listener: StoreListener, segment: string, event: MachineEvent): void {
+  switch (event.kind) {
+    case "bell":
+      return listener.bell(segment, event.queue);
+    case "settled":
+      return listener.settled(event.outcome);
+    case "progressed":
+      return listener.progressed(event.id, event.value);
+    case "marked":
+      return listener.marked(segment, event.owner);
+    default:
+      return unreachable(event);
+  }
+}

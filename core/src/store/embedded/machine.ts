@@ -1,0 +1,136 @@
+/**
+ * The machine: what every transition does to one Segment, as a pure function of state, parameters and time.
+ *
+ * It is the embedded store's hot path and the reference the Lua is compared with. No I/O, no clock, no chance: the
+ * same calls give the same state, answers and events. What a transition announces waits in `state.events`, what a
+ * durable store must write in `state.dirty`. One file per family of moves; this is their table.
+ */
+import type {
+  CancelParams,
+  CancelsAnswer,
+  ClaimAnswer,
+  ClaimParams,
+  CompleteParams,
+  CountsAnswer,
+  EnqueueAnswer,
+  EnqueueFullAnswer,
+  EnqueueFullParams,
+  EnqueueParams,
+  ExtendAnswer,
+  ExtendParams,
+  FailParams,
+  FindAnswer,
+  FindParams,
+  LaneOpenAnswer,
+  LaneOpenParams,
+  OutcomesAnswer,
+  PeekAnswer,
+  PeekParams,
+  ProgressParams,
+  PromoteAnswer,
+  PromoteParams,
+  PruneAnswer,
+  PruneParams,
+  QueuePauseAnswer,
+  QueuePauseParams,
+  ReleaseParams,
+  RequeueAnswer,
+  RequeueParams,
+  RescueAnswer,
+  RescueParams,
+  SegmentOpenAnswer,
+  SegmentOpenParams,
+  TransitionName,
+} from "../../engine/transitions.js";
+import { enqueue, enqueueFull } from "./enqueue.js";
+import { promote, prune, requeue } from "./housekeeping.js";
+import { laneOpen, segmentOpen } from "./lanes.js";
+import { cancel, complete, fail, progress, release } from "./outcomes.js";
+import { claim, extend, rescue } from "./owners.js";
+import { queuePause, queueResume } from "./queues.js";
+import { counts, find, peek } from "./reading.js";
+import type { MachineEvent, SegmentState } from "./state.js";
+
+export { newSegment, type SegmentState } from "./state.js";
+
+/** Parameters and answer of each transition, by its name. */
+export interface TransitionTypes {
+  segment_open: { params: SegmentOpenParams; answer: SegmentOpenAnswer };
+  lane_open: { params: LaneOpenParams; answer: LaneOpenAnswer };
+  enqueue: { params: EnqueueParams; answer: EnqueueAnswer };
+  enqueue_full: { params: EnqueueFullParams; answer: EnqueueFullAnswer };
+  claim: { params: ClaimParams; answer: ClaimAnswer };
+  extend: { params: ExtendParams; answer: ExtendAnswer };
+  complete: { params: CompleteParams; answer: OutcomesAnswer };
+  fail: { params: FailParams; answer: OutcomesAnswer };
+  release: { params: ReleaseParams; answer: OutcomesAnswer };
+  cancel: { params: CancelParams; answer: CancelsAnswer };
+  promote: { params: PromoteParams; answer: PromoteAnswer };
+  rescue: { params: RescueParams; answer: RescueAnswer };
+  requeue: { params: RequeueParams; answer: RequeueAnswer };
+  prune: { params: PruneParams; answer: PruneAnswer };
+  progress: { params: ProgressParams; answer: OutcomesAnswer };
+  find: { params: FindParams; answer: FindAnswer };
+  peek: { params: PeekParams; answer: PeekAnswer };
+  counts: { params: object; answer: CountsAnswer };
+  queue_pause: { params: QueuePauseParams; answer: QueuePauseAnswer };
+  queue_resume: { params: QueuePauseParams; answer: QueuePauseAnswer };
+}
+
+/** Parameters of a transition. */
+export type ParamsOf<Name extends TransitionName> = TransitionTypes[Name]["params"];
+
+/** Answer of a transition. */
+export type AnswerOf<Name extends TransitionName> = TransitionTypes[Name]["answer"];
+
+/** One move of the machine. */
+export type MachineMove<Name extends TransitionName> = (
+  state: SegmentState,
+  params: ParamsOf<Name>,
+  nowUs: number,
+) => AnswerOf<Name>;
+
+/** Every move by its transition's name. */
+export const machine: { readonly [Name in TransitionName]: MachineMove<Name> } = {
+  segment_open: segmentOpen,
+  lane_open: laneOpen,
+  enqueue,
+  enqueue_full: enqueueFull,
+  claim,
+  extend,
+  complete,
+  fail,
+  release,
+  cancel,
+  promote,
+  rescue,
+  requeue,
+  prune,
+  progress,
+  find,
+  peek,
+  counts,
+  queue_pause: queuePause,
+  queue_resume: queueResume,
+};
+
+/** Applies one transition. `nowUs` is the store's clock in whole microseconds since 1970. */
+export function apply<Name extends TransitionName>(
+  state: SegmentState,
+  transition: Name,
+  params: ParamsOf<Name>,
+  nowUs: number,
+): AnswerOf<Name> {
+  const move: MachineMove<Name> = machine[transition];
+  return move(state, params, nowUs);
+}
+
+/** Takes what the transitions since the last call announced, in order. */
+export function takeEvents(state: SegmentState): readonly MachineEvent[] {
+  if (state.events.length === 0) return NO_EVENTS;
+  const { events } = state;
+  state.events = [];
+  return events;
+}
+
+const NO_EVENTS: readonly MachineEvent[] = [];

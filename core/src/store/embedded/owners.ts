@@ -1,0 +1,268 @@
+/**
+ * Who holds what: claim, extend, rescue.
+ * Pure; one family of the machine's moves (machine.ts).
+ */
+import type { Address } from "../../engine/lease.js";
+import type {
+  Claim,
+  ClaimAnswer,
+  ClaimParams,
+  ExtendAnswer,
+  ExtendParams,
+  RescueAnswer,
+  RescueParams,
+} from "../../engine/transitions.js";
+import { bury, finishMarked, free, own } from "./ending.js";
+import { newOperation } from "./enqueue.js";
+import {
+  type Operation,
+  type Owner,
+  pushFront,
+  putEntry,
+  type Queue,
+  type ReadyList,
+  type Run,
+  type SegmentState,
+  shrink,
+  type Taking,
+  touch,
+  touchLane,
+  touchOwner,
+  touchRun,
+  touchTaking,
+} from "./state.js";
+
+/** claim: takes ready Operations for one owner, or says again what the same request took. */
+export function claim(state: SegmentState, params: ClaimParams, nowUs: number): ClaimAnswer {
+  const known = state.owners.get(params.owner);
+  const last = known?.lastRequest ?? 0;
+  if (params.request < last) return { answer: "stale", claims: [], waiting: waitingIn(state, params.queues) };
+  const claims = known !== undefined && params.request === last ? claimsOf(known) : take(state, params, known, nowUs);
+  return { answer: "ok", claims, waiting: waitingIn(state, params.queues) };
+}
+
+function waitingIn(state: SegmentState, queues: readonly string[]): number {
+  let waiting = 0;
+  for (const name of queues) {
+    const queue = state.queues.get(name);
+    if (queue !== undefined && !queue.isPaused) waiting += queue.length;
+  }
+  return waiting;
+}
+
+/** What is still held of the owner's last request, in the order it was claimed. */
+function claimsOf(owner: Owner): Claim[] {
+  const claims: Claim[] = [];
+  for (let held = owner.last; held !== null; held = held.heldBefore) {
+    if (held.taking?.request !== owner.lastRequest) break;
+    claims.push(claimOf(held));
+  }
+  return claims.reverse();
+}
+
+function claimOf(operation: Operation): Claim {
+  return {
+    lane: operation.lane.number,
+    counter: operation.counter,
+    token: operation.heldToken,
+    laneName: operation.lane.name,
+    queue: operation.queue.name,
+    priority: operation.priority,
+    attempt: operation.attempt + 1,
+    generation: operation.generation,
+    recoveries: operation.recoveries,
+    body: operation.body,
+  };
+}
+
+/** A claim under way: what it may still pop and take, and what it took. */
+interface Harvest {
+  readonly taking: Taking;
+  readonly claims: Claim[];
+  readonly max: number;
+  popsLeft: number;
+}
+
+function take(state: SegmentState, params: ClaimParams, known: Owner | undefined, nowUs: number): Claim[] {
+  const owner = known ?? newOwner(params.owner);
+  const taking: Taking = {
+    number: state.lastTaking + 1,
+    owner,
+    request: params.request,
+    token: Math.max(state.lastToken + 1, nowUs),
+    taken: [],
+    isDirty: false,
+    isStored: false,
+  };
+  const harvest: Harvest = { taking, claims: [], max: params.max, popsLeft: 2 * params.max };
+  for (const name of params.queues) {
+    const queue = state.queues.get(name);
+    if (queue !== undefined && !queue.isPaused) harvestQueue(state, harvest, queue);
+  }
+  const { claims } = harvest;
+  if (claims.length === 0) return claims;
+  if (known === undefined) state.owners.set(owner.name, owner);
+  owner.lastRequest = params.request;
+  touchOwner(state, owner);
+  state.running += claims.length;
+  state.lastTaking = taking.number;
+  state.lastToken = taking.token;
+  state.dirty.root = true;
+  if (taking.taken.length > 0) touchTaking(state, taking);
+  return claims;
+}
+
+/** Makes an owner that holds nothing. */
+export function newOwner(name: string): Owner {
+  return {
+    name,
+    beat: 0,
+    lastRequest: 0,
+    held: 0,
+    first: null,
+    last: null,
+    marked: 0,
+    isGone: false,
+    isDirty: false,
+  };
+}
+
+function harvestQueue(state: SegmentState, harvest: Harvest, queue: Queue): void {
+  while (harvest.claims.length < harvest.max && harvest.popsLeft > 0) {
+    const list = queue.active[0];
+    const front = list?.elements.at(0);
+    if (list === undefined || front === undefined) return;
+    if (front.isRun) harvestRun(state, harvest, list, front);
+    else harvestOne(state, harvest, list, front);
+  }
+}
+
+function harvestOne(state: SegmentState, harvest: Harvest, list: ReadyList, operation: Operation): void {
+  list.elements.shift();
+  shrink(list, 1);
+  harvest.popsLeft--;
+  touch(state, operation);
+  if (operation.isWithdrawn) {
+    list.queue.withdrawn--;
+    operation.isGone = true;
+    operation.lane.withdrawn.delete(operation.counter);
+    return;
+  }
+  hold(harvest, operation);
+}
+
+/** Pops the fast path: here, and not before, its Operations get objects. */
+function harvestRun(state: SegmentState, harvest: Harvest, list: ReadyList, run: Run): void {
+  const { lane } = run;
+  const from = run.popped;
+  let at = from;
+  while (at < run.bodies.length && harvest.claims.length < harvest.max && harvest.popsLeft > 0) {
+    const counter = run.first + at;
+    const body = run.bodies[at] as Uint8Array; // at < length
+    at++;
+    harvest.popsLeft--;
+    if (lane.withdrawn.size > 0 && lane.withdrawn.delete(counter)) {
+      list.queue.withdrawn--;
+      run.live--;
+      if (run.live === 0) touchRun(state, run);
+      if (state.tracks) state.dirty.withdrawn.push({ lane, counter, isThere: false });
+      continue;
+    }
+    const operation = newOperation(lane, counter, list.queue, 0, body);
+    if (state.tracks) {
+      operation.run = run;
+      harvest.taking.taken.push(operation);
+    }
+    putEntry(operation);
+    hold(harvest, operation);
+  }
+  run.popped = at;
+  lane.claimed = Math.max(lane.claimed, run.first + at - 1);
+  touchLane(state, lane);
+  if (at === run.bodies.length) {
+    list.elements.shift();
+    if (run.isSealed || !state.tracks) run.bodies.length = 0; // the bytes are on disk, or needed no more
+  }
+  shrink(list, at - from);
+}
+
+function hold(harvest: Harvest, operation: Operation): void {
+  const { taking, claims } = harvest;
+  const { owner } = taking;
+  operation.state = "running";
+  operation.heldToken = taking.token;
+  operation.takingIndex = claims.length;
+  linkHeld(operation, taking, owner);
+  claims.push(claimOf(operation));
+}
+
+/** Appends an Operation to what the owner of a claim holds. */
+export function linkHeld(operation: Operation, taking: Taking, owner: Owner): void {
+  operation.taking = taking;
+  operation.heldBefore = owner.last;
+  if (owner.last === null) owner.first = operation;
+  else owner.last.heldAfter = operation;
+  owner.last = operation;
+  owner.held++;
+}
+
+/** extend: one beat for all an owner holds. */
+export function extend(state: SegmentState, params: ExtendParams): ExtendAnswer {
+  const owner = state.owners.get(params.owner);
+  if (owner === undefined) return { answer: "missing", beat: 0, held: 0, marked: [] };
+  owner.beat++;
+  touchOwner(state, owner);
+  return { answer: "ok", beat: owner.beat, held: owner.held, marked: markedOf(owner) };
+}
+
+function markedOf(owner: Owner): Address[] {
+  const marked: Address[] = [];
+  for (let held = owner.first; held !== null && marked.length < owner.marked; held = held.heldAfter) {
+    if (held.cancelReason !== null) marked.push({ lane: held.lane.number, counter: held.counter });
+  }
+  return marked.sort((a, b) => a.lane - b.lane || a.counter - b.counter);
+}
+
+/** rescue: takes back what a silent owner holds, latest claims first. */
+export function rescue(state: SegmentState, params: RescueParams, nowUs: number): RescueAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  const counts = { rescued: 0, failed: 0, cancelled: 0 };
+  const owner = state.owners.get(params.owner);
+  if (owner === undefined) return { answer: "missing", ...counts, left: 0 };
+  if (owner.beat !== params.beat) return { answer: "stale", ...counts, left: owner.held };
+  for (let taken = 0; taken < params.max; taken++) {
+    const operation = owner.last;
+    if (operation === null) break;
+    counts[rescueOne(state, operation, params, nowMs)]++;
+  }
+  state.totals.rescued += counts.rescued;
+  if (counts.rescued + counts.failed + counts.cancelled > 0) state.dirty.root = true;
+  if (owner.held === 0) {
+    owner.isGone = true;
+    state.owners.delete(owner.name);
+    touchOwner(state, owner);
+  }
+  return { answer: "ok", ...counts, left: owner.held };
+}
+
+function rescueOne(
+  state: SegmentState,
+  operation: Operation,
+  params: RescueParams,
+  nowMs: number,
+): "rescued" | "failed" | "cancelled" {
+  if (operation.cancelReason !== null) {
+    finishMarked(state, operation, operation.token, params.retainMs, nowMs);
+    return "cancelled";
+  }
+  free(state, operation);
+  if (operation.recoveries + 1 > params.recoveriesMax) {
+    bury(state, operation, params.poison, params.retainMs, nowMs);
+    return "failed";
+  }
+  operation.recoveries++;
+  operation.returns++;
+  own(state, operation);
+  pushFront(state, operation);
+  return "rescued";
+}

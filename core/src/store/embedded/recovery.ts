@@ -1,0 +1,362 @@
+/**
+ * From records back to state: what journal.ts wrote of a Segment becomes the state it was written from.
+ *
+ * Order matters and is that of the code below: names first, then what has its own record, then claims, then Runs,
+ * which hold whatever the others do not speak of; at last the lists, in the order each element carries.
+ * Every reference must resolve: what does not is damage, and the store is not opened.
+ */
+import { sliceOf } from "./ending.js";
+import { newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
+import { STORED_STATES } from "./journal.js";
+import { Damage, type RecordReader, SEGMENT_KIND } from "./layout.js";
+import { linkHeld, newOwner } from "./owners.js";
+import {
+  addLane,
+  entryOf,
+  FIRST_GENERATION,
+  type Lane,
+  listOf,
+  newSegment,
+  type Operation,
+  type Owner,
+  putEntry,
+  type Queue,
+  type ReadyList,
+  type Run,
+  type SegmentState,
+  type Taking,
+} from "./state.js";
+
+/** One record of a Segment: its kind, and readers of key and value. */
+export interface StoredRecord {
+  readonly kind: number;
+  readonly key: RecordReader;
+  readonly value: RecordReader;
+}
+
+/** Everything stored of one Segment, by kind. */
+export type StoredSegment = Map<number, StoredRecord[]>;
+
+/** Where an element of the fast path stands in the claim that holds it. */
+interface Place {
+  readonly taking: Taking;
+  readonly index: number;
+}
+
+/** What is put together over several kinds of records. */
+interface Assembly {
+  readonly state: SegmentState;
+  readonly takings: Map<number, Taking>;
+  /** Lane number → counter → place, of running Operations without their own record. */
+  readonly claimed: Map<number, Map<number, Place>>;
+  readonly held: Operation[];
+  readonly lists: Map<ReadyList, (Run | Operation)[]>;
+}
+
+/** Rebuilds a Segment. Throws Damage. */
+export function rebuild(segment: string, stored: StoredSegment): SegmentState {
+  const state = newSegment(segment, true);
+  const assembly: Assembly = { state, takings: new Map(), claimed: new Map(), held: [], lists: new Map() };
+  const each = (kind: number, read: (assembly: Assembly, record: StoredRecord) => void): void => {
+    for (const record of stored.get(kind) ?? []) {
+      read(assembly, record);
+      record.key.end();
+      record.value.end();
+    }
+  };
+  each(SEGMENT_KIND.root, readRoot);
+  each(SEGMENT_KIND.queue, readQueue);
+  each(SEGMENT_KIND.lane, readLane);
+  each(SEGMENT_KIND.owner, readOwner);
+  each(SEGMENT_KIND.window, readWindow);
+  each(SEGMENT_KIND.slice, readSlice);
+  each(SEGMENT_KIND.withdrawn, readWithdrawn);
+  each(SEGMENT_KIND.operation, readOperation);
+  each(SEGMENT_KIND.taking, readTaking);
+  each(SEGMENT_KIND.run, readRun);
+  each(SEGMENT_KIND.notes, readNotes);
+  finishHeld(assembly);
+  finishLists(assembly);
+  settleDown(state);
+  return state;
+}
+
+/** What was made while reading is on disk already. */
+function settleDown(state: SegmentState): void {
+  state.events = [];
+  state.dirty.root = false;
+  for (const queue of state.dirty.queues.splice(0)) queue.isDirty = false;
+}
+
+function readRoot({ state }: Assembly, { value }: StoredRecord): void {
+  state.lastToken = value.f64();
+  state.lastTaking = value.uint();
+  const { totals } = state;
+  totals.enqueued = value.uint();
+  totals.completed = value.uint();
+  totals.failed = value.uint();
+  totals.cancelled = value.uint();
+  totals.retried = value.uint();
+  totals.released = value.uint();
+  totals.rescued = value.uint();
+}
+
+function readQueue({ state }: Assembly, { key, value }: StoredRecord): void {
+  const name = key.restText();
+  const isPaused = value.u8() === 1;
+  const queue: Queue = {
+    name,
+    isPaused,
+    active: [],
+    lists: new Map(),
+    length: 0,
+    withdrawn: 0,
+    isDirty: false,
+  };
+  state.queues.set(name, queue);
+}
+
+function readLane({ state }: Assembly, { key, value }: StoredRecord): void {
+  const number = key.u24();
+  const name = value.text();
+  const hasQueue = value.u8() === 1;
+  const queue = value.text();
+  const lane = addLane(state, number, name, hasQueue ? queueNamed(state, queue) : null);
+  lane.accepted = value.u40();
+  lane.claimed = value.u40();
+}
+
+function readOwner({ state }: Assembly, { key, value }: StoredRecord): void {
+  const owner = newOwner(key.restText());
+  owner.beat = value.uint();
+  owner.lastRequest = value.uint();
+  state.owners.set(owner.name, owner);
+}
+
+function readWindow({ state }: Assembly, { key, value }: StoredRecord): void {
+  const window = windowOf(state, key.u32());
+  window.chunks = Math.max(window.chunks, key.u32() + 1);
+  for (let left = value.uint(); left > 0; left--) {
+    const lane = value.u24();
+    const counter = value.u40();
+    rememberIn(window, lane, counter, Buffer.from(value.bytes()).toString("latin1"));
+  }
+}
+
+function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
+  const slice = sliceOf(state, key.u8(), key.u48());
+  slice.chunks = Math.max(slice.chunks, key.u32() + 1);
+  while (!value.isAtEnd) {
+    const flags = value.u8();
+    const lane = laneNumbered(state, value.u24());
+    const counter = value.u40();
+    const token = value.f64();
+    const finishedAtMs = value.f64();
+    const isPlain = (flags & 4) !== 0;
+    const generation = isPlain ? FIRST_GENERATION : value.uint();
+    const attempt = isPlain ? 1 : value.uint();
+    const recoveries = isPlain ? 0 : value.uint();
+    const returns = isPlain ? 0 : value.uint();
+    const outcome = (flags & 8) === 0 ? null : value.bytes();
+    const finished = {
+      lane,
+      counter,
+      state: (flags & 3) === 1 ? "completed" : "cancelled",
+      generation,
+      attempt,
+      recoveries,
+      returns,
+      token,
+      finishedAtMs,
+      value: outcome,
+    } as const;
+    slice.records.push(finished);
+    // A dot enqueued anew long after its memory ended may have two: the index knows the later.
+    const before = entryOf(lane, counter);
+    if (before === undefined || before.finishedAtMs <= finishedAtMs) putEntry(finished);
+  }
+  slice.stored = slice.records.length;
+}
+
+function readWithdrawn({ state }: Assembly, { key }: StoredRecord): void {
+  const lane = laneNumbered(state, key.u24());
+  lane.withdrawn.set(key.u40(), null);
+  if (lane.queue !== null) lane.queue.withdrawn++;
+}
+
+function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
+  const { state } = assembly;
+  const lane = laneNumbered(state, key.u24());
+  const counter = key.u40();
+  const stored = STORED_STATES[value.u8()];
+  if (stored === undefined) throw new Damage("an Operation has an unknown state");
+  const queue = queueNamed(state, value.text());
+  const priority = value.f64();
+  const fields = {
+    generation: value.uint(),
+    attempt: value.uint(),
+    recoveries: value.uint(),
+    returns: value.uint(),
+    token: value.f64(),
+    timeMs: value.f64(),
+    finishedAtMs: value.f64(),
+    order: value.f64(),
+  };
+  const place = value.u8() === 0 ? null : readPlace(assembly, value);
+  const outcome = value.maybeBytes();
+  const body = stored === "withdrawn" ? new Uint8Array(0) : value.bytes();
+  const operation = newOperation(lane, counter, queue, priority, body);
+  Object.assign(operation, fields);
+  operation.value = outcome;
+  operation.isStored = true;
+  if (stored === "withdrawn") {
+    operation.state = "ready";
+    operation.isWithdrawn = true;
+    lane.withdrawn.set(counter, operation);
+    queue.withdrawn++;
+    enlist(assembly, operation, queue, priority);
+    return;
+  }
+  operation.state = stored;
+  putEntry(operation);
+  if (stored === "scheduled") state.due.add(operation);
+  else if (stored === "failed") state.dead.add(operation);
+  else if (stored === "ready") enlist(assembly, operation, queue, priority);
+  else take(assembly, operation, place);
+}
+
+function readPlace(assembly: Assembly, value: RecordReader): Place {
+  const owner = ownerNamed(assembly.state, value.text());
+  const number = value.uint();
+  const taking = takingNumbered(assembly, number, owner, value.uint(), value.f64());
+  return { taking, index: value.uint() };
+}
+
+function takingNumbered({ takings }: Assembly, number: number, owner: Owner, request: number, token: number): Taking {
+  const found = takings.get(number);
+  if (found !== undefined) return found;
+  const taking: Taking = { number, owner, request, token, taken: [], isDirty: false, isStored: false };
+  takings.set(number, taking);
+  return taking;
+}
+
+function readTaking(assembly: Assembly, { key, value }: StoredRecord): void {
+  const owner = ownerNamed(assembly.state, value.text());
+  const taking = takingNumbered(assembly, key.u48(), owner, value.uint(), value.f64());
+  taking.isStored = true;
+  for (let ranges = value.uint(); ranges > 0; ranges--) {
+    const lane = value.u24();
+    const first = value.u40();
+    const firstIndex = value.uint();
+    let counters = assembly.claimed.get(lane);
+    if (counters === undefined) {
+      counters = new Map();
+      assembly.claimed.set(lane, counters);
+    }
+    const length = value.uint();
+    for (let i = 0; i < length; i++) counters.set(first + i, { taking, index: firstIndex + i });
+  }
+}
+
+function readRun(assembly: Assembly, { key, value }: StoredRecord): void {
+  const lane = laneNumbered(assembly.state, key.u24());
+  const { queue } = lane;
+  if (queue === null) throw new Damage(`lane ${lane.name} has no Queue but a Run`);
+  const run = newRun(lane, key.u40(), value.f64());
+  const claimed = assembly.claimed.get(lane.number);
+  run.isSealed = true;
+  for (let left = value.uint(); left > 0; left--) {
+    const counter = run.first + run.bodies.length;
+    const body = value.bytes();
+    run.bodies.push(body);
+    run.bytes += body.length;
+    if (counter > lane.claimed) {
+      run.live++;
+      continue;
+    }
+    run.popped++;
+    const place = claimed?.get(counter);
+    if (place === undefined) continue;
+    claimed?.delete(counter);
+    run.live++;
+    const operation = newOperation(lane, counter, queue, 0, body);
+    operation.run = run;
+    place.taking.taken.push(operation);
+    putEntry(operation);
+    take(assembly, operation, place);
+  }
+  if (run.popped < run.bodies.length) enlist(assembly, run, queue, 0);
+  else run.bodies.length = 0;
+}
+
+function readNotes({ state }: Assembly, { key, value }: StoredRecord): void {
+  const entry = entryOf(laneNumbered(state, key.u24()), key.u40());
+  if (entry?.state !== "running") throw new Damage("notes belong to no running Operation");
+  entry.progress = value.maybeBytes();
+  entry.cancelReason = value.maybeBytes();
+  entry.hasNotes = true;
+  if (entry.cancelReason !== null && entry.taking !== null) entry.taking.owner.marked++;
+}
+
+function take({ state, held }: Assembly, operation: Operation, place: Place | null): void {
+  if (place === null) throw new Damage("a running Operation has no owner");
+  operation.state = "running";
+  operation.taking = place.taking;
+  operation.takingIndex = place.index;
+  operation.heldToken = place.taking.token;
+  held.push(operation);
+  state.running++;
+}
+
+/** What each owner holds, in the order it was claimed. */
+function finishHeld({ held, claimed }: Assembly): void {
+  for (const counters of claimed.values()) {
+    if (counters.size > 0) throw new Damage("a claimed Operation is in no Run");
+  }
+  const placeOf = (operation: Operation): number => operation.taking?.number ?? 0;
+  held.sort((a, b) => placeOf(a) - placeOf(b) || a.takingIndex - b.takingIndex);
+  for (const operation of held) {
+    if (operation.taking !== null) linkHeld(operation, operation.taking, operation.taking.owner);
+  }
+}
+
+function enlist({ lists }: Assembly, element: Run | Operation, queue: Queue, priority: number): void {
+  const list = listOf(queue, priority);
+  const elements = lists.get(list);
+  if (elements === undefined) lists.set(list, [element]);
+  else elements.push(element);
+}
+
+/** Every list in order, and the sums over it. */
+function finishLists({ lists }: Assembly): void {
+  for (const [list, elements] of lists) {
+    elements.sort((a, b) => a.order - b.order);
+    for (const element of elements) {
+      list.elements.push(element);
+      list.length += element.isRun ? element.bodies.length - element.popped : 1;
+    }
+    list.front = elements[0]?.order ?? 0;
+    list.back = (elements[elements.length - 1]?.order ?? -1) + 1;
+    list.queue.length += list.length;
+    list.queue.active.push(list);
+  }
+  for (const { queue } of lists.keys()) queue.active.sort((a, b) => b.priority - a.priority);
+}
+
+function laneNumbered(state: SegmentState, number: number): Lane {
+  const lane = state.lanes[number];
+  if (lane === undefined) throw new Damage(`lane ${number} is not known`);
+  return lane;
+}
+
+function queueNamed(state: SegmentState, name: string): Queue {
+  const queue = state.queues.get(name);
+  if (queue === undefined) throw new Damage(`Queue ${name} is not known`);
+  return queue;
+}
+
+function ownerNamed(state: SegmentState, name: string): Owner {
+  const owner = state.owners.get(name);
+  if (owner === undefined) throw new Damage(`owner ${name} is not known`);
+  return owner;
+}

@@ -1,0 +1,531 @@
+/**
+ * The state of one Segment as the machine keeps it, and the few moves everything else is made of.
+ *
+ * Where an Operation is, at any moment, is exactly one of:
+ *   - waiting on the fast path: an element of a Run in a ready list, above its lane's claimed mark, without an object;
+ *   - an Operation in its lane's index: scheduled (in `due`), ready (in a list), running (held by an Owner) or failed
+ *     (in `dead`);
+ *   - a Finished in its lane's index and in one slice: completed or cancelled;
+ *   - gone: nothing is stored but the marks of its lane, or the memory of its dot.
+ * An element that was cancelled while waiting stays on its list, withdrawn, until a claim pops it.
+ *
+ * `dirty` lists the records a durable store must write since it last looked; with `tracks` false it stays empty.
+ * No I/O, no clock, no chance; imported by the machine's moves, by snapshot.ts and by layout.ts.
+ */
+import { Deque } from "../../base/deque.js";
+import { formatCounter } from "../../base/id.js";
+import type { Settled, Totals } from "../../engine/transitions.js";
+import { TimeHeap } from "./heap.js";
+
+/** The schema number of the root record. */
+export const SCHEMA = 1;
+
+/** The generation of a new Operation; `requeue` opens the next. */
+export const FIRST_GENERATION = 0;
+
+/** No bytes. */
+export const EMPTY = new Uint8Array(0);
+
+/** A Run takes no further bodies once it holds this many bytes: what one waiting Operation can keep alive. */
+export const RUN_BYTES_MAX = 64 * 1024;
+
+/** A Run takes no further bodies once it holds this many. */
+export const RUN_BODIES_MAX = 1000;
+
+const PAGE_BITS = 8;
+const PAGE_SIZE = 1 << PAGE_BITS;
+const PAGE_MASK = PAGE_SIZE - 1;
+
+/** A stream of Operations of one incarnation: into one Queue, or (queue `null`) by the full path. */
+export interface Lane {
+  readonly number: number;
+  /** `incarnation.digits`. */
+  readonly name: string;
+  /** What stands before the counter in the ids of this lane, and after it. */
+  readonly idHead: string;
+  readonly idTail: string;
+  readonly queue: Queue | null;
+  accepted: number;
+  claimed: number;
+  /** Counter → what is known of it, in pages of 256; a page goes with its last entry. */
+  readonly pages: Map<number, Page>;
+  lastPage: Page;
+  /** Counters cancelled while waiting that are still on their list: with their element, null on the fast path. */
+  readonly withdrawn: Map<number, Operation | null>;
+  /** Counters somebody waits for. */
+  readonly waited: Set<number>;
+  isDirty: boolean;
+}
+
+/** Entries of 256 neighbouring counters. */
+export interface Page {
+  readonly number: number;
+  readonly entries: (Entry | undefined)[];
+  used: number;
+}
+
+/** Neighbouring Operations of one lane that wait on the fast path; one element of a ready list. */
+export interface Run {
+  readonly isRun: true;
+  readonly lane: Lane;
+  /** Counter of `bodies[0]`. */
+  readonly first: number;
+  readonly bodies: Uint8Array[];
+  bytes: number;
+  /** How many were popped. */
+  popped: number;
+  /** Place in its list, see ReadyList. */
+  order: number;
+  /** How many of it are waiting, or running without a record of their own. A durable store keeps the Run till 0. */
+  live: number;
+  /** Written to disk: takes no further bodies. */
+  isSealed: boolean;
+  isDirty: boolean;
+}
+
+/** An Operation with a record: all but what waits on the fast path and what is finished. */
+export interface Operation {
+  readonly isRun: false;
+  readonly lane: Lane;
+  readonly counter: number;
+  readonly queue: Queue;
+  readonly priority: number;
+  readonly body: Uint8Array;
+  state: "scheduled" | "ready" | "running" | "failed";
+  generation: number;
+  /** Failed Attempts so far; once failed for good, the Attempt that ended it. */
+  attempt: number;
+  recoveries: number;
+  returns: number;
+  /** The token whose outcome was taken last, 0 if none. */
+  token: number;
+  /** The running Attempt's token, 0 unless running. */
+  heldToken: number;
+  /** The claim that took it; null unless running. */
+  taking: Taking | null;
+  /** Its place in that claim. */
+  takingIndex: number;
+  /** Neighbours in the order its owner claimed. */
+  heldBefore: Operation | null;
+  heldAfter: Operation | null;
+  /** Due time if scheduled, expiry if failed. */
+  timeMs: number;
+  heapIndex: number;
+  /** Place in its list while ready. */
+  order: number;
+  finishedAtMs: number;
+  /** The last error, or the poison it failed with. */
+  value: Uint8Array | null;
+  progress: Uint8Array | null;
+  /** The reason of the first cancel while running. */
+  cancelReason: Uint8Array | null;
+  /** Cancelled while ready: this object is only the element left on the list. */
+  isWithdrawn: boolean;
+  /** Where its bytes are stored while it has no record of its own; null on the full path and in `memory:`. */
+  run: Run | null;
+  /** It left the index for good. */
+  isGone: boolean;
+  isDirty: boolean;
+  /** A record of its own is on disk. */
+  isStored: boolean;
+  /** Progress or a cancel mark is on disk. */
+  hasNotes: boolean;
+  areNotesDirty: boolean;
+}
+
+/** What is kept of a completed or cancelled Operation. */
+export interface Finished {
+  readonly lane: Lane;
+  readonly counter: number;
+  readonly state: "completed" | "cancelled";
+  readonly generation: number;
+  readonly attempt: number;
+  readonly recoveries: number;
+  readonly returns: number;
+  readonly token: number;
+  readonly finishedAtMs: number;
+  readonly value: Uint8Array | null;
+}
+
+/** What an index knows of a counter. */
+export type Entry = Operation | Finished;
+
+/** One claim that took something. */
+export interface Taking {
+  /** Rises with every claim of the Segment. */
+  readonly number: number;
+  readonly owner: Owner;
+  readonly request: number;
+  readonly token: number;
+  /** What it took by the fast path; a durable store keeps a record of those still held without their own. */
+  readonly taken: Operation[];
+  isDirty: boolean;
+  isStored: boolean;
+}
+
+/** One incarnation that has claimed here. */
+export interface Owner {
+  readonly name: string;
+  beat: number;
+  lastRequest: number;
+  held: number;
+  /** First and last of what it holds, in the order it was claimed. */
+  first: Operation | null;
+  last: Operation | null;
+  /** How many of them are marked for cancelling. */
+  marked: number;
+  isGone: boolean;
+  isDirty: boolean;
+}
+
+/** One Queue. */
+export interface Queue {
+  readonly name: string;
+  isPaused: boolean;
+  /** Lists that hold something, larger priority first. */
+  readonly active: ReadyList[];
+  readonly lists: Map<number, ReadyList>;
+  /** Elements on its lists, and how many of them were cancelled while waiting. */
+  length: number;
+  withdrawn: number;
+  isDirty: boolean;
+}
+
+/** One priority of a Queue. Orders rise to the end: the end takes `back` and counts up, the front counts down. */
+export interface ReadyList {
+  readonly queue: Queue;
+  readonly priority: number;
+  readonly elements: Deque<Run | Operation>;
+  /** Operations on it, withdrawn ones included. */
+  length: number;
+  front: number;
+  back: number;
+}
+
+/** Finished records that expire together. */
+export interface Slice {
+  /** Its width is 2^bits milliseconds. */
+  readonly bits: number;
+  readonly number: number;
+  readonly expiresAtMs: number;
+  readonly records: Finished[];
+  /** How many of the records are on disk, in how many chunks. */
+  stored: number;
+  chunks: number;
+  isGone: boolean;
+  isDirty: boolean;
+}
+
+/** The dots enqueued by the full path in one window of ID_MEMORY_MS. */
+export interface MemoryWindow {
+  readonly number: number;
+  /** Lane number → counter → the first 8 bytes of the SHA-1, as latin1. */
+  readonly lanes: Map<number, Map<number, string>>;
+  size: number;
+  /** What is not on disk yet, and how many chunks are. */
+  readonly unstored: { readonly lane: number; readonly counter: number; readonly sha1: string }[];
+  chunks: number;
+  isGone: boolean;
+  isDirty: boolean;
+}
+
+/** What a transition announces. */
+export type MachineEvent =
+  | { readonly kind: "bell"; readonly queue: string }
+  | { readonly kind: "settled"; readonly outcome: Settled }
+  | { readonly kind: "progressed"; readonly id: string; readonly value: Uint8Array }
+  | { readonly kind: "marked"; readonly owner: string };
+
+/** The records touched since a durable store last looked; each list may name what is gone meanwhile. */
+export interface Dirty {
+  root: boolean;
+  readonly lanes: Lane[];
+  readonly queues: Queue[];
+  readonly owners: Owner[];
+  readonly runs: Run[];
+  readonly takings: Taking[];
+  readonly operations: Operation[];
+  readonly notes: Operation[];
+  readonly slices: Slice[];
+  readonly windows: MemoryWindow[];
+  /** Fast-path elements withdrawn (`isThere`) or popped since. */
+  readonly withdrawn: { readonly lane: Lane; readonly counter: number; readonly isThere: boolean }[];
+}
+
+/** One Segment. */
+export interface SegmentState {
+  readonly segment: string;
+  /** By number; place 0 stays empty. */
+  readonly lanes: (Lane | undefined)[];
+  readonly lanesByName: Map<string, Lane>;
+  readonly queues: Map<string, Queue>;
+  readonly owners: Map<string, Owner>;
+  readonly due: TimeHeap<Operation>;
+  readonly dead: TimeHeap<Operation>;
+  /** By expiry, narrower first. */
+  readonly slices: Slice[];
+  /** Present and last window, oldest first; older ones until pruned. */
+  readonly windows: MemoryWindow[];
+  readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
+  running: number;
+  lastToken: number;
+  lastTaking: number;
+  /** Told by the transitions since they were last taken. */
+  events: MachineEvent[];
+  readonly tracks: boolean;
+  readonly dirty: Dirty;
+}
+
+/** Makes an empty Segment. `tracks`: whether touched records are listed in `dirty`. */
+export function newSegment(segment: string, tracks = false): SegmentState {
+  return {
+    segment,
+    lanes: [undefined],
+    lanesByName: new Map(),
+    queues: new Map(),
+    owners: new Map(),
+    due: new TimeHeap(),
+    dead: new TimeHeap(),
+    slices: [],
+    windows: [],
+    totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
+    running: 0,
+    lastToken: 0,
+    lastTaking: 0,
+    events: [],
+    tracks,
+    dirty: {
+      root: tracks,
+      lanes: [],
+      queues: [],
+      owners: [],
+      runs: [],
+      takings: [],
+      operations: [],
+      notes: [],
+      slices: [],
+      windows: [],
+      withdrawn: [],
+    },
+  };
+}
+
+// ── Lanes and their index ──────────────────────────────────────────────────────────────────────────────────────────
+
+const NO_PAGE: Page = { number: -1, entries: [], used: 0 };
+
+/** Makes a lane and enters it. */
+export function addLane(state: SegmentState, number: number, name: string, queue: Queue | null): Lane {
+  const cut = name.lastIndexOf(".");
+  const lane: Lane = {
+    number,
+    name,
+    idHead: `${state.segment}.${name.slice(0, cut)}.`,
+    idTail: name.slice(cut + 1),
+    queue,
+    accepted: 0,
+    claimed: 0,
+    pages: new Map(),
+    lastPage: NO_PAGE,
+    withdrawn: new Map(),
+    waited: new Set(),
+    isDirty: false,
+  };
+  state.lanes[number] = lane;
+  state.lanesByName.set(name, lane);
+  return lane;
+}
+
+/** The id of an Operation. */
+export function idOf(lane: Lane, counter: number): string {
+  return lane.idHead + formatCounter(counter, lane.idTail);
+}
+
+/** What the index knows of a counter. */
+export function entryOf(lane: Lane, counter: number): Entry | undefined {
+  const number = Math.floor(counter / PAGE_SIZE);
+  let page = lane.lastPage;
+  if (page.number !== number) {
+    const found = lane.pages.get(number);
+    if (found === undefined) return undefined;
+    page = found;
+    lane.lastPage = page;
+  }
+  return page.entries[counter & PAGE_MASK];
+}
+
+/** Puts an entry into the index, in the place of the one before if there is one. */
+export function putEntry(entry: Entry): void {
+  const { lane, counter } = entry;
+  const number = Math.floor(counter / PAGE_SIZE);
+  let page = lane.lastPage;
+  if (page.number !== number) {
+    const found = lane.pages.get(number);
+    page = found ?? { number, entries: [], used: 0 };
+    if (found === undefined) lane.pages.set(number, page);
+    lane.lastPage = page;
+  }
+  const place = counter & PAGE_MASK;
+  if (page.entries[place] === undefined) page.used++;
+  page.entries[place] = entry;
+}
+
+/** Takes an entry out of the index, if it is the one that is there. */
+export function dropEntry(entry: Entry): void {
+  const { lane, counter } = entry;
+  if (entryOf(lane, counter) !== entry) return;
+  const page = lane.lastPage; // entryOf has just found it there
+  page.entries[counter & PAGE_MASK] = undefined;
+  page.used--;
+  if (page.used > 0) return;
+  lane.pages.delete(page.number);
+  lane.lastPage = NO_PAGE;
+}
+
+/** Tells a finished record from an Operation that still has a life, or a second one. */
+export function isFinished(entry: Entry): entry is Finished {
+  return entry.state === "completed" || entry.state === "cancelled";
+}
+
+// ── Queues and their lists ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** The Queue of a name, made if absent. */
+export function queueOf(state: SegmentState, name: string): Queue {
+  const found = state.queues.get(name);
+  if (found !== undefined) return found;
+  const queue: Queue = {
+    name,
+    isPaused: false,
+    active: [],
+    lists: new Map(),
+    length: 0,
+    withdrawn: 0,
+    isDirty: false,
+  };
+  state.queues.set(name, queue);
+  touchQueue(state, queue);
+  return queue;
+}
+
+/** The list of a priority, made if absent. */
+export function listOf(queue: Queue, priority: number): ReadyList {
+  const found = queue.lists.get(priority);
+  if (found !== undefined) return found;
+  const list: ReadyList = { queue, priority, elements: new Deque(), length: 0, front: 0, back: 0 };
+  queue.lists.set(priority, list);
+  return list;
+}
+
+/** Counts elements onto a list; the bell rings if it was empty. */
+export function grow(state: SegmentState, list: ReadyList, count: number): void {
+  if (list.length === 0) {
+    ring(state, list.queue.name);
+    const { active } = list.queue;
+    let at = active.length;
+    while (at > 0 && (active[at - 1] as ReadyList).priority < list.priority) at--; // at − 1 is inside
+    active.splice(at, 0, list);
+  }
+  list.length += count;
+  list.queue.length += count;
+}
+
+/** Counts popped elements off a list. */
+export function shrink(list: ReadyList, count: number): void {
+  list.length -= count;
+  list.queue.length -= count;
+  if (list.length > 0) return;
+  const { active, lists } = list.queue;
+  active.splice(active.indexOf(list), 1);
+  if (list.priority !== 0) lists.delete(list.priority);
+}
+
+/** Puts an Operation at the end of its list. */
+export function pushBack(state: SegmentState, operation: Operation): void {
+  const list = listOf(operation.queue, operation.priority);
+  grow(state, list, 1);
+  operation.state = "ready";
+  operation.order = list.back++;
+  list.elements.push(operation);
+  touch(state, operation);
+}
+
+/** Puts an Operation at the front of its list. */
+export function pushFront(state: SegmentState, operation: Operation): void {
+  const list = listOf(operation.queue, operation.priority);
+  grow(state, list, 1);
+  operation.state = "ready";
+  operation.order = --list.front;
+  list.elements.pushFront(operation);
+  touch(state, operation);
+}
+
+/** Rings the bell of a Queue, once per transition. */
+export function ring(state: SegmentState, queue: string): void {
+  for (const event of state.events) if (event.kind === "bell" && event.queue === queue) return;
+  state.events.push({ kind: "bell", queue });
+}
+
+// ── What a durable store is told ───────────────────────────────────────────────────────────────────────────────────
+
+/** The record of an Operation changed. From here on it has, or had, a record of its own. */
+export function touch(state: SegmentState, operation: Operation): void {
+  if (!state.tracks || operation.isDirty) return;
+  operation.isDirty = true;
+  state.dirty.operations.push(operation);
+}
+
+/** Progress or cancel mark of an Operation changed. */
+export function touchNotes(state: SegmentState, operation: Operation): void {
+  if (!state.tracks || operation.areNotesDirty) return;
+  operation.areNotesDirty = true;
+  state.dirty.notes.push(operation);
+}
+
+/** A lane's marks changed. */
+export function touchLane(state: SegmentState, lane: Lane): void {
+  if (!state.tracks || lane.isDirty) return;
+  lane.isDirty = true;
+  state.dirty.lanes.push(lane);
+}
+
+/** An owner's beat or last request changed, or it came or went. */
+export function touchOwner(state: SegmentState, owner: Owner): void {
+  if (!state.tracks || owner.isDirty) return;
+  owner.isDirty = true;
+  state.dirty.owners.push(owner);
+}
+
+/** A claim came, or lost one of what it took. */
+export function touchTaking(state: SegmentState, taking: Taking): void {
+  if (!state.tracks || taking.isDirty) return;
+  taking.isDirty = true;
+  state.dirty.takings.push(taking);
+}
+
+/** A Run came, or lost the last that needs it. */
+export function touchRun(state: SegmentState, run: Run): void {
+  if (!state.tracks || run.isDirty) return;
+  run.isDirty = true;
+  state.dirty.runs.push(run);
+}
+
+/** A slice got a record, or went. */
+export function touchSlice(state: SegmentState, slice: Slice): void {
+  if (!state.tracks || slice.isDirty) return;
+  slice.isDirty = true;
+  state.dirty.slices.push(slice);
+}
+
+/** A memory window got a dot, or went. */
+export function touchWindow(state: SegmentState, window: MemoryWindow): void {
+  if (!state.tracks || window.isDirty) return;
+  window.isDirty = true;
+  state.dirty.windows.push(window);
+}
+
+/** A Queue became known, was paused or resumed. */
+export function touchQueue(state: SegmentState, queue: Queue): void {
+  if (!state.tracks || queue.isDirty) return;
+  queue.isDirty = true;
+  state.dirty.queues.push(queue);
+}

@@ -1,0 +1,463 @@
+/**
+ * Replies of each function → the answers of the contract. The shapes are those in the header of each Lua file and in
+ * _address, _operation, _finish and _view.lua.
+ *
+ * Pure; a reply of another shape is a broken invariant: the server runs our own text. Byte fields are views into the
+ * reply. Called by redis-store.ts.
+ */
+import { invariant } from "../../base/assert.js";
+import { formatCounter } from "../../base/id.js";
+import type { Address, LocalDot } from "../../engine/lease.js";
+import type { OperationRecord, OperationState } from "../../engine/operation.js";
+import type {
+  CancelAnswer,
+  Claim,
+  ClaimAnswer,
+  CountsAnswer,
+  EnqueueAnswer,
+  EnqueueFullAnswer,
+  ExtendAnswer,
+  FindAnswer,
+  LaneOpenAnswer,
+  OutcomeAnswer,
+  PeekAnswer,
+  PromoteAnswer,
+  PruneAnswer,
+  QueuePauseAnswer,
+  RequeueAnswer,
+  RescueAnswer,
+  SegmentOpenAnswer,
+  Totals,
+} from "../../engine/transitions.js";
+import type { Reply } from "./connection.js";
+
+const TWO_32 = 2 ** 32;
+const ADDRESS_BYTES = 8;
+
+// ── Small parts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function list(reply: Reply | undefined): readonly Reply[] {
+  invariant(Array.isArray(reply), "the reply is an array");
+  return reply;
+}
+
+function bytes(reply: Reply | undefined): Buffer {
+  invariant(Buffer.isBuffer(reply), "the reply is a string");
+  return reply;
+}
+
+function text(reply: Reply | undefined): string {
+  return bytes(reply).toString();
+}
+
+function number(reply: Reply | undefined): number {
+  invariant(typeof reply === "number", "the reply is an integer");
+  return reply;
+}
+
+/** The first word of an array: how the call went. */
+function word<Word extends string>(reply: Reply | undefined): Word {
+  return text(reply) as Word; // the words of a Lua file are those of its contract
+}
+
+function uint40(source: Buffer, at: number): number {
+  return source.readUInt8(at) * TWO_32 + source.readUInt32BE(at + 1);
+}
+
+function uint64(source: Buffer, at: number): number {
+  return source.readUInt32BE(at) * TWO_32 + source.readUInt32BE(at + 4);
+}
+
+function timeOrNull(reply: Reply | undefined): number | null {
+  const found = text(reply);
+  return found === "" ? null : Number(found);
+}
+
+function letters<Word>(reply: Reply, table: Readonly<Record<number, Word>>): Word[] {
+  const source = bytes(reply);
+  const words = new Array<Word>(source.length);
+  for (let i = 0; i < source.length; i++) {
+    const found = table[source[i] as number]; // i < length
+    invariant(found !== undefined, "the letter is known", { letter: source[i] });
+    words[i] = found;
+  }
+  return words;
+}
+
+const OUTCOMES: Readonly<Record<number, OutcomeAnswer>> = { 111: "ok", 100: "duplicate", 115: "stale" };
+const CANCELS: Readonly<Record<number, CancelAnswer>> = {
+  99: "cancelled",
+  114: "requested",
+  116: "terminal",
+  109: "missing",
+};
+const ENQUEUES: Readonly<Record<number, "ok" | "duplicate" | "conflict">> = {
+  111: "ok",
+  100: "duplicate",
+  99: "conflict",
+};
+const REQUEUES: Readonly<Record<number, "ok" | "illegal" | "missing">> = {
+  111: "ok",
+  105: "illegal",
+  109: "missing",
+};
+const STATES: Readonly<Record<string, OperationState>> = {
+  s: "scheduled",
+  r: "ready",
+  u: "running",
+  f: "failed",
+  c: "completed",
+  x: "cancelled",
+};
+
+/** The state of a letter of _tell.lua or _view.lua. */
+export function stateOf(letter: string): OperationState {
+  const state = STATES[letter];
+  invariant(state !== undefined, "the state's letter is known", { letter });
+  return state;
+}
+
+interface Lane {
+  readonly queue: string;
+  readonly name: string;
+}
+
+/** _address.lua: marks, Queue, lane name. */
+function readLane(record: Buffer): Lane {
+  const nameAt = 11 + record.readUInt8(10);
+  return { queue: record.toString("latin1", 11, nameAt), name: record.toString("latin1", nameAt) };
+}
+
+/** Lane records as claim and peek list them, from place `at` on; answers the table and the place after it. */
+function readLanes(reply: readonly Reply[], at: number, count: number): [Map<number, Lane>, number] {
+  const lanes = new Map<number, Lane>();
+  for (let i = 0; i < count; i++) {
+    lanes.set(bytes(reply[at + 2 * i]).readUIntBE(0, 3), readLane(bytes(reply[at + 2 * i + 1])));
+  }
+  return [lanes, at + 2 * count];
+}
+
+function laneIn(lanes: ReadonlyMap<number, Lane>, lane: number): Lane {
+  const found = lanes.get(lane);
+  invariant(found !== undefined, "the lane is in the reply", { lane });
+  return found;
+}
+
+/** The id of an Operation. */
+export function idOf(segment: string, dot: LocalDot): string {
+  const cut = dot.laneName.lastIndexOf(".");
+  return `${segment}.${dot.laneName.slice(0, cut)}.${formatCounter(dot.counter, dot.laneName.slice(cut + 1))}`;
+}
+
+// ── Records ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const NOTHING: OperationRecord = {
+  id: "",
+  state: "ready",
+  queue: null,
+  priority: 0,
+  generation: 0,
+  attempt: 0,
+  recoveries: 0,
+  returns: 0,
+  token: 0,
+  owner: null,
+  isCancelMarked: false,
+  dueAtMs: null,
+  finishedAtMs: null,
+  body: null,
+  value: null,
+  progress: null,
+};
+
+interface Static {
+  readonly queue: string;
+  readonly priority: number;
+  readonly body: Buffer;
+}
+
+/** _operation.lua: priority, Queue, enqueued bytes. */
+function readStatic(record: Buffer): Static {
+  const bodyAt = 3 + record.readUInt8(2);
+  return {
+    priority: record.readInt16BE(0),
+    queue: record.toString("latin1", 3, bodyAt),
+    body: record.subarray(bodyAt),
+  };
+}
+
+interface Meta {
+  readonly generation: number;
+  readonly attempt: number;
+  readonly recoveries: number;
+  readonly returns: number;
+}
+
+const NO_META: Meta = { generation: 0, attempt: 0, recoveries: 0, returns: 0 };
+
+function readCounters(record: Buffer, at: number): Meta {
+  return {
+    generation: record.readUInt32BE(at),
+    attempt: record.readUInt32BE(at + 4),
+    recoveries: record.readUInt32BE(at + 8),
+    returns: record.readUInt32BE(at + 12),
+  };
+}
+
+/** A full-path Operation from its static and dynamic record; what only other keys know is passed in. */
+function fullRecord(id: string, state: OperationState, staticRecord: Buffer, meta: Buffer): OperationRecord {
+  const { queue, priority, body } = readStatic(staticRecord);
+  if (meta.length === 0) return { ...NOTHING, id, state, queue, priority, body, attempt: state === "running" ? 1 : 0 };
+  const counters = readCounters(meta, 0);
+  return {
+    ...NOTHING,
+    ...counters,
+    id,
+    state,
+    queue,
+    priority,
+    body,
+    attempt: counters.attempt + (state === "running" ? 1 : 0),
+    token: uint64(meta, 16),
+    finishedAtMs: state === "failed" ? meta.readUIntBE(24, 6) : null,
+    value: meta.readUInt8(30) === 0x31 ? meta.subarray(31) : null,
+  };
+}
+
+const COMPLETED_FAST = 0x63;
+const COMPLETED = 0x43;
+
+/** _finish.lua. */
+function finishedRecord(id: string, record: Buffer): OperationRecord {
+  const kind = record.readUInt8(0);
+  const finishedAtMs = record.readUIntBE(1, 6);
+  if (kind === COMPLETED_FAST) {
+    const fields = { finishedAtMs, attempt: 1, token: uint64(record, 7), value: record.subarray(15) };
+    return { ...NOTHING, id, state: "completed", ...fields };
+  }
+  const state = kind === COMPLETED ? "completed" : "cancelled";
+  const fields = { finishedAtMs, token: uint64(record, 23), value: record.subarray(31) };
+  return { ...NOTHING, id, state, ...readCounters(record, 7), ...fields };
+}
+
+/** _view.lua. */
+function viewed(id: string, view: readonly Reply[]): OperationRecord | "pruned" | "missing" {
+  switch (text(view[0])) {
+    case "m":
+      return "missing";
+    case "p":
+      return "pruned";
+    case "e":
+      return finishedRecord(id, bytes(view[1]));
+    case "w":
+      return { ...NOTHING, id, queue: readLane(bytes(view[1])).queue };
+    case "u":
+      return {
+        ...NOTHING,
+        id,
+        state: "running",
+        queue: readLane(bytes(view[1])).queue,
+        attempt: 1,
+        owner: text(view[2]),
+        token: uint64(bytes(view[3]), 0),
+        isCancelMarked: view[4] === 1,
+        body: bytes(view[5]),
+        progress: view[6] === undefined ? null : bytes(view[6]),
+      };
+    default: {
+      const state = stateOf(text(view[1]));
+      const record = fullRecord(id, state, bytes(view[2]), bytes(view[3]));
+      if (state === "scheduled") return { ...record, dueAtMs: timeOrNull(view[4]) };
+      if (state !== "running") return record;
+      return {
+        ...record,
+        owner: text(view[5]),
+        token: uint64(bytes(view[6]), 0),
+        isCancelMarked: view[7] === 1,
+        progress: view[8] === undefined ? null : bytes(view[8]),
+      };
+    }
+  }
+}
+
+// ── Answers ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export function segmentOpenAnswer(reply: Reply): SegmentOpenAnswer {
+  const [answer, schema] = list(reply);
+  return { answer: word(answer), schema: number(schema) };
+}
+
+export function laneOpenAnswer(reply: Reply): LaneOpenAnswer {
+  const [answer, lane, accepted] = list(reply);
+  return { answer: word(answer), lane: number(lane), accepted: number(accepted) };
+}
+
+export function enqueueAnswer(reply: Reply): EnqueueAnswer {
+  const [answer, accepted, fresh] = list(reply);
+  return { answer: word(answer), accepted: number(accepted), fresh: number(fresh) };
+}
+
+export function enqueueFullAnswer(reply: Reply): EnqueueFullAnswer {
+  const [answer, answers] = list(reply);
+  return { answer: word(answer), answers: letters(bytes(answers), ENQUEUES) };
+}
+
+export function claimAnswer(reply: Reply): ClaimAnswer {
+  const all = list(reply);
+  const token = uint64(bytes(all[1]), 0);
+  const waiting = number(all[2]);
+  const [lanes, first] = readLanes(all, 4, number(all[3]));
+  const claims: Claim[] = [];
+  let laneBefore = -1;
+  let lane: Lane = { queue: "", name: "" };
+  for (let at = first; at < all.length; at++) {
+    const element = all[at] as Buffer; // claim.lua lists strings here
+    const number = (element.readUInt8(0) << 16) | element.readUInt16BE(1);
+    if (number !== laneBefore) {
+      lane = laneIn(lanes, number);
+      laneBefore = number;
+    }
+    const counter = uint40(element, 3);
+    if (element.length > ADDRESS_BYTES) {
+      claims.push({
+        lane: number,
+        counter,
+        token,
+        laneName: lane.name,
+        queue: lane.queue,
+        priority: 0,
+        attempt: 1,
+        generation: 0,
+        recoveries: 0,
+        body: element.subarray(ADDRESS_BYTES),
+      });
+      continue;
+    }
+    const { queue, priority, body } = readStatic(bytes(all[at + 1]));
+    const metaRecord = bytes(all[at + 2]);
+    const meta = metaRecord.length === 0 ? NO_META : readCounters(metaRecord, 0);
+    at += 2;
+    claims.push({
+      lane: number,
+      counter,
+      token,
+      laneName: lane.name,
+      queue,
+      priority,
+      attempt: meta.attempt + 1,
+      generation: meta.generation,
+      recoveries: meta.recoveries,
+      body,
+    });
+  }
+  return { answer: word(all[0]), claims, waiting };
+}
+
+export function extendAnswer(reply: Reply): ExtendAnswer {
+  const [answer, beat, held, ...marked] = list(reply);
+  const addresses = marked.map((address): Address => {
+    const source = bytes(address);
+    return { lane: source.readUIntBE(0, 3), counter: uint40(source, 3) };
+  });
+  addresses.sort((a, b) => a.lane - b.lane || a.counter - b.counter);
+  return { answer: word(answer), beat: number(beat), held: number(held), marked: addresses };
+}
+
+export function outcomeAnswers(reply: Reply): { readonly answers: readonly OutcomeAnswer[] } {
+  return { answers: letters(reply, OUTCOMES) };
+}
+
+export function cancelAnswers(reply: Reply): { readonly answers: readonly CancelAnswer[] } {
+  return { answers: letters(reply, CANCELS) };
+}
+
+export function requeueAnswer(reply: Reply): RequeueAnswer {
+  return { answers: letters(reply, REQUEUES) };
+}
+
+export function promoteAnswer(reply: Reply): PromoteAnswer {
+  const [promoted, due] = list(reply);
+  return { promoted: number(promoted), nextDueAtMs: timeOrNull(due) };
+}
+
+export function rescueAnswer(reply: Reply): RescueAnswer {
+  const [answer, rescued, failed, cancelled, left] = list(reply);
+  return {
+    answer: word(answer),
+    rescued: number(rescued),
+    failed: number(failed),
+    cancelled: number(cancelled),
+    left: number(left),
+  };
+}
+
+export function pruneAnswer(reply: Reply): PruneAnswer {
+  const [finished, dead, windows, more] = list(reply);
+  return { finished: number(finished), dead: number(dead), windows: number(windows), more: number(more) === 1 };
+}
+
+export function findAnswer(segment: string, dots: readonly LocalDot[], reply: Reply): FindAnswer {
+  const views = list(reply);
+  return { records: dots.map((dot, i) => viewed(idOf(segment, dot), list(views[i]))) };
+}
+
+export function peekAnswer(segment: string, of: "dead" | "ready", reply: Reply): PeekAnswer {
+  const all = list(reply);
+  const [lanes, first] = readLanes(all, 2, number(all[1]));
+  const records: OperationRecord[] = [];
+  for (let at = first; at < all.length; at++) {
+    const element = bytes(all[at]);
+    const lane = laneIn(lanes, element.readUIntBE(0, 3));
+    const id = idOf(segment, { laneName: lane.name, counter: uint40(element, 3) });
+    if (element.length > ADDRESS_BYTES) {
+      records.push({ ...NOTHING, id, queue: lane.queue, body: element.subarray(ADDRESS_BYTES) });
+    } else {
+      records.push(fullRecord(id, of === "dead" ? "failed" : "ready", bytes(all[at + 1]), bytes(all[at + 2])));
+      at += 2;
+    }
+  }
+  return { records, total: number(all[0]) };
+}
+
+export function countsAnswer(reply: Reply): CountsAnswer {
+  const [scheduled, running, dead, due, queues, owners, sums] = list(reply);
+  const totals: { -readonly [Name in keyof Totals]: number } = {
+    enqueued: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    retried: 0,
+    released: 0,
+    rescued: 0,
+  };
+  const flat = list(sums);
+  for (let i = 0; i < flat.length; i += 2) totals[text(flat[i]) as keyof Totals] = Number(text(flat[i + 1]));
+  return {
+    queues: triples(queues, (queue, ready, paused) => ({ queue, ready, isPaused: paused === 1 })).sort((a, b) =>
+      compareNames(a.queue, b.queue),
+    ),
+    owners: triples(owners, (owner, beat, held) => ({ owner, beat, held })).sort((a, b) =>
+      compareNames(a.owner, b.owner),
+    ),
+    scheduled: number(scheduled),
+    running: number(running),
+    dead: number(dead),
+    nextDueAtMs: timeOrNull(due),
+    totals,
+  };
+}
+
+export function queuePauseAnswer(reply: Reply): QueuePauseAnswer {
+  return { answer: word(reply) };
+}
+
+function triples<T>(reply: Reply | undefined, make: (name: string, first: number, second: number) => T): T[] {
+  const flat = list(reply);
+  const rows: T[] = [];
+  for (let i = 0; i < flat.length; i += 3) rows.push(make(text(flat[i]), number(flat[i + 1]), number(flat[i + 2])));
+  return rows;
+}
+
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,220 @@
+/**
+ * Parameters of each transition → the frame that calls it. The order of arguments is the header of each Lua file.
+ *
+ * Pure; answers.ts is the way back. Called by redis-store.ts with the prefix of the function and Segment.
+ */
+import { createHash } from "node:crypto";
+import { invariant } from "../../base/assert.js";
+import type { Held, LocalDot } from "../../engine/lease.js";
+import type {
+  CancelParams,
+  ClaimParams,
+  CompleteParams,
+  EnqueueFullParams,
+  EnqueueParams,
+  FailParams,
+  LaneOpenParams,
+  PeekParams,
+  ProgressParams,
+  ReleaseParams,
+  RescueParams,
+} from "../../engine/transitions.js";
+import { FrameWriter } from "./frame.js";
+
+const TEXT_MAX = 24;
+const ADDRESS_BYTES = 8;
+const TOKEN_BYTES = 8;
+const DELAY_BYTES = 9;
+const LETTER_D = 0x64;
+const LETTER_F = 0x66;
+const LETTER_R = 0x72;
+const BODIES_MAX = 1000;
+
+/** Arguments that are all short texts: names and numbers. */
+export function textsFrame(prefix: Buffer, values: readonly (string | number)[]): Buffer {
+  const texts = values.map(String);
+  const frame = new FrameWriter(
+    prefix,
+    texts.length,
+    sum(texts, (text) => Buffer.byteLength(text)),
+  );
+  for (const text of texts) frame.text(text);
+  return frame.finish();
+}
+
+export function laneOpenFrame(prefix: Buffer, params: LaneOpenParams): Buffer {
+  return textsFrame(prefix, [params.laneName, params.queue ?? ""]);
+}
+
+export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
+  const { lane, laneName, first, bodies } = params;
+  invariant(bodies.length >= 1 && bodies.length <= BODIES_MAX, "enqueue takes 1…1000 bodies", { count: bodies.length });
+  const content = sum(bodies, (body) => body.length + ADDRESS_BYTES);
+  const frame = new FrameWriter(prefix, 3 + bodies.length, content + laneName.length + TEXT_MAX);
+  frame.open(3).uint24(lane).close().text(laneName).number(first);
+  for (let i = 0; i < bodies.length; i++) {
+    const body = bodies[i] as Uint8Array; // i < length
+    invariant(body.length > 0, "enqueued bytes are at least one", { counter: first + i });
+    frame
+      .open(ADDRESS_BYTES + body.length)
+      .uint24(lane)
+      .uint40(first + i)
+      .part(body)
+      .close();
+  }
+  return frame.finish();
+}
+
+export function enqueueFullFrame(prefix: Buffer, params: EnqueueFullParams): Buffer {
+  const { lane, laneName, elements } = params;
+  const content = sum(elements, ({ queue, body }) => body.length + Buffer.byteLength(queue) + 16 + 2 * TEXT_MAX);
+  const frame = new FrameWriter(prefix, 2 + 6 * elements.length, content + laneName.length + TEXT_MAX);
+  frame.open(3).uint24(lane).close().text(laneName);
+  for (const { counter, queue, priority, due, body } of elements) {
+    frame.open(5).uint40(counter).close().text(queue).number(priority);
+    frame.text(due === null ? "" : "in" in due ? `i${due.in}` : `a${due.at}`);
+    frame.bytes(createHash("sha1").update(body).digest().subarray(0, 8)).bytes(body);
+  }
+  return frame.finish();
+}
+
+export function claimFrame(prefix: Buffer, params: ClaimParams): Buffer {
+  return textsFrame(prefix, [params.owner, params.request, params.max, ...params.queues]);
+}
+
+export function completeFrame(prefix: Buffer, params: CompleteParams): Buffer {
+  const { owner, retainMs, held, values } = params;
+  invariant(held.length === values.length, "one outcome per Operation", { held: held.length, values: values.length });
+  const content = sum(values, (value) => value.length + TOKEN_BYTES);
+  const frame = heldFrame(prefix, owner, retainMs, held, content);
+  for (let i = 0; i < held.length; i++) {
+    const value = values[i] as Uint8Array; // as long as held
+    frame
+      .open(TOKEN_BYTES + value.length)
+      .uint64((held[i] as Held).token) // i < length
+      .part(value)
+      .close();
+  }
+  return frame.finish();
+}
+
+export function failFrame(prefix: Buffer, params: FailParams): Buffer {
+  const { owner, retainMs, elements } = params;
+  const content = sum(elements, ({ value }) => value.length + TOKEN_BYTES + DELAY_BYTES);
+  const frame = heldFrame(prefix, owner, retainMs, elements, content);
+  for (const { token, retryInMs, value } of elements) {
+    const length = TOKEN_BYTES + value.length;
+    if (retryInMs === null)
+      frame
+        .open(length + 1)
+        .uint64(token)
+        .sign(LETTER_D);
+    else
+      frame
+        .open(length + DELAY_BYTES)
+        .uint64(token)
+        .sign(LETTER_R)
+        .double(retryInMs);
+    frame.part(value).close();
+  }
+  return frame.finish();
+}
+
+export function releaseFrame(prefix: Buffer, params: ReleaseParams): Buffer {
+  const { owner, retainMs, elements } = params;
+  const frame = heldFrame(prefix, owner, retainMs, elements, elements.length * (TOKEN_BYTES + DELAY_BYTES));
+  for (const { token, delayMs } of elements) {
+    if (delayMs === null)
+      frame
+        .open(TOKEN_BYTES + 1)
+        .uint64(token)
+        .sign(LETTER_F)
+        .close();
+    else
+      frame
+        .open(TOKEN_BYTES + DELAY_BYTES)
+        .uint64(token)
+        .sign(LETTER_D)
+        .double(delayMs)
+        .close();
+  }
+  return frame.finish();
+}
+
+export function progressFrame(prefix: Buffer, params: ProgressParams): Buffer {
+  const { owner, elements } = params;
+  const frame = heldFrame(
+    prefix,
+    owner,
+    0,
+    elements,
+    sum(elements, ({ value }) => value.length + TOKEN_BYTES),
+  );
+  for (const { token, value } of elements)
+    frame
+      .open(TOKEN_BYTES + value.length)
+      .uint64(token)
+      .part(value)
+      .close();
+  return frame.finish();
+}
+
+export function cancelFrame(prefix: Buffer, params: CancelParams): Buffer {
+  const { dots, retainMs, value } = params;
+  const frame = new FrameWriter(prefix, 2 + 2 * dots.length, TEXT_MAX + value.length + dotsLength(dots));
+  writeDots(frame.number(retainMs).bytes(value), dots);
+  return frame.finish();
+}
+
+export function rescueFrame(prefix: Buffer, params: RescueParams): Buffer {
+  const { owner, beat, max, recoveriesMax, retainMs, poison } = params;
+  const frame = new FrameWriter(prefix, 6, Buffer.byteLength(owner) + 4 * TEXT_MAX + poison.length);
+  return frame.text(owner).number(beat).number(max).number(recoveriesMax).number(retainMs).bytes(poison).finish();
+}
+
+export function requeueFrame(prefix: Buffer, dots: readonly LocalDot[]): Buffer {
+  const frame = new FrameWriter(prefix, 2 * dots.length, dotsLength(dots));
+  writeDots(frame, dots);
+  return frame.finish();
+}
+
+/** `instance` is who waits, empty if nobody. */
+export function findFrame(prefix: Buffer, dots: readonly LocalDot[], instance: string): Buffer {
+  const frame = new FrameWriter(prefix, 1 + 2 * dots.length, instance.length + dotsLength(dots));
+  writeDots(frame.text(instance), dots);
+  return frame.finish();
+}
+
+export function peekFrame(prefix: Buffer, params: PeekParams): Buffer {
+  const { of, offset, limit } = params;
+  return textsFrame(prefix, of === "dead" ? ["d", offset, limit] : ["q", offset, limit, of.queue]);
+}
+
+/** Owner, retention, all addresses; what follows is one argument per element, of `content` bytes in all. */
+function heldFrame(
+  prefix: Buffer,
+  owner: string,
+  retainMs: number,
+  held: readonly Held[],
+  content: number,
+): FrameWriter {
+  const head = Buffer.byteLength(owner) + TEXT_MAX;
+  const frame = new FrameWriter(prefix, 2 + 2 * held.length, head + held.length * ADDRESS_BYTES + content);
+  frame.text(owner).number(retainMs);
+  for (const { lane, counter } of held) frame.open(ADDRESS_BYTES).uint24(lane).uint40(counter).close();
+  return frame;
+}
+
+function writeDots(frame: FrameWriter, dots: readonly LocalDot[]): void {
+  for (const { laneName, counter } of dots) frame.text(laneName).open(5).uint40(counter).close();
+}
+
+function dotsLength(dots: readonly LocalDot[]): number {
+  return sum(dots, ({ laneName }) => Buffer.byteLength(laneName) + 5);
+}
+
+function sum<T>(list: readonly T[], length: (element: T) => number): number {
+  let total = 0;
+  for (const element of list) total += length(element);
+  return total;
+}

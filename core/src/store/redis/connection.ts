@@ -1,0 +1,381 @@
+/**
+ * Connections to Redis: the only importer of ioredis. A Link is one connection that is built anew whenever it breaks.
+ *
+ * ioredis parses and frames; it neither repeats nor queues a call, nor reconnects: a broken client object is thrown
+ * away, for one that was half closed can wait for ever. Whoever uses a Link re-sends what stayed unanswered.
+ * Used by redis-store.ts: one Link for calls, one for messages. Must not know a key or a transition.
+ */
+import type { ConnectionOptions } from "node:tls";
+import { Command, Redis, type RedisOptions } from "ioredis";
+import type { Clock, Timer } from "../../base/clock.js";
+import { Deque } from "../../base/deque.js";
+import { isMillraceError } from "../../base/errors.js";
+import type { Logger } from "../../base/log.js";
+import type { Random } from "../../base/random.js";
+import { type CallName, firstWord, replyFailure, unknown, unsent } from "./failure.js";
+import { maskSecrets, type RedisTarget } from "./url.js";
+
+/** What a server answers: bulk strings as bytes, integers, and arrays of these. Error replies reject. */
+export type Reply = Buffer | string | number | null | readonly Reply[];
+
+/** A reply that is an error, before it is known what it means to the caller. */
+export interface ErrorReply {
+  readonly errorReply: string;
+}
+
+/** Sends on a connection that is not up yet: for greetings, which decide whether it comes up. */
+export interface Session {
+  /** Resolves with the reply; an error reply resolves as an ErrorReply. Rejects as `Link.send` does. */
+  command(name: string, ...args: readonly (string | Buffer)[]): Promise<Reply | ErrorReply>;
+  /** Subscribes to channels. */
+  subscribe(channels: readonly string[]): Promise<void>;
+}
+
+/** What a Link is made of. */
+export interface LinkOptions {
+  readonly target: RedisTarget;
+  readonly tls: ConnectionOptions | null;
+  /** Shown by CLIENT LIST. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly callTimeoutMs: number;
+  /** Runs on each new connection before it is up; what it throws breaks the connection. */
+  greet(session: Session): Promise<void>;
+  /** It is up, for the first time (`isFirst`) or again. */
+  up(isFirst: boolean): void;
+  /** A message came on a subscribed channel. */
+  message(channel: Buffer, payload: Buffer): void;
+}
+
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 5_000;
+const LOG_PERIOD_MS = 10_000;
+const WATCH_STEPS = 4;
+
+/** First words of refusals at connect that no further try changes. */
+const REFUSALS: ReadonlySet<string> = new Set(["ERR", "WRONGPASS", "NOAUTH", "NOPERM"]);
+
+/** Whether a reply is an error reply of `Session.command`. */
+export function isErrorReply(reply: Reply | ErrorReply): reply is ErrorReply {
+  return typeof reply === "object" && reply !== null && "errorReply" in reply;
+}
+
+/** A call whose bytes are written by frame.ts. */
+class FramedCommand extends Command {
+  readonly #frame: Buffer;
+
+  constructor(frame: Buffer) {
+    super("fcall");
+    this.#frame = frame;
+  }
+
+  override toWritable(): Buffer {
+    return this.#frame;
+  }
+}
+
+/** A call that waits for its reply. */
+interface Pending {
+  readonly name: CallName;
+  readonly sentAtMs: number;
+  readonly reject: (error: Error) => void;
+  isDone: boolean;
+}
+
+/**
+ * One connection with a life of many sockets.
+ *
+ * *idle*: made, nothing tried. `open` → connecting.
+ * *connecting*: a client object dials; ready → greeting; it breaks → waiting.
+ * *greeting*: the server answers, `greet` is at work; done → up; it throws → waiting, with its error as the reason.
+ * *up*: calls are sent. The client breaks, or nothing moved for a whole call timeout while calls wait → waiting;
+ *   what is unanswered is rejected as unknown.
+ * *waiting*: a timer runs, longer each time, with full jitter; → connecting.
+ * *closed*: the end, from anywhere.
+ */
+export class Link {
+  readonly #options: LinkOptions;
+  #state: "idle" | "connecting" | "greeting" | "up" | "waiting" | "closed" = "idle";
+  /** The client of this life; null in idle, waiting and closed. */
+  #client: Redis | null = null;
+  /** Why it is not up; shown in errors. */
+  #reason = "it was not opened yet";
+  #wasUp = false;
+  #failures = 0;
+  #loggedAtMs = Number.NEGATIVE_INFINITY;
+  #retry: Timer | null = null;
+  #watch: Timer | null = null;
+  /** Runs from the dial until it is up: a stopped server accepts connections and then says nothing. */
+  #dial: Timer | null = null;
+  /** Sent and unanswered, oldest first; answered ones stay until those before them are. */
+  readonly #pending = new Deque<Pending>();
+  #movedAtMs = 0;
+  #bytesSeen = 0;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  /** The latest error a connection ended with, if it can never go away by itself. */
+  #fatal: Error | null = null;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  get isUp(): boolean {
+    return this.#state === "up";
+  }
+
+  /** Why calls cannot be sent now. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** What the latest connection failed with, if another try gives the same. */
+  get fatal(): Error | null {
+    return this.#fatal;
+  }
+
+  /** Begins to connect; `ready` tells when it is up. */
+  open(): void {
+    if (this.#state === "idle") this.#connect();
+  }
+
+  /** Ends the connection; what is unanswered is rejected as unknown. May be called twice. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#drop("it is closed");
+    this.#state = "closed";
+    this.#retry?.cancel();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { reject } of waiters) reject(unsent(this.#options.target, this.#reason));
+  }
+
+  /** Resolves when it is up, at once if it is. Errors: MR_STORE_UNAVAILABLE after `close`. */
+  ready(): Promise<void> {
+    if (this.#state === "up") return Promise.resolve();
+    if (this.#state === "closed") return Promise.reject(unsent(this.#options.target, this.#reason));
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** Sends a frame. An error reply resolves as an ErrorReply. Errors: MR_STORE_UNAVAILABLE · MR_INDETERMINATE. */
+  send(name: CallName, frame: Buffer): Promise<Reply | ErrorReply> {
+    return this.#write(name, this.#state === "up" ? this.#client : null, () => new FramedCommand(frame));
+  }
+
+  /** Sends a command by its words, as `send` does. */
+  command(call: CallName, name: string, ...args: readonly (string | Buffer)[]): Promise<Reply | ErrorReply> {
+    return this.#write(call, this.#state === "up" ? this.#client : null, () => new Command(name, [...args]));
+  }
+
+  /** Throws the connection away and builds a new one: for a watchdog that sees more than this Link can. */
+  rebuild(reason: string): void {
+    if (this.#client !== null) this.#break(this.#client, reason);
+  }
+
+  #write(name: CallName, client: Redis | null, make: () => Command): Promise<Reply | ErrorReply> {
+    const { target, clock } = this.#options;
+    if (client === null || !client.stream?.writable) return Promise.reject(unsent(target, this.#reason));
+    return new Promise((resolve, reject) => {
+      const now = clock.monotonicMs();
+      if (this.#pending.length === 0) this.#movedAtMs = now;
+      const pending: Pending = { name, sentAtMs: now, reject, isDone: false };
+      const command = make();
+      this.#pending.push(pending);
+      command.promise.then(
+        (reply: Reply) => {
+          this.#answered(pending);
+          resolve(reply);
+        },
+        (error: Error) => {
+          const isReply = error.name === "ReplyError";
+          if (isReply) this.#answered(pending);
+          else pending.isDone = true;
+          if (isReply) resolve({ errorReply: error.message });
+          else
+            reject(error.message.startsWith("Stream isn't writeable") ? unsent(target, this.#reason) : unknown(name));
+        },
+      );
+      client.sendCommand(command);
+      this.#startWatch();
+    });
+  }
+
+  #answered(pending: Pending): void {
+    pending.isDone = true;
+    this.#movedAtMs = this.#options.clock.monotonicMs();
+    while (this.#pending.at(0)?.isDone) this.#pending.shift();
+  }
+
+  // ── Watchdog ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks a few times per timeout, only while something is unanswered. */
+  #startWatch(): void {
+    if (this.#watch !== null) return;
+    const { clock, callTimeoutMs } = this.#options;
+    this.#watch = clock.setTimer(callTimeoutMs / WATCH_STEPS, () => {
+      this.#watch = null;
+      this.#look();
+    });
+    this.#watch.unref();
+  }
+
+  /** Calls older than the timeout are unknown; if nothing moved for as long, the connection is dead. */
+  #look(): void {
+    const { clock, callTimeoutMs } = this.#options;
+    const now = clock.monotonicMs();
+    const bytes = this.#client?.stream?.bytesRead ?? 0;
+    if (bytes !== this.#bytesSeen) this.#movedAtMs = now;
+    this.#bytesSeen = bytes;
+    const isWaiting = this.#pending.length > 0;
+    for (let first = this.#pending.at(0); first !== undefined; first = this.#pending.at(0)) {
+      if (!first.isDone && now - first.sentAtMs < callTimeoutMs) break;
+      this.#pending.shift();
+      if (!first.isDone) first.reject(unknown(first.name));
+    }
+    if (isWaiting && this.#client !== null && now - this.#movedAtMs >= callTimeoutMs) {
+      this.#break(this.#client, `no answer for ${callTimeoutMs} ms`);
+    }
+    if (this.#pending.length > 0) this.#startWatch();
+  }
+
+  // ── Lives ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #connect(): void {
+    const { clock, callTimeoutMs: connectTimeoutMs } = this.#options;
+    const client = new Redis(this.#clientOptions());
+    this.#client = client;
+    this.#state = "connecting";
+    this.#bytesSeen = 0;
+    let lastError = "";
+    // Listeners first: an error without one would end the process.
+    client.on("error", (error: Error) => {
+      lastError = describe(error);
+      // A refused SELECT or AUTH is only reported: going on would use another database.
+      if (error.name !== "ReplyError" || this.#client !== client) return;
+      if (REFUSALS.has(firstWord(lastError))) this.#fatal = unsent(this.#options.target, lastError);
+      this.#break(client, lastError);
+    });
+    client.on("end", () => this.#break(client, lastError || "the connection was closed"));
+    client.on("close", () => this.#break(client, lastError || "the connection was closed"));
+    client.on("messageBuffer", (channel: Buffer, payload: Buffer) => {
+      if (this.#client === client) this.#options.message(channel, payload);
+    });
+    client.once("ready", () => {
+      if (this.#client === client) void this.#greet(client);
+    });
+    this.#dial = clock.setTimer(connectTimeoutMs, () => {
+      this.#break(client, lastError || `not connected within ${connectTimeoutMs} ms`);
+    });
+    client.connect().catch(() => undefined); // told by the events above
+  }
+
+  async #greet(client: Redis): Promise<void> {
+    this.#state = "greeting";
+    const session: Session = {
+      command: (name, ...args) =>
+        this.#write({ call: name, id: "connect" }, client, () => new Command(name, [...args])),
+      subscribe: async (channels) => {
+        await client.subscribe(...channels);
+      },
+    };
+    try {
+      await this.#options.greet(session);
+    } catch (error) {
+      if (this.#client !== client) return;
+      this.#fatal = isMillraceError(error) && !error.retryable ? error : null;
+      this.#break(client, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (this.#client === client) this.#rise();
+  }
+
+  #rise(): void {
+    const isFirst = !this.#wasUp;
+    this.#state = "up";
+    this.#wasUp = true;
+    this.#fatal = null;
+    this.#dial?.cancel();
+    this.#dial = null;
+    if (this.#failures > 0) this.#options.logger.info({ link: this.#options.name }, "connected to Redis again");
+    this.#failures = 0;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { resolve } of waiters) resolve();
+    this.#options.up(isFirst);
+  }
+
+  /** Ends the life of one client object; later events of it find another one in place and are ignored. */
+  #break(client: Redis, reason: string): void {
+    if (this.#client !== client) return;
+    this.#drop(maskSecrets(this.#options.target, reason));
+    this.#state = "waiting";
+    this.#log();
+    const { clock, random } = this.#options;
+    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    this.#failures++;
+    this.#retry = clock.setTimer(random.next() * ceiling, () => {
+      this.#retry = null;
+      if (this.#state === "waiting") this.#connect();
+    });
+  }
+
+  #drop(reason: string): void {
+    const client = this.#client;
+    this.#client = null;
+    this.#reason = reason;
+    this.#watch?.cancel();
+    this.#watch = null;
+    this.#dial?.cancel();
+    this.#dial = null;
+    if (client !== null) {
+      client.disconnect();
+      client.stream?.destroy();
+    }
+    const pending = this.#pending.shiftMany(this.#pending.length);
+    for (const call of pending) if (!call.isDone) call.reject(unknown(call.name));
+  }
+
+  /** One line when it breaks, then at most one per period while it stays down. */
+  #log(): void {
+    const { clock, logger, name, target } = this.#options;
+    const now = clock.monotonicMs();
+    if (now - this.#loggedAtMs < LOG_PERIOD_MS) return;
+    this.#loggedAtMs = now;
+    logger.warn({ link: name, store: target.shown, reason: this.#reason }, "no connection to Redis, trying again");
+  }
+
+  #clientOptions(): Omit<RedisOptions, "replyMapping"> {
+    const { target, tls, name } = this.#options;
+    return {
+      ...(target.path === null ? { host: target.host, port: target.port } : { path: target.path }),
+      ...(target.username === null ? {} : { username: target.username }),
+      ...(target.password === null ? {} : { password: target.password }),
+      ...(target.isTls || tls !== null ? { tls: { servername: target.host, ...tls } } : {}),
+      db: target.db,
+      connectionName: name,
+      lazyConnect: true,
+      protocol: 2,
+      retryStrategy: null,
+      connectTimeout: this.#options.callTimeoutMs,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      enableOfflineQueue: false,
+      enableAutoPipelining: false,
+      enableReadyCheck: true,
+      maxRetriesPerRequest: 0,
+    };
+  }
+}
+
+function describe(error: Error & { readonly code?: unknown }): string {
+  if (error.message !== "") return error.message;
+  // A failed dial of several addresses is an AggregateError without words.
+  return typeof error.code === "string" ? error.code : error.name;
+}
+
+/** The reply, or the error it stands for. Errors: as `replyFailure` tells. */
+export function orThrow(target: RedisTarget, name: CallName, reply: Reply | ErrorReply): Reply {
+  if (isErrorReply(reply)) throw replyFailure(target, name, reply.errorReply);
+  return reply;
+}

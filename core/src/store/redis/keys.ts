@@ -1,0 +1,58 @@
+/**
+ * The only speller of key and channel names on this side; lua/_keys.lua is its twin, and a test compares them.
+ *
+ * All keys of a Segment derive from its root `{app:segment}` and so share its slot; the App's directory has its own.
+ * A call names the root alone. The derived names are here for tests, tools and docs/store.md.
+ */
+
+/** The root of a Segment: its key prefix with the hash tag. */
+export function rootKey(app: string, segment: string): string {
+  return `{${app}:${segment}}`;
+}
+
+/** Set of the App's Segments. */
+export function segmentsKey(app: string): string {
+  return `{${app}}:segments`;
+}
+
+/** Set of the Queues that Segments opened later pause. */
+export function pausedKey(app: string): string {
+  return `{${app}}:paused`;
+}
+
+/** Channel of bells and cancel marks of all Segments of the App. */
+export function bellChannel(app: string): string {
+  return `{${app}}:bell`;
+}
+
+/** Channel of outcomes and progress that one store instance waits for. */
+export function replyChannel(app: string, instance: string): string {
+  return `{${app}}:reply:${instance}`;
+}
+
+/** The names below a root. */
+export const derivedKeys = {
+  lanes: (root: string) => `${root}:l`,
+  marks: (root: string) => `${root}:w`,
+  ready: (root: string, queue: string, priority: number) =>
+    priority === 0 ? `${root}:r:${queue}` : `${root}:r:${queue}:${priority}`,
+  priorities: (root: string, queue: string) => `${root}:p:${queue}`,
+  queues: (root: string) => `${root}:q`,
+  owners: (root: string) => `${root}:b`,
+  flight: (root: string, owner: string) => `${root}:f:${owner}`,
+  cancels: (root: string, owner: string) => `${root}:c:${owner}`,
+  progress: (root: string, owner: string) => `${root}:g:${owner}`,
+  operations: (root: string) => `${root}:op`,
+  metas: (root: string) => `${root}:m`,
+  due: (root: string) => `${root}:due`,
+  dead: (root: string) => `${root}:dl`,
+  slice: (root: string, member: string) => `${root}:d:${member}`,
+  slices: (root: string) => `${root}:ds`,
+  memory: (root: string, window: number) => `${root}:k:${window}`,
+  windows: (root: string) => `${root}:ks`,
+  withdrawn: (root: string) => `${root}:x`,
+  withdrawn_counts: (root: string) => `${root}:xn`,
+  waiters: (root: string) => `${root}:a`,
+  totals: (root: string) => `${root}:n`,
+  clock: (root: string) => `${root}:clock`,
+} as const;

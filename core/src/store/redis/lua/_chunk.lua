@@ -1,0 +1,39 @@
+--- Variadic commands over long lists: `unpack` is limited by Lua's C stack, so lists go in chunks.
+local CHUNK = 4000
+
+
+--- A reading command that answers one value per argument, of list[from..to]; answers one array.
+local function read_many(command, key, list, from, to)
+  if to < from then return {} end
+  if to - from < CHUNK then return call(command, key, unpack(list, from, to)) end
+  local all = {}
+  for at = from, to, CHUNK do
+    for _, value in ipairs(call(command, key, unpack(list, at, math.min(at + CHUNK - 1, to)))) do
+      all[#all + 1] = value
+    end
+  end
+  return all
+end
+
+local function hmget(key, list, from, to) return read_many('HMGET', key, list, from, to) end
+
+--- Any command whose arguments may be cut at even places: HSET, HDEL, ZADD, ZREM.
+local function variadic(command, key, list, from, to)
+  for at = from, to, CHUNK do
+    call(command, key, unpack(list, at, math.min(at + CHUNK - 1, to)))
+  end
+end
+
+--- RPUSH or LPUSH; answers whether the list was empty before.
+local function push(command, key, list, from, to)
+  local length = 0
+  for at = from, to, CHUNK do
+    length = call(command, key, unpack(list, at, math.min(at + CHUNK - 1, to)))
+  end
+  return length == to - from + 1
+end
+
+--- Adds `by` to a sum, if it changes.
+local function add_total(root, name, by)
+  if by > 0 then call('HINCRBY', K.totals(root), name, by) end
+end

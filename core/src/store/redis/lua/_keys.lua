@@ -1,0 +1,58 @@
+--- The only speller of key names on this side; keys.ts is its twin, and a test compares them.
+-- Every name derives from the root `{app:segment}`, so all keys of a Segment share its slot.
+local K = {}
+
+--- hash: lane name -> lane number (3 bytes)
+function K.lanes(root) return root .. ':l' end
+--- hash: lane number -> lane record (_address.lua)
+function K.marks(root) return root .. ':w' end
+--- list: ready Operations of one Queue and priority; priority 0 has the short name
+function K.ready(root, queue, priority)
+  if priority == 0 then return root .. ':r:' .. queue end
+  return root .. ':r:' .. queue .. ':' .. string.format('%d', priority)
+end
+--- zset: priorities other than 0 whose list is not empty
+function K.priorities(root, queue) return root .. ':p:' .. queue end
+--- hash: Queue -> '1' if paused, else '0'
+function K.queues(root) return root .. ':q' end
+--- hash: owner -> owner record (_lease.lua)
+function K.owners(root) return root .. ':b' end
+--- hash: address -> entry (_lease.lua): what one owner holds
+function K.flight(root, owner) return root .. ':f:' .. owner end
+--- hash: address -> reason: cancel marks of what one owner holds
+function K.cancels(root, owner) return root .. ':c:' .. owner end
+--- hash: address -> latest progress of what one owner holds
+function K.progress(root, owner) return root .. ':g:' .. owner end
+--- hash: address -> static record of a full-path Operation (_operation.lua)
+function K.operations(root) return root .. ':op' end
+--- hash: address -> dynamic record of a full-path Operation, absent while all is zero (_operation.lua)
+function K.metas(root) return root .. ':m' end
+--- zset: scheduled addresses by due time
+function K.due(root) return root .. ':due' end
+--- zset: dead letters by expiry
+function K.dead(root) return root .. ':dl' end
+--- hash: finished Operations of one slice, address -> finished record (_finish.lua)
+function K.slice(root, member) return root .. ':d:' .. member end
+--- zset: slices `<k>:<number>` by expiry
+function K.slices(root) return root .. ':ds' end
+--- hash: full-path dots accepted in one window, address -> digest
+function K.memory(root, window) return root .. ':k:' .. string.format('%.0f', window) end
+--- zset: windows of the id memory
+function K.windows(root) return root .. ':ks' end
+--- hash: address -> Queue: cancelled while waiting, still in its list
+function K.withdrawn(root) return root .. ':x' end
+--- hash: Queue -> how many of its list elements are withdrawn
+function K.withdrawn_counts(root) return root .. ':xn' end
+--- hash: awaited address -> the instances waiting, one a line
+function K.waiters(root) return root .. ':a' end
+--- hash: sums since the Segment began
+function K.totals(root) return root .. ':n' end
+--- string: microseconds; read by the test build only
+function K.clock(root) return root .. ':clock' end
+
+--- App and Segment of a root.
+local function names_of(root) return string.match(root, '^{([^:]*):(.*)}$') end
+--- channel: bells and cancel marks of all Segments of the App
+local function bell_channel(app) return '{' .. app .. '}:bell' end
+--- channel: outcomes and progress one store instance waits for
+local function reply_channel(app, instance) return '{' .. app .. '}:reply:' .. instance end

@@ -1,0 +1,71 @@
+--- Operations cancelled while they waited: they stay in their list until a claim meets them.
+
+--- Takes the withdrawn elements out of a popped batch and forgets them; notes in `raised` how far each lane was popped.
+local function without_withdrawn(root, queue, batch, raised)
+  local addresses, kept, gone = {}, {}, {}
+  for i = 1, #batch do addresses[i] = sub(batch[i], 1, 8) end
+  local withdrawn = hmget(K.withdrawn(root), addresses, 1, #addresses)
+  for i = 1, #batch do
+    if #batch[i] > 8 then raised[sub(addresses[i], 1, 3)] = addresses[i] end
+    if withdrawn[i] then
+      put(gone, addresses[i])
+    else
+      put(kept, batch[i])
+    end
+  end
+  if #gone > 0 then
+    variadic('HDEL', K.withdrawn(root), gone, 1, #gone)
+    call('HINCRBY', K.withdrawn_counts(root), queue, -#gone)
+  end
+  return kept
+end
+
+--- Takes stale elements of dots that are enqueued anew, long after their memory ended, out of their lists.
+local function drop_stale(root, addresses, queues)
+  for i, address in ipairs(addresses) do
+    local names, priorities = lists_of(root, queues[i])
+    for l, name in ipairs(names) do
+      if call('LREM', name, 1, address) > 0 and priorities[l] ~= 0 and call('EXISTS', name) == 0 then
+        call('ZREM', K.priorities(root, queues[i]), priorities[l])
+      end
+    end
+    call('HDEL', K.withdrawn(root), address)
+    call('HINCRBY', K.withdrawn_counts(root), queues[i], -1)
+  end
+end
+
+--- Raises the claimed marks of lanes: a table from lane number to the highest address claimed.
+local function raise_claimed(root, raised)
+  local lanes, changes = {}, {}
+  for lane in pairs(raised) do lanes[#lanes + 1] = lane end
+  for i, record in ipairs(hmget(K.marks(root), lanes, 1, #lanes)) do
+    put(changes, lanes[i], sub(record, 1, 5) .. sub(raised[lanes[i]], 4) .. sub(record, 11))
+  end
+  variadic('HSET', K.marks(root), changes, 1, #changes)
+end
+
+--- The same, when the lane records are at hand.
+local function raise_in(root, raised, order, records)
+  local changes = {}
+  for i, lane in ipairs(order) do
+    local address = raised[lane]
+    if address then put(changes, lane, sub(records[i], 1, 5) .. sub(address, 4) .. sub(records[i], 11)) end
+  end
+  variadic('HSET', K.marks(root), changes, 1, #changes)
+end
+
+local PLAIN = { 0 }
+
+--- Whether none of the Queues from args[4] on has another priority, nor the Segment anything withdrawn: one call for
+--- nearly every claim. Answers both.
+local function look_ahead(root, args)
+  local names = { K.withdrawn(root) }
+  for i = 4, #args do names[i - 2] = K.priorities(root, args[i]) end
+  if call('EXISTS', unpack(names)) == 0 then return true, false end
+  return false, call('EXISTS', names[1]) == 1
+end
+
+--- First 8 bytes of the SHA-1 of some bytes.
+local function digest_of(bytes)
+  return (string.gsub(sub(redis.sha1hex(bytes), 1, 16), '..', function(hex) return string.char(tonumber(hex, 16)) end))
+end

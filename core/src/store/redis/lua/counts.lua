@@ -1,0 +1,34 @@
+--- Reads a Segment's Queues, owners, sums and next due time.
+-- root     the Segment
+-- args     none
+-- returns  scheduled · running · dead · next due time or empty · Queues · owners · sums, the last three as flat arrays:
+--          Queue, ready, 1 if paused · owner, beat, held · name, sum
+-- errors   BADARGS VERSION TRYAGAIN: nothing was written
+-- writes   nothing
+-- flags    no-writes
+-- cost     O(Queues × priorities + owners)
+local function counts(root)
+  local queues, owners, running = {}, {}, 0
+  local withdrawn = {}
+  local flat = call('HGETALL', K.withdrawn_counts(root))
+  for i = 1, #flat, 2 do withdrawn[flat[i]] = tonumber(flat[i + 1]) end
+  local paused = call('HGETALL', K.queues(root))
+  for i = 1, #paused, 2 do
+    local ready = -(withdrawn[paused[i]] or 0)
+    for _, name in ipairs((lists_of(root, paused[i]))) do ready = ready + call('LLEN', name) end
+    put(queues, paused[i], ready)
+    put(queues, tonumber(paused[i + 1]))
+  end
+  local records = call('HGETALL', K.owners(root))
+  for i = 1, #records, 2 do
+    local held = call('HLEN', K.flight(root, records[i]))
+    running = running + held
+    put(owners, records[i], (read_owner(records[i + 1])))
+    put(owners, held)
+  end
+  return {
+    call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),
+    call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2] or '',
+    queues, owners, call('HGETALL', K.totals(root)),
+  }
+end

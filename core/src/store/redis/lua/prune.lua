@@ -1,0 +1,31 @@
+--- Deletes what is past its retention: finished slices, dead letters, old windows of the id memory.
+-- root     the Segment
+-- args     max
+-- returns  finished records · dead letters · windows · 1 if a bound was hit and something is left, else 0
+-- errors   BADARGS VERSION TRYAGAIN: nothing was written
+-- writes   d ds dl op m k ks
+-- flags    allow-oom
+-- cost     O(max); the records of a slice are freed in the background
+local function prune(root, args)
+  local max = tonumber(args[1])
+  if not max or max < 1 then return BADARGS end
+  local now = now_ms(root)
+  local slices = call('ZRANGEBYSCORE', K.slices(root), '-inf', now, 'LIMIT', 0, max + 1)
+  local dead = call('ZRANGEBYSCORE', K.dead(root), '-inf', now, 'LIMIT', 0, max + 1)
+  local windows = call('ZRANGEBYSCORE', K.windows(root), '-inf', math.floor(now / ID_MEMORY_MS) - 2)
+  local more = (#slices > max or #dead > max) and 1 or 0
+  slices[max + 1], dead[max + 1] = nil, nil
+
+  local finished = 0
+  for _, slice in ipairs(slices) do
+    finished = finished + call('HLEN', K.slice(root, slice))
+    call('UNLINK', K.slice(root, slice))
+  end
+  variadic('ZREM', K.slices(root), slices, 1, #slices)
+  variadic('ZREM', K.dead(root), dead, 1, #dead)
+  variadic('HDEL', K.operations(root), dead, 1, #dead)
+  variadic('HDEL', K.metas(root), dead, 1, #dead)
+  for _, window in ipairs(windows) do call('UNLINK', K.memory(root, window)) end
+  variadic('ZREM', K.windows(root), windows, 1, #windows)
+  return { finished, #dead, #windows, more }
+end

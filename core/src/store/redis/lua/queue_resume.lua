@@ -1,0 +1,16 @@
+--- Lets claims from a Queue of the Segment go on.
+-- root     the Segment
+-- args     Queue
+-- returns  ok | unchanged
+-- errors   BADARGS VERSION TRYAGAIN: nothing was written
+-- writes   q; rings the bell
+-- flags    allow-oom
+-- cost     O(1)
+local function queue_resume(root, args)
+  local queue = args[1]
+  if not queue or queue == '' then return BADARGS end
+  if call('HGET', K.queues(root), queue) ~= '1' then return 'unchanged' end
+  call('HSET', K.queues(root), queue, '0')
+  ring(root, 'b', queue)
+  return 'ok'
+end

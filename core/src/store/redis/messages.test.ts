@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { deliverBell, deliverReplies } from "./messages.js";
+
+function heard() {
+  const events: unknown[] = [];
+  return {
+    events,
+    bell: (segment: string, queue: string) => events.push(["bell", segment, queue]),
+    marked: (segment: string, owner: string) => events.push(["marked", segment, owner]),
+    settled: (outcome: unknown) => events.push(["settled", outcome]),
+    progressed: (id: string, value: Uint8Array) => events.push(["progressed", id, Buffer.from(value).toString()]),
+  };
+}
+
+const head = Buffer.concat([Buffer.from([0, 4]), Buffer.from("s1.e")]);
+const dot = Buffer.concat([Buffer.from([7]), Buffer.from("m3k9.01"), Buffer.from([0, 0, 0, 0, 42])]);
+const progress = Buffer.concat([Buffer.from("p"), dot, Buffer.from([0, 0, 0, 3]), Buffer.from("50%")]);
+const settled = Buffer.concat([
+  Buffer.from("s"),
+  dot,
+  Buffer.from("x"),
+  Buffer.from([0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2]),
+  Buffer.from([0, 255]),
+]);
+
+describe("messages", () => {
+  it("on the bell channel are bells and cancel marks", () => {
+    const listener = heard();
+    deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener);
+    deliverBell(Buffer.concat([Buffer.from("m"), head, Buffer.from("m3k9")]), listener);
+    expect(listener.events).toEqual([
+      ["bell", "s1.e", "mail"],
+      ["marked", "s1.e", "m3k9"],
+    ]);
+  });
+
+  it("on the reply channel may hold several frames, with any bytes in them", () => {
+    const listener = heard();
+    deliverReplies(Buffer.concat([head, progress, settled, progress]), listener);
+    const outcome = {
+      id: "s1.e.m3k9.1601",
+      state: "cancelled",
+      generation: 1,
+      attempt: 2,
+      finishedAtMs: 256,
+      value: Buffer.from([0, 255]),
+    };
+    const note = ["progressed", "s1.e.m3k9.1601", "50%"];
+    expect(listener.events).toEqual([note, ["settled", outcome], note]);
+  });
+
+  it("that are cut or not ours are passed over", () => {
+    const listener = heard();
+    const whole = Buffer.concat([head, settled]);
+    for (let length = 0; length < whole.length; length++) deliverReplies(whole.subarray(0, length), listener);
+    deliverReplies(Buffer.from([0xff, 0xff]), listener);
+    deliverBell(Buffer.from("hello"), listener);
+    deliverBell(Buffer.alloc(0), listener);
+    expect(listener.events).toEqual([]);
+  });
+});

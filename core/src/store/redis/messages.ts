@@ -1,0 +1,60 @@
+/**
+ * Messages on the App's channels → events: bells and cancel marks for all, outcomes and progress for those who wait.
+ *
+ * The layouts are drawn in lua/_tell.lua. Pure; a message that is no message of ours is passed over, for anybody may
+ * publish on a channel. Called by redis-store.ts.
+ */
+import type { StoreListener } from "../../engine/store.js";
+import { idOf, stateOf } from "./answers.js";
+
+const BELL = 0x62;
+const SETTLED = 0x73;
+const PROGRESSED = 0x70;
+const MARKED = 0x6d;
+const TWO_32 = 2 ** 32;
+
+/** Tells a listener what came on the bell channel. */
+export function deliverBell(payload: Buffer, listener: Pick<StoreListener, "bell" | "marked">): void {
+  if (payload.length < 3) return;
+  const nameAt = 3 + payload.readUInt16BE(1);
+  const segment = payload.toString("utf8", 3, nameAt);
+  const name = payload.toString("utf8", nameAt);
+  if (name === "") return;
+  if (payload[0] === BELL) listener.bell(segment, name);
+  else if (payload[0] === MARKED) listener.marked(segment, name);
+}
+
+/** Tells a listener what came on the reply channel. */
+export function deliverReplies(payload: Buffer, listener: Pick<StoreListener, "settled" | "progressed">): void {
+  if (payload.length < 2) return;
+  let at = 2 + payload.readUInt16BE(0);
+  const segment = payload.toString("utf8", 2, at);
+  while (at + 7 <= payload.length) {
+    const kind = payload[at];
+    const nameEnd = at + 2 + payload.readUInt8(at + 1);
+    const laneName = payload.toString("latin1", at + 2, nameEnd);
+    at = nameEnd + 5;
+    const lengthAt = kind === SETTLED ? at + 15 : at;
+    if (lengthAt + 4 > payload.length) return;
+    const end = lengthAt + 4 + payload.readUInt32BE(lengthAt);
+    if (end > payload.length) return;
+    const counter = payload.readUInt8(nameEnd) * TWO_32 + payload.readUInt32BE(nameEnd + 1);
+    const id = idOf(segment, { laneName, counter });
+    const value = payload.subarray(lengthAt + 4, end);
+    if (kind === SETTLED) {
+      listener.settled({
+        id,
+        state: stateOf(payload.toString("latin1", at, at + 1)),
+        generation: payload.readUInt32BE(at + 1),
+        attempt: payload.readUInt32BE(at + 5),
+        finishedAtMs: payload.readUIntBE(at + 9, 6),
+        value,
+      });
+    } else if (kind === PROGRESSED) {
+      listener.progressed(id, value);
+    } else {
+      return;
+    }
+    at = end;
+  }
+}

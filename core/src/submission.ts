@@ -1,0 +1,93 @@
+/**
+ * Submissions as App makes them: one that settles a promise, and many that fill one array.
+ */
+import type { Handle } from "./handle.js";
+import type { Submission } from "./queue/submission.js";
+
+/** A single enqueue. */
+export class SingleSubmission implements Submission {
+  readonly body: Uint8Array;
+  readonly accepted: (laneName: string, counter: number) => void;
+  readonly refused: (error: Error) => void;
+
+  constructor(
+    body: Uint8Array,
+    accepted: (laneName: string, counter: number) => void,
+    refused: (error: Error) => void,
+  ) {
+    this.body = body;
+    this.accepted = accepted;
+    this.refused = refused;
+  }
+}
+
+/** The answers of one enqueueMany, in the order of its inputs. */
+export class Bulk {
+  readonly handles: (Handle | Error)[] = [];
+  readonly #makeHandle: (laneName: string, counter: number) => Handle;
+  #unanswered = 0;
+  #floor = 0;
+  #wake: (() => void) | null = null;
+
+  constructor(makeHandle: (laneName: string, counter: number) => Handle) {
+    this.#makeHandle = makeHandle;
+  }
+
+  /** Inputs without an answer. */
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /** Takes the next place. */
+  reserve(): number {
+    this.#unanswered++;
+    return this.handles.length++;
+  }
+
+  accept(index: number, laneName: string, counter: number): void {
+    this.#answer(index, this.#makeHandle(laneName, counter));
+  }
+
+  refuse(index: number, error: Error): void {
+    this.#answer(index, error);
+  }
+
+  /** Resolves when fewer than `count` inputs are unanswered. One waiter at a time. */
+  whenBelow(count: number): Promise<void> {
+    if (this.#unanswered < count) return Promise.resolve();
+    this.#floor = count;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #answer(index: number, answer: Handle | Error): void {
+    this.handles[index] = answer;
+    this.#unanswered--;
+    if (this.#wake !== null && this.#unanswered < this.#floor) {
+      this.#wake();
+      this.#wake = null;
+    }
+  }
+}
+
+/** One input of an enqueueMany. */
+export class BulkSubmission implements Submission {
+  readonly body: Uint8Array;
+  readonly #bulk: Bulk;
+  readonly #index: number;
+
+  constructor(body: Uint8Array, bulk: Bulk, index: number) {
+    this.body = body;
+    this.#bulk = bulk;
+    this.#index = index;
+  }
+
+  accepted(laneName: string, counter: number): void {
+    this.#bulk.accept(this.#index, laneName, counter);
+  }
+
+  refused(error: Error): void {
+    this.#bulk.refuse(this.#index, error);
+  }
+}

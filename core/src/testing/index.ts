@@ -1,0 +1,5 @@
+/**
+ * The door for tests of programs that use Millrace: time that moves when told, a memory store, recorded calls.
+ */
+export { ManualClock } from "./manual-clock.js";
+export { createTestApp, type RecordedCall, TestApp, type TestAppOptions } from "./test-app.js";

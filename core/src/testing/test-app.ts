@@ -1,0 +1,210 @@
+/**
+ * An App under test: memory store, time that moves when told, chance from a seed.
+ *
+ * `virtual`: work waits until `clock.advance` or `clock.runUntilIdle`, then runs in a fixed order, timers at their
+ * time. `inline`: every enqueue runs all work there is, retries included, before it resolves.
+ */
+import { type App, type AppWorld, SETTLE_IN } from "../app.js";
+import { type Duration, parseDuration } from "../base/duration.js";
+import { seededRandom } from "../base/random.js";
+import type { Store } from "../engine/store.js";
+import type { Step } from "../step.js";
+import { MemoryStore } from "../store/embedded/memory-store.js";
+import type { StepDefinition, StepFunction } from "../workflow/step.js";
+import { ManualClock } from "./manual-clock.js";
+
+/** How an App is tested. */
+export interface TestAppOptions {
+  /** Default `virtual`. */
+  readonly mode?: "inline" | "virtual";
+  /** Default 1; print it when a test fails. */
+  readonly seed?: number;
+  /** Default 2026-01-01T00:00:00Z. */
+  readonly now?: Date;
+}
+
+/** One recorded call of a Step. */
+export interface RecordedCall<I> {
+  readonly input: I;
+  readonly attempt: number;
+}
+
+/** Real time after which an Operation that still runs is taken to hang, in milliseconds. */
+const HANG_MS = 10_000;
+/** Turns of the event loop without any change that count as quiet. */
+const QUIET_TURNS = 4;
+
+/** An App whose time is in the test's hands. */
+export class TestApp implements AsyncDisposable {
+  readonly app: App;
+  readonly clock: {
+    now(): Date;
+    /** Moves time, firing every timer on the way at its own time, and lets the work that follows run. */
+    advance(by: Duration): Promise<void>;
+    /** Runs everything there is, jumping to the next due time until nothing is scheduled, ready or running. */
+    runUntilIdle(): Promise<void>;
+  };
+  readonly #clock: ManualClock;
+  readonly #gate: Gate;
+  readonly #stores: readonly Store[];
+  readonly #replace: (name: string, fn: StepFunction<unknown, unknown>) => void;
+  readonly #calls: Map<string, RecordedCall<unknown>[]>;
+
+  /** Use `createTestApp`. */
+  constructor(
+    app: App,
+    clock: ManualClock,
+    gate: Gate,
+    stores: readonly Store[],
+    replace: (name: string, fn: StepFunction<unknown, unknown>) => void,
+    calls: Map<string, RecordedCall<unknown>[]>,
+  ) {
+    this.app = app;
+    this.#clock = clock;
+    this.#gate = gate;
+    this.#stores = stores;
+    this.#replace = replace;
+    this.#calls = calls;
+    this.clock = {
+      now: () => new Date(clock.nowMs()),
+      advance: (by) => this.#advance(parseDuration(by, "advance")),
+      runUntilIdle: () => this.#runUntilIdle(),
+    };
+  }
+
+  /** Puts another function in a Step's place. */
+  mock<I, O>(step: Step<I, O>, fn: StepFunction<I, O>): void {
+    this.#replace(step.stepName, fn as StepFunction<unknown, unknown>); // the Step's own types
+  }
+
+  /** The calls of a Step so far, mocked or not, in order. */
+  calls<I, O>(step: Step<I, O>): readonly RecordedCall<I>[] {
+    return (this.#calls.get(step.stepName) ?? []) as RecordedCall<I>[]; // recorded from this Step alone
+  }
+
+  /** Stops and closes the App. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#gate.open();
+    await this.app.close();
+  }
+
+  async #advance(ms: number): Promise<void> {
+    const targetMs = this.#clock.nowMs() + ms;
+    await this.#quiet();
+    for (let nextMs = this.#clock.nextMs; nextMs !== null && nextMs <= targetMs; nextMs = this.#clock.nextMs) {
+      this.#clock.moveTo(nextMs);
+      await this.#quiet();
+    }
+    this.#clock.moveTo(targetMs);
+    await this.#quiet();
+  }
+
+  async #runUntilIdle(): Promise<void> {
+    for (;;) {
+      await this.#quiet();
+      const dueMs = await this.#nextDueMs();
+      if (dueMs === null) return;
+      await this.#advance(Math.max(0, dueMs - this.#clock.nowMs()) + 1);
+    }
+  }
+
+  /** Lets work run until nothing changes any more. */
+  async #quiet(): Promise<void> {
+    this.#gate.open();
+    const deadlineMs = performance.now() + HANG_MS;
+    let before = "";
+    for (let turns = 0; turns < QUIET_TURNS; ) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+      const { running, buffered, ...counters } = this.app.metrics();
+      const now = JSON.stringify(counters);
+      const isBusy = (running > 0 && performance.now() < deadlineMs) || buffered > 0;
+      turns = isBusy || now !== before ? 0 : turns + 1;
+      before = now;
+    }
+    this.#gate.close();
+  }
+
+  async #nextDueMs(): Promise<number | null> {
+    let earliestMs: number | null = null;
+    for (const store of this.#stores) {
+      for (const segment of await store.segments()) {
+        const { nextDueAtMs } = await store.counts(segment);
+        if (nextDueAtMs !== null) earliestMs = Math.min(earliestMs ?? nextDueAtMs, nextDueAtMs);
+      }
+    }
+    return earliestMs;
+  }
+}
+
+/** Holds claims back while closed. */
+class Gate {
+  #isOpen = false;
+  #waiting: (() => void)[] = [];
+
+  open(): void {
+    this.#isOpen = true;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  passed(): Promise<void> {
+    if (this.#isOpen) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+/**
+ * Puts an unused App into a test world and starts it. Dispose the TestApp (`await using`) to close the App.
+ *
+ * Errors: MR_APP_STATE if the App was used before.
+ */
+export async function createTestApp(app: App, options: TestAppOptions = {}): Promise<TestApp> {
+  const clock = new ManualClock(options.now?.getTime());
+  const gate = new Gate();
+  const stores: Store[] = [];
+  const calls = new Map<string, RecordedCall<unknown>[]>();
+  let testApp: TestApp | null = null;
+  const world: Partial<AppWorld> = {
+    clock,
+    random: seededRandom(options.seed ?? 1),
+    // No duty recurs: due times have their own timers, and nothing else may move time's order.
+    times: { leaseMs: NEVER, beatMs: NEVER, surveyMs: NEVER, pruneMs: NEVER, relieveMs: NEVER, recoveriesMax: 3 },
+    makeStore: async ({ app: id }) => {
+      const store = new MemoryStore({ app: id, clock });
+      stores.push(store);
+      const claim = store.claim.bind(store);
+      store.claim = async (segment, params) => {
+        await gate.passed();
+        return await claim(segment, params);
+      };
+      return store;
+    },
+    ...(options.mode === "inline" ? { afterEnqueue: async () => await testApp?.clock.runUntilIdle() } : {}),
+  };
+  const registry = app[SETTLE_IN](world);
+  const record = (definition: StepDefinition, fn: StepFunction<unknown, unknown>): StepDefinition => ({
+    ...definition,
+    fn: (input, context) => {
+      const list = calls.get(definition.name) ?? [];
+      calls.set(definition.name, list);
+      list.push({ input, attempt: context.attempt });
+      return fn(input, context);
+    },
+  });
+  for (const definition of registry.list()) registry.replace(record(definition, definition.fn));
+  const replace = (name: string, fn: StepFunction<unknown, unknown>) => {
+    registry.replace(record(registry.get(name), fn));
+  };
+  testApp = new TestApp(app, clock, gate, stores, replace, calls);
+  await app.start();
+  return testApp;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;

@@ -1,0 +1,391 @@
+/**
+ * The Worker on this thread (elsewhere: in-process executor): up to `slots` Attempts at once on the event loop.
+ *
+ * Claims wait in a small buffer so that a slot never waits for the network; how large it may be follows from how long
+ * Attempts take and how long a claim takes. Runs at most TURN_MAX Attempts before it lets I/O through: then outcomes
+ * leave and new claims arrive while it works on.
+ */
+import type { Clock } from "../base/clock.js";
+import { decode, encode } from "../base/codec.js";
+import { Deque } from "../base/deque.js";
+import { createError, isMillraceError, toRemoteError } from "../base/errors.js";
+import type { Logger } from "../base/log.js";
+import type { Random } from "../base/random.js";
+import { decodeEnvelope, type Envelope } from "../engine/envelope.js";
+import type { Address } from "../engine/lease.js";
+import { encodeOutcome } from "../engine/outcome.js";
+import type { Claim } from "../engine/transitions.js";
+import type { Registry } from "../workflow/registry.js";
+import { validate } from "../workflow/schema.js";
+import type { AbortKind, StepDefinition } from "../workflow/step.js";
+import { Attempt, type AttemptHost } from "./attempt.js";
+import { Deadlines } from "./deadlines.js";
+import { judge, type Verdict } from "./judge.js";
+import type { OutcomePort } from "./port.js";
+
+/** Attempts begun before I/O gets its turn. */
+const TURN_MAX = 256;
+/** Operations buffered beyond the slots at most. */
+const BUFFER_MAX = 1_000;
+/** Weight of the newest Attempt in the mean service time. */
+const MEAN_WEIGHT = 0.05;
+/** How long an Operation of an unknown Step is put aside before another Foreman, or a newer build, may take it. */
+const UNKNOWN_STEP_DELAY_MS = 15_000;
+
+/** Options that travel with one Operation and go before its Step's own. */
+export interface Overrides {
+  readonly retries?: number;
+  readonly timeoutMs?: number;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** What an inline Worker needs. */
+export interface InlineWorkerOptions {
+  readonly registry: Registry;
+  readonly port: OutcomePort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly slots: number;
+  /** Called when there may be room for more claims. */
+  readonly hungry: () => void;
+  /** Called for each Attempt begun. */
+  readonly began: () => void;
+}
+
+interface Batch {
+  readonly segment: string;
+  readonly claims: readonly Claim[];
+  at: number;
+  readonly sinceMs: number;
+}
+
+/** Claims given back unstarted, with their Segment. */
+export interface Unstarted {
+  readonly segment: string;
+  readonly claims: readonly Claim[];
+}
+
+/** Runs Operations on this thread. */
+export class InlineWorker implements AttemptHost {
+  readonly log: Logger;
+  readonly #options: InlineWorkerOptions;
+  readonly #deadlines: Deadlines;
+  readonly #batches = new Deque<Batch>();
+  #buffered = 0;
+  #running = 0;
+  /** Attempts begun since I/O last had its turn. */
+  #turn = 0;
+  #isTurnPlanned = false;
+  #meanMs = 0;
+  #isMeasured = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: InlineWorkerOptions) {
+    this.#options = options;
+    this.log = options.log;
+    this.#deadlines = new Deadlines(options.clock, (attempt) => this.abort(attempt, "timeout"));
+  }
+
+  /** Attempts that run now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Operations that wait for a slot here. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  /**
+   * How many more Operations may be claimed for this Worker, given how long a claim takes.
+   *
+   * Enough to keep every slot busy for two round trips, and none beyond the slots until the service time is known:
+   * slow work must not wait here behind other slow work while another Foreman is idle.
+   */
+  room(claimMs: number): number {
+    const { slots } = this.#options;
+    const ahead = this.#isMeasured ? (slots * 2 * claimMs) / Math.max(this.#meanMs, 0.001) : 0;
+    return slots + Math.min(BUFFER_MAX, Math.floor(ahead)) - this.#running - this.#buffered;
+  }
+
+  /** Takes claims of one Segment. */
+  push(segment: string, claims: readonly Claim[]): void {
+    if (claims.length === 0) return;
+    this.#batches.push({ segment, claims, at: 0, sinceMs: this.#options.clock.monotonicMs() });
+    this.#buffered += claims.length;
+    this.#turn = 0;
+    this.#pump();
+  }
+
+  /** Takes out what waits for a slot since `ageMs` or longer: slots turned out to be slower than thought. */
+  takeUnstarted(ageMs: number): Unstarted[] {
+    const oldestMs = this.#options.clock.monotonicMs() - ageMs;
+    const taken: Unstarted[] = [];
+    for (
+      let batch = this.#batches.at(0);
+      batch !== undefined && batch.sinceMs <= oldestMs;
+      batch = this.#batches.at(0)
+    ) {
+      const claims = batch.claims.slice(batch.at);
+      this.#buffered -= claims.length;
+      taken.push({ segment: batch.segment, claims });
+      this.#batches.shift();
+    }
+    if (taken.length > 0) this.#isMeasured = false;
+    return taken;
+  }
+
+  /** Tells Attempts of some addresses, or all of a Segment, to end. */
+  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+    for (const attempt of this.#deadlines.running()) {
+      const { claim } = attempt;
+      if (attempt.segment !== segment) continue;
+      const isMeant =
+        addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter);
+      if (isMeant) this.abort(attempt, kind);
+    }
+  }
+
+  /** Tells every Attempt to end. */
+  abortAll(kind: AbortKind): void {
+    for (const attempt of this.#deadlines.running()) this.abort(attempt, kind);
+  }
+
+  /** Tells one Attempt to end; if it has not when its grace is over, it is given up on. */
+  abort(attempt: Attempt, kind: AbortKind): void {
+    if (attempt.abortKind !== null) return;
+    attempt.tellAbort(kind);
+    const { killGraceMs } = attempt.step;
+    this.#options.clock.setTimer(killGraceMs, () => this.#conclude(attempt)).unref();
+  }
+
+  /** Gives up on all that still runs; their handlers may go on, but nothing more is taken from them. */
+  giveUp(): void {
+    for (const attempt of this.#deadlines.running()) {
+      attempt.tellAbort("drain");
+      this.#conclude(attempt);
+    }
+  }
+
+  /** Resolves when nothing runs and nothing is buffered. */
+  whenIdle(): Promise<void> {
+    if (this.#running === 0 && this.#buffered === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  note(attempt: Attempt, done: number, total: number | undefined, note: string | undefined): void {
+    const value = { done, ...(total === undefined ? {} : { total }), ...(note === undefined ? {} : { note }) };
+    this.#options.port.progressed(attempt, encode(value, "progress"));
+  }
+
+  #pump(): void {
+    while (this.#buffered > 0 && this.#running < this.#options.slots) {
+      if (this.#turn >= TURN_MAX) return this.#planTurn();
+      const batch = this.#batches.at(0);
+      const claim = batch?.claims[batch.at];
+      if (batch === undefined || claim === undefined) break;
+      batch.at++;
+      this.#buffered--;
+      if (batch.at === batch.claims.length) this.#batches.shift();
+      this.#turn++;
+      this.#begin(batch.segment, claim);
+    }
+    this.#options.hungry();
+  }
+
+  #planTurn(): void {
+    if (this.#isTurnPlanned) return;
+    this.#isTurnPlanned = true;
+    this.#options.clock.immediate(() => {
+      this.#isTurnPlanned = false;
+      this.#turn = 0;
+      this.#pump();
+    });
+    this.#options.hungry();
+  }
+
+  #begin(segment: string, claim: Claim): void {
+    const { registry, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    let envelope: Envelope;
+    try {
+      envelope = decodeEnvelope(claim.body);
+    } catch (error) {
+      return this.#end(this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, nowMs, nowMs), { kind: "end", error });
+    }
+    const step = registry.find(envelope.step);
+    if (step === undefined) {
+      this.log.warn({ step: envelope.step, segment }, "no such Step here: the Operation is put aside");
+      const attempt = this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, envelope.enqueuedAtMs, nowMs);
+      return this.#end(attempt, { kind: "release", inMs: UNKNOWN_STEP_DELAY_MS });
+    }
+    let { retries, timeoutMs } = step;
+    let input: unknown;
+    try {
+      if (envelope.overrides !== null) {
+        const overrides = decode(envelope.overrides) as Overrides; // written by this package, versioned with it
+        retries = overrides.retries ?? retries;
+        timeoutMs = overrides.timeoutMs ?? timeoutMs;
+      }
+      input = decode(claim.body, envelope.payloadAt);
+    } catch (error) {
+      return this.#end(this.#enter(segment, claim, step, 0, timeoutMs, envelope.enqueuedAtMs, nowMs), {
+        kind: "end",
+        error,
+      });
+    }
+    this.#run(this.#enter(segment, claim, step, retries, timeoutMs, envelope.enqueuedAtMs, nowMs), step, input);
+  }
+
+  #enter(
+    segment: string,
+    claim: Claim,
+    step: StepDefinition,
+    retries: number,
+    timeoutMs: number,
+    enqueuedAtMs: number,
+    startedAtMs: number,
+  ): Attempt {
+    const monotonicMs = this.#options.clock.monotonicMs();
+    const attempt = new Attempt(this, segment, claim, step, retries, timeoutMs, enqueuedAtMs, startedAtMs, monotonicMs);
+    this.#running++;
+    this.#deadlines.add(attempt);
+    this.#options.began();
+    return attempt;
+  }
+
+  #run(attempt: Attempt, step: StepDefinition, input: unknown): void {
+    let returned: unknown;
+    try {
+      returned = step.fn(input, attempt);
+    } catch (error) {
+      return this.#rejected(attempt, error);
+    }
+    if (isThenable(returned)) {
+      returned.then(
+        (value) => this.#returned(attempt, value),
+        (error: unknown) => this.#rejected(attempt, error),
+      );
+    } else this.#returned(attempt, returned);
+  }
+
+  #returned(attempt: Attempt, value: unknown): void {
+    if (attempt.isOver) return;
+    // Past its timeout an Attempt has lost, whatever it returns: a retry may already be planned for that moment.
+    if (attempt.abortKind === "timeout" || attempt.abortKind === "lease_lost") return this.#conclude(attempt);
+    const { step } = attempt;
+    if (step.output === null) return this.#completed(attempt, value);
+    try {
+      const checked = validate(step.output, value, `result of ${step.name}`);
+      if (checked instanceof Promise) {
+        checked.then(
+          (settled: unknown) => this.#completed(attempt, settled),
+          (error: unknown) => this.#rejected(attempt, error),
+        );
+      } else this.#completed(attempt, checked);
+    } catch (error) {
+      this.#rejected(attempt, error);
+    }
+  }
+
+  #completed(attempt: Attempt, value: unknown): void {
+    if (attempt.isOver) return;
+    const { step, enqueuedAtMs, startedAtMs } = attempt;
+    let outcome: Uint8Array;
+    try {
+      outcome = encodeOutcome(step.name, enqueuedAtMs, startedAtMs, value, "result");
+    } catch (error) {
+      return this.#rejected(
+        attempt,
+        isMillraceError(error, "MR_NOT_SERIALISABLE") ? unserialisable(step, error) : error,
+      );
+    }
+    this.#leave(attempt);
+    this.#options.port.completed(attempt, outcome);
+    this.#pump();
+  }
+
+  #rejected(attempt: Attempt, error: unknown): void {
+    if (attempt.isOver) return;
+    if (attempt.abortKind !== null) return this.#conclude(attempt, error);
+    const { step, retries, claim } = attempt;
+    this.#end(attempt, judge(step, retries, claim.attempt, error, this.#options.random), error);
+  }
+
+  /** Ends an aborted Attempt as its reason demands. */
+  #conclude(attempt: Attempt, thrown?: unknown): void {
+    if (attempt.isOver) return;
+    const { step, retries, claim, timeoutMs } = attempt;
+    switch (attempt.abortKind) {
+      case "drain":
+        return this.#end(attempt, { kind: "release", inMs: null });
+      case "lease_lost":
+        this.#leave(attempt);
+        this.#options.port.dropped(attempt);
+        return this.#pump();
+      case "cancel": {
+        const error = thrown ?? createError("MR_OPERATION_CANCELLED", { id: attempt.operationId, reason: "cancel" });
+        return this.#end(attempt, { kind: "end", error });
+      }
+      case "timeout":
+      case null: {
+        const what = `Attempt ${claim.attempt} of ${attempt.operationId}`;
+        const error = createError("MR_TIMEOUT", { what, timeoutMs }, thrown === undefined ? {} : { cause: thrown });
+        return this.#end(attempt, judge(step, retries, claim.attempt, error, this.#options.random), error);
+      }
+    }
+  }
+
+  #end(attempt: Attempt, verdict: Verdict, thrown?: unknown): void {
+    this.#leave(attempt);
+    const { port } = this.#options;
+    if (verdict.kind === "release") port.released(attempt, verdict.inMs);
+    else {
+      const error = toRemoteError(verdict.kind === "end" ? verdict.error : thrown);
+      const outcome = encodeOutcome(attempt.step.name, attempt.enqueuedAtMs, attempt.startedAtMs, error, "error");
+      port.failed(attempt, outcome, verdict.kind === "retry" ? verdict.inMs : null);
+    }
+    this.#pump();
+  }
+
+  #leave(attempt: Attempt): void {
+    attempt.isOver = true;
+    this.#deadlines.remove(attempt);
+    this.#running--;
+    const tookMs = this.#options.clock.monotonicMs() - attempt.startedMonotonicMs;
+    this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
+    this.#isMeasured = true;
+    if (this.#running === 0 && this.#buffered === 0) {
+      const idle = this.#idle;
+      this.#idle = [];
+      for (const resolve of idle) resolve();
+    }
+  }
+}
+
+/** Stands in for the Step of an Operation that cannot be read or is not known here. */
+const UNKNOWN_STEP: StepDefinition = {
+  name: "unknown",
+  kind: "async",
+  queue: "async",
+  priority: 0,
+  retries: 0,
+  backoff: { retryDelayMs: 0, backoff: "fixed", factor: 1, maxRetryDelayMs: 0, jitter: 0 },
+  retryOn: null,
+  timeoutMs: 0,
+  killGraceMs: 0,
+  retainCompletedMs: 86_400_000,
+  retainFailedMs: 14 * 86_400_000,
+  input: null,
+  output: null,
+  fn: () => undefined,
+};
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function unserialisable(step: StepDefinition, error: Error): Error {
+  return createError("MR_RESULT_NOT_SERIALISABLE", { step: step.name, reason: error.message }, { cause: error });
+}

@@ -1,0 +1,217 @@
+/**
+ * A Step (elsewhere: task type, activity): a named piece of work, defined once, executed as Operations.
+ *
+ * Holds what user code writes and sees: options, the function, its context. Checked at definition; no I/O.
+ */
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Backoff, BackoffPolicy } from "../base/backoff.js";
+import type { Duration } from "../base/duration.js";
+import { createError, show } from "../base/errors.js";
+import type { Logger } from "../base/log.js";
+import { checkName, isName } from "../base/names.js";
+import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
+
+/** Why a running Attempt is told to end: `abort.reason.kind`. */
+export type AbortKind = "cancel" | "timeout" | "drain" | "lease_lost";
+
+/** What a Step's function gets beside its input. Valid while the Attempt runs. */
+export interface StepContext {
+  /** The Operation's id, the same for every Attempt. */
+  readonly operationId: string;
+  /** The Unit it belongs to; null for a task. */
+  readonly unitId: string | null;
+  /** From 1; grows with failed Attempts only. */
+  readonly attempt: number;
+  /** The same for every Attempt of an Operation: hand it to systems that can deduplicate. */
+  readonly idempotencyKey: string;
+  /** Fencing token: larger for each later claim of this Operation. */
+  readonly fence: string;
+  /** When the Attempt times out, by this process's clock. */
+  readonly deadline: Date;
+  /** Fires on cancel, timeout, drain and a lost Lease; `reason` is a StepAborted error with `kind`. */
+  readonly abort: AbortSignal;
+  readonly log: Logger;
+  /** Notes how far the work is; the latest note is kept while the Attempt runs and sent to who watches. */
+  progress(done: number, total?: number, note?: string): void;
+}
+
+/** A Step's work. Returning a promise is the rule; an `async` function makes an async Step. */
+export type StepFunction<I, O> = (input: I, context: StepContext) => O | Promise<O>;
+
+const isFunction = (value: unknown) => (typeof value === "function" ? value : null);
+const isSchema = (value: unknown) =>
+  (typeof value === "object" || typeof value === "function") && value !== null && "~standard" in value ? value : null;
+
+/** How long results and failures are kept. */
+const retainTable = {
+  completed: { type: "duration", default: "1d", min: "1s", max: "3650d", sentence: "How long a result is kept." },
+  failed: { type: "duration", default: "14d", min: "1s", max: "3650d", sentence: "How long a dead letter is kept." },
+} as const satisfies OptionTable;
+
+/** Every option of a Step, once; types, checks and reference docs come from here. */
+export const stepTable = {
+  kind: {
+    type: "string",
+    choices: ["async", "blocking"],
+    sentence:
+      "Whether it runs beside others on an event loop or alone on a thread; by default `async` for an async function.",
+  },
+  queue: {
+    type: "custom",
+    expected: "a name (letters, digits, . _ -)",
+    parse: (value: unknown) => (isName(value) ? value : null),
+    sentence: "The Queue its Operations wait in; by default `async` or `blocking`, after its kind.",
+  },
+  priority: { type: "integer", default: 0, min: -1000, max: 1000, sentence: "Larger runs sooner; FIFO among equals." },
+  retries: { type: "integer", default: 3, min: 0, max: 1000, sentence: "Extra Attempts after the first." },
+  retryDelay: {
+    type: "duration",
+    default: "1s",
+    min: 0,
+    max: "365d",
+    sentence: "Wait after the first failed Attempt.",
+  },
+  backoff: {
+    type: "custom",
+    default: "exponential",
+    expected: '"exponential", "linear", "fixed" or a function (failed, error) → duration',
+    parse: (value: unknown) =>
+      typeof value === "function" || value === "exponential" || value === "linear" || value === "fixed" ? value : null,
+    sentence: "How the wait grows with each failed Attempt.",
+  },
+  backoffFactor: { type: "number", default: 2, min: 1, max: 100, sentence: "Growth of an exponential wait." },
+  maxRetryDelay: {
+    type: "duration",
+    default: "1h",
+    min: 0,
+    max: "365d",
+    sentence: "No wait between Attempts is longer.",
+  },
+  jitter: { type: "number", default: 0, min: 0, max: 1, sentence: "How much of a wait chance may take away." },
+  retryOn: {
+    type: "custom",
+    expected: "a function (error) → boolean",
+    parse: isFunction,
+    sentence: "Whether an error is worth another Attempt.",
+  },
+  timeout: {
+    type: "duration",
+    default: "5m",
+    min: "1ms",
+    max: "365d",
+    words: ["none"],
+    sentence: "How long one Attempt may take.",
+  },
+  killGrace: {
+    type: "duration",
+    default: "5s",
+    min: 0,
+    max: "1h",
+    sentence: "Time between the abort signal and giving up on the Attempt.",
+  },
+  retain: { type: "table", table: retainTable, sentence: "How long what is finished is kept." },
+  input: {
+    type: "custom",
+    expected: "a Standard Schema",
+    parse: isSchema,
+    sentence: "Checks every input at submission.",
+  },
+  output: {
+    type: "custom",
+    expected: "a Standard Schema",
+    parse: isSchema,
+    sentence: "Checks every result before it is recorded.",
+  },
+} as const satisfies OptionTable;
+
+/** Options of a Step as users write them. See docs/reference/options.md. */
+export interface StepOptions {
+  readonly kind?: "async" | "blocking";
+  readonly queue?: string;
+  /** -1000…1000, larger runs sooner, default 0. */
+  readonly priority?: number;
+  /** Extra Attempts, default 3. */
+  readonly retries?: number;
+  /** Wait after the first failed Attempt, default 1 s. */
+  readonly retryDelay?: Duration;
+  readonly backoff?: Backoff;
+  /** Default 2. */
+  readonly backoffFactor?: number;
+  /** Default 1 h. */
+  readonly maxRetryDelay?: Duration;
+  /** 0…1, default 0. */
+  readonly jitter?: number;
+  readonly retryOn?: (error: Error) => boolean;
+  /** Per Attempt, default 5 min. */
+  readonly timeout?: Duration | "none";
+  /** Default 5 s. */
+  readonly killGrace?: Duration;
+  /** Defaults 1 d and 14 d. */
+  readonly retain?: { readonly completed?: Duration; readonly failed?: Duration };
+  readonly input?: StandardSchemaV1;
+  readonly output?: StandardSchemaV1;
+}
+
+/** A Step as the engine room needs it: all defaults filled in, durations in milliseconds. */
+export interface StepDefinition {
+  readonly name: string;
+  readonly kind: "async" | "blocking";
+  readonly queue: string;
+  readonly priority: number;
+  readonly retries: number;
+  readonly backoff: BackoffPolicy;
+  readonly retryOn: ((error: Error) => boolean) | null;
+  /** Infinity for none. */
+  readonly timeoutMs: number;
+  readonly killGraceMs: number;
+  readonly retainCompletedMs: number;
+  readonly retainFailedMs: number;
+  readonly input: StandardSchemaV1 | null;
+  readonly output: StandardSchemaV1 | null;
+  readonly fn: StepFunction<unknown, unknown>;
+}
+
+/**
+ * Checks a Step's name, options and function and fills in defaults.
+ *
+ * Errors: MR_INVALID_NAME, MR_INVALID_OPTION.
+ */
+export function defineStep(name: string, options: unknown, fn: unknown, defaults: unknown): StepDefinition {
+  checkName(name, "Step");
+  if (typeof fn !== "function") {
+    const problem = `expected a function as the Step's work, got ${show(fn)}`;
+    throw createError("MR_INVALID_OPTION", { path: `step ${name}`, problem });
+  }
+  const path = `step ${name}`;
+  // Defaults are themselves a partial table of options, checked once when the App was made.
+  const given = isOptions(options) && isOptions(defaults) ? { ...defaults, ...options } : options;
+  const resolved: Resolved<typeof stepTable> = resolveOptions(stepTable, given, path);
+  const isAsync = Object.prototype.toString.call(fn) === "[object AsyncFunction]";
+  const kind = resolved.kind ?? (isAsync ? "async" : "blocking");
+  return {
+    name,
+    kind,
+    queue: resolved.queue ?? kind,
+    priority: resolved.priority,
+    retries: resolved.retries,
+    backoff: {
+      retryDelayMs: resolved.retryDelay,
+      backoff: resolved.backoff as Backoff, // the row's parse lets nothing else through
+      factor: resolved.backoffFactor,
+      maxRetryDelayMs: resolved.maxRetryDelay,
+      jitter: resolved.jitter,
+    },
+    retryOn: (resolved.retryOn as ((error: Error) => boolean) | undefined) ?? null, // a function, by the row's parse
+    timeoutMs: resolved.timeout === "none" ? Number.POSITIVE_INFINITY : resolved.timeout,
+    killGraceMs: resolved.killGrace,
+    retainCompletedMs: resolved.retain.completed,
+    retainFailedMs: resolved.retain.failed,
+    input: (resolved.input as StandardSchemaV1 | undefined) ?? null, // a schema, by the row's parse
+    output: (resolved.output as StandardSchemaV1 | undefined) ?? null,
+    fn: fn as StepFunction<unknown, unknown>, // checked above; its types are the caller's promise
+  };
+}
+
+function isOptions(value: unknown): value is Record<string, unknown> {
+  return value === undefined || (typeof value === "object" && value !== null);
+}
