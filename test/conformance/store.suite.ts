@@ -1,0 +1,69 @@
+/**
+ * The store contract as tests, a sentence each: whatever passes this suite is a Store.
+ *
+ * Exported for every store, every server and every setting that wants to be called one. The sentences stand in
+ * store/, by what they are about.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cancelSentences } from "./store/cancel.js";
+import { claimSentences } from "./store/claim.js";
+import { enqueueSentences } from "./store/enqueue.js";
+import { eventSentences } from "./store/event.js";
+import { housekeepingSentences } from "./store/housekeeping.js";
+import { openingSentences } from "./store/opening.js";
+import { outcomeSentences } from "./store/outcome.js";
+import { readingSentences } from "./store/reading.js";
+import { Scene, type Setup, type StoreUnderTest } from "./store/scene.js";
+
+export type { Setup, StoreUnderTest } from "./store/scene.js";
+
+/** Runs every sentence of the contract on one store. */
+export function storeSuite(name: string, setup: Setup): void {
+  describe(name, () => {
+    let sut: StoreUnderTest | null = null;
+    let scene: Scene | null = null;
+    const present = (): Scene => {
+      if (scene === null) throw new Error("there is a scene only while a test runs");
+      return scene;
+    };
+
+    beforeAll(async () => {
+      sut = await setup();
+    });
+    beforeEach(async () => {
+      if (sut === null) throw new Error("the store was not set up");
+      scene = await Scene.open(sut);
+    });
+    afterEach(() => {
+      scene?.close();
+    });
+    afterAll(async () => {
+      await sut?.close();
+    });
+
+    openingSentences(present);
+    enqueueSentences(present);
+    claimSentences(present);
+    outcomeSentences(present);
+    cancelSentences(present);
+    housekeepingSentences(present);
+    readingSentences(present);
+    eventSentences(present);
+  });
+
+  describe(`${name}, closed`, () => {
+    it("refuses every call", async () => {
+      const { store, close } = await setup();
+      await store.openSegment("closing");
+      await close();
+      await expect(store.counts("closing")).rejects.toThrow();
+      await expect(store.ready()).rejects.toMatchObject({ code: "MR_APP_CLOSED" });
+    });
+
+    it("may be closed twice", async () => {
+      const { close } = await setup();
+      await close();
+      await close();
+    });
+  });
+}

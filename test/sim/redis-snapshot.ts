@@ -1,0 +1,487 @@
+/**
+ * A Segment in Redis as the same plain data the machine's snapshot is, read with plain commands key by key.
+ *
+ * It knows the layout of every key on its own account (docs/store.md) and shares no code with the store: what the
+ * store writes and reads wrongly in the same way is seen here. What contradicts itself is an error, not a snapshot.
+ */
+import type { SegmentSnapshot } from "@millrace/core/internal";
+import type { Redis } from "ioredis";
+
+type Operations = SegmentSnapshot["operations"][number];
+type Queues = SegmentSnapshot["queues"][number];
+
+/** A snapshot, and every key that was read for it: whatever else begins with the root is a leak. */
+export interface RedisSnapshot {
+  readonly snapshot: SegmentSnapshot;
+  readonly keys: ReadonlySet<string>;
+}
+
+/** A stored Segment that contradicts itself. */
+export class InconsistentStore extends Error {}
+
+/**
+ * Takes a snapshot of one root, `{app:segment}`; the Segment must be at rest. `existing`, if given, are all keys of the
+ * server: then only those are asked for.
+ */
+export async function redisSnapshot(
+  redis: Redis,
+  root: string,
+  existing?: ReadonlySet<string>,
+): Promise<RedisSnapshot> {
+  const reader = new Reader(redis, root, existing ?? null);
+  const head = await reader.head();
+  const lists = await reader.lists(head);
+  const body = await reader.body(head);
+  return { snapshot: assemble(head, lists, body), keys: reader.keys };
+}
+
+interface LaneRow {
+  readonly name: string;
+  readonly queue: string | null;
+  readonly accepted: number;
+  readonly claimed: number;
+}
+
+interface Dynamic {
+  readonly generation: number;
+  readonly attempts: number;
+  readonly recoveries: number;
+  readonly returns: number;
+  readonly token: number;
+  readonly finishedAtMs: number;
+  readonly value: string | null;
+}
+
+interface Head {
+  readonly root: Map<string, string>;
+  readonly lanes: Map<number, LaneRow>;
+  readonly paused: Map<string, boolean>;
+  readonly owners: Map<string, { beat: number; lastRequest: number; token: number }>;
+  readonly statics: Map<string, { priority: number; queue: string; body: string }>;
+  readonly dynamics: Map<string, Dynamic>;
+  readonly due: [string, number][];
+  readonly dead: [string, number][];
+  readonly slices: [string, number][];
+  readonly windows: number[];
+  readonly withdrawn: Map<string, string>;
+  readonly withdrawnCounts: Map<string, number>;
+  readonly waited: string[];
+  readonly totals: Map<string, string>;
+  readonly priorities: Map<string, number[]>;
+}
+
+type Lists = Map<string, { priority: number; elements: Buffer[] }[]>;
+
+interface Flight {
+  readonly entries: [Buffer, Buffer][];
+  readonly cancels: Map<string, string>;
+  readonly progress: Map<string, string>;
+}
+
+interface Body {
+  readonly flights: Map<string, Flight>;
+  readonly slices: Map<string, [Buffer, Buffer][]>;
+  readonly memories: Map<number, [Buffer, Buffer][]>;
+}
+
+class Reader {
+  readonly keys = new Set<string>();
+  readonly #redis: Redis;
+  readonly #root: string;
+  readonly #existing: ReadonlySet<string> | null;
+
+  constructor(redis: Redis, root: string, existing: ReadonlySet<string> | null) {
+    this.#redis = redis;
+    this.#root = root;
+    this.#existing = existing;
+  }
+
+  async head(): Promise<Head> {
+    const [root, lanes, marks, paused, owners, statics, dynamics, withdrawn, counts, waited, totals] =
+      await Promise.all(
+        ["", ":l", ":w", ":q", ":b", ":op", ":m", ":x", ":xn", ":a", ":n"].map((suffix) => this.#hash(suffix)),
+      );
+    const [due, dead, slices, windows] = await Promise.all(
+      [":due", ":dl", ":ds", ":ks"].map((suffix) => this.#zset(suffix)),
+    );
+    const numbers = new Map((lanes ?? []).map(([name, number]) => [number.readUIntBE(0, 3), name.toString("latin1")]));
+    const names = (paused ?? []).map(([queue]) => queue.toString("latin1"));
+    const priorities = await Promise.all(
+      names.map(async (queue) => [queue, (await this.#zset(`:p:${queue}`)).map(([member]) => Number(member))] as const),
+    );
+    const head: Head = {
+      root: texts(root),
+      lanes: new Map((marks ?? []).map(([number, record]) => [number.readUIntBE(0, 3), laneOf(record)])),
+      paused: new Map(
+        (paused ?? []).map(([queue, mark]) => [queue.toString("latin1"), mark.toString("latin1") === "1"]),
+      ),
+      owners: new Map((owners ?? []).map(([owner, record]) => [owner.toString("latin1"), ownerOf(record)])),
+      statics: new Map((statics ?? []).map(([address, record]) => [hex(address), staticOf(record)])),
+      dynamics: new Map((dynamics ?? []).map(([address, record]) => [hex(address), dynamicOf(record)])),
+      due: (due ?? []).map(([member, score]) => [hex(member), score]),
+      dead: (dead ?? []).map(([member, score]) => [hex(member), score]),
+      slices: (slices ?? []).map(([member, score]) => [member.toString("latin1"), score]),
+      windows: (windows ?? []).map(([member]) => Number(member.toString("latin1"))),
+      withdrawn: new Map((withdrawn ?? []).map(([address, queue]) => [hex(address), queue.toString("latin1")])),
+      withdrawnCounts: new Map([...texts(counts)].map(([queue, count]) => [queue, Number(count)])),
+      waited: (waited ?? []).map(([address]) => hex(address)),
+      totals: texts(totals),
+      priorities: new Map(priorities),
+    };
+    for (const [number, name] of numbers) {
+      if (head.lanes.get(number)?.name !== name) broken(`lane ${name} has number ${number}, which is another's`);
+    }
+    if (numbers.size !== head.lanes.size) broken("a lane has no name");
+    return head;
+  }
+
+  async lists(head: Head): Promise<Lists> {
+    const found = await Promise.all(
+      [...head.priorities].flatMap(([queue, priorities]) =>
+        [...priorities, 0].map(async (priority) => {
+          const suffix = priority === 0 ? `:r:${queue}` : `:r:${queue}:${priority}`;
+          const elements = await this.#call<Buffer[]>("LRANGE", suffix, "0", "-1");
+          if (priority !== 0 && elements.length === 0) broken(`priority ${priority} of ${queue} is listed and empty`);
+          return { queue, priority, elements };
+        }),
+      ),
+    );
+    const lists: Lists = new Map();
+    for (const { queue, ...list } of found.filter(({ elements }) => elements.length > 0)) {
+      lists.set(
+        queue,
+        [...(lists.get(queue) ?? []), list].sort((a, b) => b.priority - a.priority),
+      );
+    }
+    return lists;
+  }
+
+  async body(head: Head): Promise<Body> {
+    const [flights, slices, memories] = await Promise.all([
+      Promise.all(
+        [...head.owners.keys()].map(async (owner): Promise<[string, Flight]> => {
+          const [entries, cancels, progress] = await Promise.all(
+            [`:f:${owner}`, `:c:${owner}`, `:g:${owner}`].map((suffix) => this.#hash(suffix)),
+          );
+          return [owner, { entries: entries ?? [], cancels: hexes(cancels), progress: hexes(progress) }];
+        }),
+      ),
+      Promise.all(
+        head.slices.map(
+          async ([member]): Promise<[string, [Buffer, Buffer][]]> => [member, await this.#hash(`:d:${member}`)],
+        ),
+      ),
+      Promise.all(
+        head.windows.map(
+          async (window): Promise<[number, [Buffer, Buffer][]]> => [window, await this.#hash(`:k:${window}`)],
+        ),
+      ),
+    ]);
+    return { flights: new Map(flights), slices: new Map(slices), memories: new Map(memories) };
+  }
+
+  /** An array reply; what does not exist is an empty one. */
+  async #call<Reply extends readonly unknown[]>(command: string, suffix: string, ...args: string[]): Promise<Reply> {
+    const key = this.#root + suffix;
+    this.keys.add(key);
+    if (this.#existing !== null && !this.#existing.has(key)) return [] as readonly unknown[] as Reply; // of any element type
+    return (await this.#redis.callBuffer(command, key, ...args)) as Reply; // the caller knows the command's reply
+  }
+
+  async #hash(suffix: string): Promise<[Buffer, Buffer][]> {
+    return pairs(await this.#call<Buffer[]>("HGETALL", suffix));
+  }
+
+  async #zset(suffix: string): Promise<[Buffer, number][]> {
+    // Pairs in RESP3, a flat list in RESP2.
+    const reply = await this.#call<Buffer[] | Buffer[][]>("ZRANGE", suffix, "0", "-1", "WITHSCORES");
+    return pairs(reply.flat()).map(([member, score]) => [member, Number(score.toString("latin1"))]);
+  }
+}
+
+function assemble(head: Head, lists: Lists, body: Body): SegmentSnapshot {
+  const dot = (address: string) => {
+    const lane = head.lanes.get(Number.parseInt(address.slice(0, 6), 16));
+    if (lane === undefined) return broken(`address ${address} is of no lane`);
+    return { laneName: lane.name, counter: Number.parseInt(address.slice(6), 16) };
+  };
+  const queues = queuesOf(head, lists, dot);
+  const operations = operationsOf(head, lists, body, dot);
+  return {
+    lanes: [...head.lanes.values()]
+      .map(({ name, queue, accepted, claimed }) => ({ laneName: name, queue, accepted, claimed }))
+      .sort((a, b) => compare(a.laneName, b.laneName)),
+    queues,
+    owners: [...head.owners]
+      .sort(([a], [b]) => compare(a, b))
+      .map(([owner, { beat, lastRequest, token }]) => ({
+        owner,
+        beat,
+        lastRequest,
+        held: heldOf(body, owner).map((one) => ({
+          ...dot(one.address),
+          token: one.token,
+          request: one.token === token ? lastRequest : 0,
+        })),
+      })),
+    operations,
+    due: head.due.map(([address, dueAtMs]) => ({ ...dot(address), dueAtMs })),
+    dead: head.dead.map(([address, expiresAtMs]) => ({
+      ...dot(address),
+      expiresAtMs,
+      finishedAtMs: head.dynamics.get(address)?.finishedAtMs ?? broken(`dead letter ${address} has no record`),
+    })),
+    slices: slicesOf(head, body, dot),
+    windows: [...body.memories]
+      .sort(([a], [b]) => a - b)
+      .map(([window, dots]) => ({
+        window,
+        dots: dots.map(([address, digest]) => ({ ...dot(hex(address)), sha1: hex(digest) })).sort(byDot),
+      })),
+    waited: head.waited.map(dot).sort(byDot),
+    totals: totalsOf(head.totals),
+    lastToken: Number(head.root.get("token") ?? 0),
+  };
+}
+
+type DotOf = (address: string) => { laneName: string; counter: number };
+
+function queuesOf(head: Head, lists: Lists, dot: DotOf): Queues[] {
+  const recount = new Map<string, number>();
+  const queues = [...head.paused]
+    .sort(([a], [b]) => compare(a, b))
+    .map(([queue, isPaused]) => ({
+      queue,
+      isPaused,
+      lists: (lists.get(queue) ?? []).map(({ priority, elements }) => ({
+        priority,
+        elements: elements.map((element) => {
+          const address = hex(element.subarray(0, 8));
+          const isWithdrawn = head.withdrawn.has(address);
+          if (isWithdrawn) recount.set(queue, (recount.get(queue) ?? 0) + 1);
+          return { ...dot(address), isWithdrawn };
+        }),
+      })),
+    }));
+  for (const [queue, count] of head.withdrawnCounts) {
+    if (count !== (recount.get(queue) ?? 0))
+      broken(`${queue} counts ${count} withdrawn, there are ${recount.get(queue) ?? 0}`);
+  }
+  const listed = [...recount.values()].reduce((sum, count) => sum + count, 0);
+  if (listed !== head.withdrawn.size) broken(`${head.withdrawn.size} are withdrawn, ${listed} of them are on lists`);
+  return queues;
+}
+
+function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operations[] {
+  const found = new Map<string, Operations>();
+  const add = (address: string, operation: Omit<Operations, "laneName" | "counter">): void => {
+    if (found.has(address)) broken(`${address} is in two places`);
+    found.set(address, { ...dot(address), ...operation });
+  };
+  const unread = { generation: 0, recoveries: 0, returns: 0, token: 0, value: null, priority: 0 };
+  const stored = (address: string, state: Operations["state"], isRunning = false) => {
+    const fixed = head.statics.get(address);
+    if (fixed === undefined) return broken(`${address} is ${state} and has no record`);
+    const { generation, attempts, recoveries, returns, token, value } = head.dynamics.get(address) ?? blank;
+    const attempt = isRunning ? attempts + 1 : attempts;
+    const counters = { generation, attempt, recoveries, returns, token, value };
+    return { state, queue: fixed.queue, priority: fixed.priority, body: fixed.body, ...counters };
+  };
+  const rest = { progress: null, cancelReason: null };
+
+  for (const [queue, held] of lists) {
+    for (const { priority, elements } of held) {
+      for (const element of elements) {
+        const address = hex(element.subarray(0, 8));
+        if (head.withdrawn.has(address)) continue;
+        if (element.length > 8)
+          add(address, { state: "ready", queue, attempt: 0, body: hex(element.subarray(8)), ...unread, ...rest });
+        else {
+          const operation = stored(address, "ready");
+          if (operation.queue !== queue || operation.priority !== priority)
+            broken(`${address} is on a list that is not its own`);
+          add(address, { ...operation, ...rest });
+        }
+      }
+    }
+  }
+  for (const [address] of head.due) add(address, { ...stored(address, "scheduled"), ...rest });
+  for (const [address] of head.dead) add(address, { ...stored(address, "failed"), ...rest });
+  for (const [owner, { cancels, progress }] of body.flights) {
+    const held = new Set<string>();
+    for (const { address, element } of heldOf(body, owner)) {
+      held.add(address);
+      const notes = { progress: progress.get(address) ?? null, cancelReason: cancels.get(address) ?? null };
+      const queue = head.lanes.get(Number.parseInt(address.slice(0, 6), 16))?.queue ?? "";
+      const operation: Omit<Operations, "laneName" | "counter" | "progress" | "cancelReason"> =
+        element.length > 8
+          ? { state: "running", queue, attempt: 1, body: hex(element.subarray(8)), ...unread }
+          : stored(address, "running", true);
+      add(address, { ...operation, ...notes });
+    }
+    for (const address of [...cancels.keys(), ...progress.keys()]) {
+      if (!held.has(address)) broken(`${address} has notes of ${owner}, who does not hold it`);
+    }
+  }
+  for (const address of head.statics.keys()) if (!found.has(address)) broken(`${address} has a record and is nowhere`);
+  for (const address of head.dynamics.keys())
+    if (!head.statics.has(address)) broken(`${address} has counters and no record`);
+  return [...found.values()].sort(byDot);
+}
+
+function slicesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["slices"] {
+  const slices = head.slices.map(([member, expiresAtMs]) => {
+    const [bits = "", number = ""] = member.split(":");
+    const widthMs = 2 ** Number(bits);
+    if (Number(number) * widthMs !== expiresAtMs) broken(`slice ${member} is listed to expire at ${expiresAtMs}`);
+    const records = body.slices.get(member) ?? [];
+    if (records.length === 0) broken(`slice ${member} is listed and empty`);
+    return {
+      expiresAtMs,
+      widthMs,
+      // A record is blank once its dot was enqueued anew, long after its memory had ended; the slice still counts it.
+      records: records
+        .filter(([, record]) => record.length > 0)
+        .map(([address, record]) => ({ ...dot(hex(address)), ...finishedOf(record) }))
+        .sort(byDot),
+    };
+  });
+  return slices.sort((a, b) => a.expiresAtMs - b.expiresAtMs || a.widthMs - b.widthMs);
+}
+
+function heldOf(body: Body, owner: string) {
+  return (body.flights.get(owner)?.entries ?? [])
+    .map(([address, entry]) => ({
+      address: hex(address),
+      token: token64(entry, 0),
+      place: entry.readUInt16BE(8),
+      element: entry.subarray(10),
+    }))
+    .sort((a, b) => a.token - b.token || a.place - b.place);
+}
+
+// ── Records ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const blank: Dynamic = {
+  generation: 0,
+  attempts: 0,
+  recoveries: 0,
+  returns: 0,
+  token: 0,
+  finishedAtMs: 0,
+  value: null,
+};
+
+function laneOf(record: Buffer): LaneRow {
+  const length = record.readUInt8(10);
+  const queue = record.toString("latin1", 11, 11 + length);
+  return {
+    accepted: record.readUIntBE(0, 5),
+    claimed: record.readUIntBE(5, 5),
+    queue: queue === "" ? null : queue,
+    name: record.toString("latin1", 11 + length),
+  };
+}
+
+function ownerOf(record: Buffer) {
+  return { beat: record.readUIntBE(0, 6), lastRequest: record.readUIntBE(6, 5), token: token64(record, 11) };
+}
+
+function staticOf(record: Buffer) {
+  const length = record.readUInt8(2);
+  return {
+    priority: record.readInt16BE(0),
+    queue: record.toString("latin1", 3, 3 + length),
+    body: hex(record.subarray(3 + length)),
+  };
+}
+
+function countersAt(record: Buffer, at: number) {
+  const [generation, attempts, recoveries, returns] = [0, 4, 8, 12].map((offset) => record.readUInt32BE(at + offset));
+  return { generation: generation ?? 0, attempts: attempts ?? 0, recoveries: recoveries ?? 0, returns: returns ?? 0 };
+}
+
+function dynamicOf(record: Buffer): Dynamic {
+  return {
+    ...countersAt(record, 0),
+    token: token64(record, 16),
+    finishedAtMs: record.readUIntBE(24, 6),
+    value: record.toString("latin1", 30, 31) === "1" ? hex(record.subarray(31)) : null,
+  };
+}
+
+function finishedOf(record: Buffer) {
+  const kind = record.toString("latin1", 0, 1);
+  const finishedAtMs = record.readUIntBE(1, 6);
+  if (kind === "c") {
+    const counters = { generation: 0, attempt: 1, recoveries: 0, returns: 0 };
+    return {
+      state: "completed" as const,
+      ...counters,
+      token: token64(record, 7),
+      finishedAtMs,
+      value: hex(record.subarray(15)),
+    };
+  }
+  if (kind !== "C" && kind !== "X") return broken(`a finished record is of kind ${kind}`);
+  const { generation, attempts, recoveries, returns } = countersAt(record, 7);
+  return {
+    state: kind === "C" ? ("completed" as const) : ("cancelled" as const),
+    generation,
+    attempt: attempts,
+    recoveries,
+    returns,
+    token: token64(record, 23),
+    finishedAtMs,
+    value: hex(record.subarray(31)),
+  };
+}
+
+function totalsOf(stored: Map<string, string>): SegmentSnapshot["totals"] {
+  const total = (name: string): number => Number(stored.get(name) ?? 0);
+  return {
+    enqueued: total("enqueued"),
+    completed: total("completed"),
+    failed: total("failed"),
+    cancelled: total("cancelled"),
+    retried: total("retried"),
+    released: total("released"),
+    rescued: total("rescued"),
+  };
+}
+
+// ── Small things ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+function token64(record: Buffer, at: number): number {
+  return Number(record.readBigUInt64BE(at));
+}
+
+function pairs(flat: readonly Buffer[]): [Buffer, Buffer][] {
+  const found: [Buffer, Buffer][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) found.push([flat[i] as Buffer, flat[i + 1] as Buffer]); // both inside
+  return found;
+}
+
+function texts(hash: readonly [Buffer, Buffer][] | undefined): Map<string, string> {
+  return new Map((hash ?? []).map(([key, value]) => [key.toString("latin1"), value.toString("latin1")]));
+}
+
+function hexes(hash: readonly [Buffer, Buffer][] | undefined): Map<string, string> {
+  return new Map((hash ?? []).map(([key, value]) => [hex(key), hex(value)]));
+}
+
+function hex(bytes: Buffer): string {
+  return bytes.toString("hex");
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function byDot(a: { laneName: string; counter: number }, b: { laneName: string; counter: number }): number {
+  return compare(a.laneName, b.laneName) || a.counter - b.counter;
+}
+
+function broken(says: string): never {
+  throw new InconsistentStore(says);
+}

@@ -1,0 +1,375 @@
+/**
+ * Sequences of transitions from a seed. A sequence is a list of *intents*: what to try, and a seed for its details.
+ *
+ * An intent becomes a call only while it is played, from what the reference answered so far: so a sequence stays
+ * sensible when intents are taken out of it, which is how a failure is made small. Everything a client could do is
+ * tried, the wrong things on purpose: old tokens, foreign owners, gaps, repeats of earlier calls, any step of time.
+ */
+import type { Claim, Held, LocalDot } from "@millrace/core/internal";
+import type { Answer, Call, CallName, Request } from "./call.js";
+import { Dice } from "./dice.js";
+
+/** What to try: a transition, a step of time, or an earlier call once more. */
+export type IntentName = CallName | "wait" | "again";
+
+/** One intent. */
+export interface Intent {
+  readonly name: IntentName;
+  readonly seed: number;
+}
+
+/** How often each is tried. */
+const weights: Readonly<Record<IntentName, number>> = {
+  wait: 14,
+  again: 8,
+  lane_open: 5,
+  enqueue: 13,
+  enqueue_full: 11,
+  claim: 17,
+  extend: 4,
+  complete: 9,
+  fail: 9,
+  release: 7,
+  cancel: 9,
+  promote: 6,
+  rescue: 7,
+  requeue: 5,
+  prune: 5,
+  progress: 4,
+  find: 5,
+  peek: 4,
+  counts: 3,
+  queue_pause: 1,
+  queue_resume: 3,
+};
+
+/** Longest sequence. */
+export const intentsMax = 60;
+
+/** When every sequence begins, in microseconds since 1970: in the middle of an id-memory window. */
+export const startUs = Date.UTC(2026, 0, 1, 9) * 1000;
+
+/** The sequence of a seed: two lanes to begin with, then anything. */
+export function sequenceOf(seed: number): Intent[] {
+  const dice = new Dice(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
+  const length = dice.between(5, intentsMax - 3);
+  const opening: IntentName[] = ["lane_open", "lane_open", "lane_open"];
+  const rest = Array.from({ length }, () => dice.weighted(weights));
+  return [...opening, ...rest].map((name) => ({ name, seed: dice.word() }));
+}
+
+const queues = ["q0", "q1", "q2"] as const;
+const owners = ["o0", "o1", "o2"] as const;
+const priorities = [0, 0, -1, 5] as const;
+const lanes: readonly { readonly laneName: string; readonly queue: string | null }[] = [
+  { laneName: "a1.01", queue: "q0" },
+  { laneName: "a1.02", queue: "q1" },
+  { laneName: "a1.00", queue: null },
+  { laneName: "b2.01", queue: "q0" },
+  { laneName: "b2.02", queue: "q1" },
+  { laneName: "b2.00", queue: null },
+];
+const fastLanes = lanes.filter(({ queue }) => queue !== null);
+const fullLanes = lanes.filter(({ queue }) => queue === null);
+
+const secondMs = 1000;
+const dayMs = 86_400_000;
+const retentions = [secondMs, 5 * secondMs, 40_000, 3_600_000, 2 * dayMs] as const;
+const delays = [0, 1, 500, 5 * secondMs, 60_000, dayMs] as const;
+const steps = [0, 1, 1, 7, 499, 500, 1024, 5 * secondMs, 60_000, 3_600_000, dayMs, 2 * dayMs] as const;
+
+/** Turns intents into calls, remembering what was answered. One per play. */
+export class Player {
+  atUs = startUs;
+  readonly calls: Call[] = [];
+  readonly #lanes = new Map<string, { lane: number; accepted: number }>();
+  /** Every claim ever answered, with who got it; the latest last. */
+  readonly #claims: { readonly owner: string; readonly claim: Claim }[] = [];
+  readonly #requests = new Map<string, number>();
+  readonly #beats = new Map<string, number>();
+  /** Counters tried on the full path, by lane. */
+  readonly #full = new Map<string, number>();
+  /** Claims that no accepted outcome or rescue has ended yet, by address; an owner each. */
+  readonly #running = new Map<string, { readonly owner: string; readonly claim: Claim }>();
+  /** What was enqueued, the latest last. */
+  readonly #sent: LocalDot[] = [];
+  /** What was last seen to fail for good. */
+  readonly #dead: LocalDot[] = [];
+
+  /** The call an intent means now; null for one that only lets time pass, or has nothing to say. */
+  next(intent: Intent): Call | null {
+    const dice = new Dice(intent.seed);
+    // Microseconds pass all the time; they show in tokens.
+    this.atUs += dice.between(0, 3);
+    if (intent.name === "wait") {
+      this.atUs += 1000 * dice.pick(steps);
+      if (dice.chance(4)) this.atUs = Math.max(startUs, this.atUs - 1000 * dice.pick(steps));
+      return null;
+    }
+    const call = intent.name === "again" ? this.#again(dice) : { ...this.#request(intent.name, dice), atUs: this.atUs };
+    if (call !== null) this.calls.push(call);
+    return call;
+  }
+
+  /** Takes in what the reference answered. */
+  learn(call: Call, answer: Answer): void {
+    switch (call.name) {
+      case "lane_open": {
+        const { lane, accepted, answer: word } = answer as { lane: number; accepted: number; answer: string }; // its own
+        if (word === "ok") this.#lanes.set(call.params.laneName, { lane, accepted });
+        break;
+      }
+      case "enqueue": {
+        const { accepted, answer: word } = answer as { accepted: number; answer: string }; // its own
+        const known = this.#lanes.get(call.params.laneName);
+        if (word !== "ok" || known === undefined) break;
+        for (let counter = known.accepted + 1; counter <= accepted; counter++) {
+          this.#sent.push({ laneName: call.params.laneName, counter });
+        }
+        known.accepted = accepted;
+        break;
+      }
+      case "enqueue_full":
+        for (const { counter } of call.params.elements) {
+          this.#sent.push({ laneName: call.params.laneName, counter });
+          this.#full.set(call.params.laneName, Math.max(counter, this.#full.get(call.params.laneName) ?? 0));
+        }
+        break;
+      case "claim": {
+        const { claims } = answer as { claims: readonly Claim[] }; // its own
+        if (claims.length === 0) break;
+        this.#requests.set(
+          call.params.owner,
+          Math.max(call.params.request, this.#requests.get(call.params.owner) ?? 0),
+        );
+        for (const claim of claims) {
+          const one = { owner: call.params.owner, claim };
+          this.#claims.push(one);
+          this.#running.set(addressOf(claim), one);
+        }
+        if (!this.#beats.has(call.params.owner)) this.#beats.set(call.params.owner, 0);
+        break;
+      }
+      case "complete":
+        this.#ended(call.params.held, answer);
+        break;
+      case "fail":
+        for (const one of call.params.elements) {
+          const running = this.#running.get(addressOf(one));
+          if (one.retryInMs === null && running !== undefined) this.#dead.push(dotOf(running.claim));
+        }
+        this.#ended(call.params.elements, answer);
+        break;
+      case "release":
+        this.#ended(call.params.elements, answer);
+        break;
+      case "extend": {
+        const { beat, answer: word } = answer as { beat: number; answer: string }; // its own
+        if (word === "ok") this.#beats.set(call.params.owner, beat);
+        else this.#beats.delete(call.params.owner);
+        break;
+      }
+      case "counts": {
+        const { owners: known } = answer as { owners: readonly { owner: string; beat: number }[] }; // its own
+        for (const { owner, beat } of known) this.#beats.set(owner, beat);
+        break;
+      }
+      case "rescue": {
+        const { left, answer: word } = answer as { left: number; answer: string }; // its own
+        if (word === "ok" && left === 0) {
+          this.#beats.delete(call.params.owner);
+          this.#requests.delete(call.params.owner);
+        }
+        if (word !== "ok") break;
+        for (const [address, { owner, claim }] of this.#running) {
+          if (owner !== call.params.owner) continue;
+          this.#running.delete(address);
+          if (call.params.recoveriesMax === 0) this.#dead.push(dotOf(claim));
+        }
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  #ended(held: readonly Held[], answer: Answer): void {
+    const { answers } = answer as { answers: readonly string[] }; // of an outcome
+    for (const [i, one] of held.entries()) if (answers[i] === "ok") this.#running.delete(addressOf(one));
+  }
+
+  #again(dice: Dice): Call | null {
+    if (this.calls.length === 0) return null;
+    const back = dice.chance(60) ? 1 : dice.between(1, Math.min(15, this.calls.length));
+    const earlier = this.calls[this.calls.length - back];
+    return earlier === undefined ? null : { ...earlier, atUs: this.atUs };
+  }
+
+  #request(name: CallName, dice: Dice): Request {
+    switch (name) {
+      case "lane_open": {
+        const closed = lanes.filter(({ laneName }) => !this.#lanes.has(laneName));
+        const lane = closed.length > 3 && dice.chance(85) ? dice.pick(closed.slice(0, 3)) : dice.pick(lanes);
+        const queue = lane.queue !== null && dice.chance(4) ? "q2" : lane.queue;
+        return { name, params: { laneName: lane.laneName, queue } };
+      }
+      case "enqueue":
+        return { name, params: this.#enqueue(dice) };
+      case "enqueue_full":
+        return { name, params: this.#enqueueFull(dice) };
+      case "claim": {
+        const owner = dice.pick(owners);
+        const last = this.#requests.get(owner) ?? 0;
+        const request = dice.chance(85) ? last + 1 : Math.max(1, last - dice.pick([0, 0, 1]));
+        const order = dice.chance(40) ? [...queues] : dice.some(queues, 1, 3);
+        return { name, params: { owner, request, queues: order, max: dice.pick([1, 1, 2, 3, 5, 20]) } };
+      }
+      case "extend":
+        return { name, params: { owner: dice.pick(owners) } };
+      case "complete": {
+        const { owner, held } = this.#held(dice);
+        return {
+          name,
+          params: { owner, retainMs: dice.pick(retentions), held, values: held.map((one) => note(dice, one)) },
+        };
+      }
+      case "fail": {
+        const { owner, held } = this.#held(dice);
+        const elements = held.map((one) => {
+          return { ...one, retryInMs: dice.chance(45) ? null : dice.pick(delays), value: note(dice, one) };
+        });
+        return { name, params: { owner, retainMs: dice.pick(retentions), elements } };
+      }
+      case "release": {
+        const { owner, held } = this.#held(dice);
+        const elements = held.map((one) => ({ ...one, delayMs: dice.chance(60) ? null : dice.pick(delays) }));
+        return { name, params: { owner, retainMs: dice.pick(retentions), elements } };
+      }
+      case "progress": {
+        const { owner, held } = this.#held(dice);
+        return { name, params: { owner, elements: held.map((one) => ({ ...one, value: note(dice, one) })) } };
+      }
+      case "cancel": {
+        const value = text(`reason ${dice.between(1, 9)}`);
+        return { name, params: { dots: this.#dots(dice, 3), retainMs: dice.pick(retentions), value } };
+      }
+      case "requeue": {
+        const dots =
+          this.#dead.length > 0 && dice.chance(80) ? dice.some(this.#dead.slice(-4), 1, 2) : this.#dots(dice, 4);
+        return { name, params: { dots } };
+      }
+      case "promote":
+        return { name, params: { max: dice.pick([1, 2, 100]) } };
+      case "rescue": {
+        const known = [...this.#beats.keys()];
+        const owner = known.length > 0 && dice.chance(85) ? dice.pick(known) : dice.pick(owners);
+        const beat = Math.max(0, (this.#beats.get(owner) ?? 0) + (dice.chance(8) ? dice.pick([-1, 1]) : 0));
+        return {
+          name,
+          params: {
+            owner,
+            beat,
+            max: dice.pick([1, 2, 100]),
+            recoveriesMax: dice.pick([0, 1, 1, 3]),
+            retainMs: dice.pick(retentions),
+            poison: text("poison"),
+          },
+        };
+      }
+      case "prune":
+        return { name, params: { max: dice.pick([1, 2, 100]) } };
+      case "find":
+        return { name, params: { dots: this.#dots(dice, 5), wait: dice.chance(30) } };
+      case "peek": {
+        const of = dice.chance(30) ? "dead" : { queue: dice.pick(queues) };
+        return { name, params: { of, offset: dice.pick([0, 0, 1, 3]), limit: dice.pick([1, 2, 100]) } };
+      }
+      case "counts":
+        return { name, params: {} };
+      case "queue_pause":
+      case "queue_resume":
+        return { name, params: { queue: dice.pick(queues) } };
+    }
+  }
+
+  #enqueue(dice: Dice) {
+    const open = fastLanes.filter(({ laneName }) => this.#lanes.has(laneName));
+    const { laneName } = open.length === 0 || dice.chance(3) ? dice.pick(fastLanes) : dice.pick(open);
+    const known = this.#lanes.get(laneName) ?? { lane: 1, accepted: 0 };
+    const lane = dice.chance(2) ? known.lane + 1 : known.lane;
+    const shift = dice.chance(80) ? 0 : dice.pick([-2, -1, -1, 1]);
+    const first = Math.max(1, known.accepted + 1 + shift);
+    const bodies = Array.from({ length: dice.pick([1, 1, 2, 3, 5]) }, (_, i) => bodyOf(laneName, first + i));
+    return { lane, laneName, first, bodies };
+  }
+
+  #enqueueFull(dice: Dice) {
+    const open = fullLanes.filter(({ laneName }) => this.#lanes.has(laneName));
+    const { laneName } = open.length === 0 || dice.chance(3) ? dice.pick(fullLanes) : dice.pick(open);
+    const known = this.#lanes.get(laneName) ?? { lane: 1, accepted: 0 };
+    const lane = dice.chance(2) ? known.lane + 1 : known.lane;
+    const elements = Array.from({ length: dice.pick([1, 1, 2, 3]) }, () => {
+      const counter = dice.chance(75) ? (this.#full.get(laneName) ?? 0) + dice.between(1, 3) : dice.between(1, 8);
+      const due = dice.chance(50) ? null : dice.chance(60) ? { in: dice.pick(delays) } : { at: this.#near(dice) };
+      const body = dice.chance(92) ? bodyOf(laneName, counter) : text("another body");
+      return { counter, queue: dice.pick(queues), priority: dice.pick(priorities), due, body };
+    });
+    return { lane, laneName, elements };
+  }
+
+  /** A due time around now. */
+  #near(dice: Dice): number {
+    return Math.floor(this.atUs / 1000) + dice.pick([-5000, -1, 0, 1, 500, 5000, dayMs]);
+  }
+
+  /** Up to three claims to report on, each Operation once: mostly an owner's own latest, sometimes anything. */
+  #held(dice: Dice): { owner: string; held: Held[] } {
+    const running = [...this.#running.values()];
+    const likely = running.length > 0 && dice.chance(75) ? running : this.#claims.slice(-10);
+    const owner = likely.length === 0 || dice.chance(4) ? dice.pick(owners) : dice.pick(likely).owner;
+    const own = likely.filter((one) => one.owner === owner);
+    const source = own.length === 0 || dice.chance(4) ? this.#claims : own;
+    const held = new Map<string, Held>();
+    for (const { claim } of dice.some(source, 1, 3)) {
+      const token = dice.chance(3) ? claim.token + 1 : claim.token;
+      held.set(addressOf(claim), { lane: claim.lane, counter: claim.counter, token });
+    }
+    if (held.size === 0) held.set("", { lane: 1, counter: 1, token: 1 });
+    return { owner, held: [...held.values()] };
+  }
+
+  /** Dots to ask for: mostly of Operations that were claimed or enqueued, sometimes of nothing. */
+  #dots(dice: Dice, max: number): LocalDot[] {
+    return Array.from({ length: dice.between(1, max) }, () => {
+      if (this.#claims.length > 0 && dice.chance(45)) return dotOf(dice.pick(this.#claims.slice(-12)).claim);
+      if (this.#sent.length > 0 && dice.chance(75)) return dice.pick(this.#sent.slice(-12));
+      const open = lanes.filter((lane) => this.#lanes.has(lane.laneName));
+      const { laneName, queue } = dice.pick(open.length > 0 && dice.chance(92) ? open : lanes);
+      const highest = queue === null ? (this.#full.get(laneName) ?? 3) : (this.#lanes.get(laneName)?.accepted ?? 3);
+      return { laneName, counter: dice.between(Math.max(1, highest - 6), highest + 1) };
+    });
+  }
+}
+
+function addressOf({ lane, counter }: { readonly lane: number; readonly counter: number }): string {
+  return `${lane} ${counter}`;
+}
+
+function dotOf({ laneName, counter }: Claim): LocalDot {
+  return { laneName, counter };
+}
+
+/** The body an Operation is always enqueued with; some of them look like something else. */
+function bodyOf(laneName: string, counter: number): Uint8Array {
+  if (counter % 7 === 0) return Uint8Array.from([0, 0, 1, 0, 0, 0, 0, counter]); // as long as an address
+  if (counter % 5 === 0) return Uint8Array.from({ length: 40 }, (_, i) => (i * 37 + counter) & 0xff);
+  return text(`${laneName}#${counter}`);
+}
+
+function note(dice: Dice, { counter, token }: Held): Uint8Array {
+  return dice.chance(5) ? new Uint8Array(0) : text(`${counter}@${token % 1000}:${dice.between(0, 99)}`);
+}
+
+function text(from: string): Uint8Array {
+  return new Uint8Array(Buffer.from(from, "latin1"));
+}
