@@ -1,0 +1,10 @@
+/** All benches, in the order a newcomer would run them. */
+import type { Bench } from "./bench.js";
+import { latency } from "./macro/latency.js";
+import { memory } from "./macro/memory.js";
+import { throughput } from "./macro/throughput.js";
+import { lua } from "./micro/lua.js";
+import { versus } from "./versus/versus.js";
+
+/** The benches `npm run bench -- <name>` knows. */
+export const suite: readonly Bench[] = [lua, memory, throughput, latency, versus];
