@@ -29,10 +29,14 @@ export default defineConfig({
     pool: "forks",
     passWithNoTests: true,
     projects: [
-      project("unit", ["core/src/**/*.test.ts", "scripts/src/**/*.test.ts", "test/checker/**/*.test.ts"], {
-        timeoutMs: 10_000,
-        redis: false,
-      }),
+      project(
+        "unit",
+        ["core/src/**/*.test.ts", "scripts/src/**/*.test.ts", "test/checker/**/*.test.ts", "bench/src/**/*.test.ts"],
+        {
+          timeoutMs: 10_000,
+          redis: false,
+        },
+      ),
       project("conformance", ["test/conformance/**/*.test.ts"], { timeoutMs: 20_000, redis: true }),
       project("integration", ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"], {
         timeoutMs: 60_000,

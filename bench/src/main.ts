@@ -12,6 +12,9 @@ import { type Result, resultJson, runName, settingLines, writeRun } from "./tool
 import { tableText } from "./tool/table.js";
 
 // Exit codes: 0 done · 1 a gate was missed (with --gate), the run is void or it broke · 2 the command line is wrong.
+// Servers, child processes and folders are removed when this process exits: a signal must therefore be an exit.
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: readonly string[]): Promise<number> {

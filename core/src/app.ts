@@ -6,14 +6,19 @@
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { type AppEvents, EventHub } from "./app-events.js";
+import { type AppEvents, EventHub } from "./app/events.js";
+import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 import {
   type AppOptions,
   type EnqueueOptions,
   type ResolvedEnqueue,
   resolveAppOptions,
   resolveEnqueueOptions,
-} from "./app-options.js";
+} from "./app/options.js";
+import { QueueFace } from "./app/queue-face.js";
+import type { Reach } from "./app/reach.js";
+import { type AnyStep, makeStep, type Step } from "./app/step.js";
+import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -29,16 +34,12 @@ import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
 import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
 import { Handle, type Outcome, type WaitOptions } from "./handle.js";
-import { makeStore, type OpenStoreOptions } from "./open-store.js";
 import { type Counters, createCounters } from "./queue/counters.js";
+import { Finder } from "./queue/finder.js";
 import { Producer } from "./queue/producer.js";
 import { type ResendContext, resend } from "./queue/resend.js";
 import { Segments } from "./queue/segments.js";
 import { Waiters } from "./queue/waiters.js";
-import { QueueFace } from "./queue-face.js";
-import type { Reach } from "./reach.js";
-import { type AnyStep, makeStep, type Step } from "./step.js";
-import { Bulk, BulkSubmission, SingleSubmission } from "./submission.js";
 import { Registry } from "./workflow/registry.js";
 import { validate } from "./workflow/schema.js";
 import { defineStep, type StepDefinition, type StepFunction, type StepOptions } from "./workflow/step.js";
@@ -66,6 +67,7 @@ interface Opened {
   readonly store: Store;
   readonly producer: Producer;
   readonly segments: Segments;
+  readonly finder: Finder;
   readonly waiters: Waiters;
   readonly context: ResendContext;
 }
@@ -106,6 +108,7 @@ export class App implements AsyncDisposable {
     this.#reach = {
       opened: async (method) => void (await this.#open(method)),
       store: () => this.#need().store,
+      finder: () => this.#need().finder,
       waiters: () => this.#need().waiters,
       clock: () => this.#world.clock,
       call: (call) => {
@@ -410,6 +413,7 @@ export class App implements AsyncDisposable {
       this.#incarnation = newIncarnation(random);
       const segments = new Segments(store);
       segments.view(this.nodeId);
+      const finder = new Finder(context, this.#options.network.timeout);
       const waiters = new Waiters(context);
       const producer = new Producer({
         ...context,
@@ -419,6 +423,7 @@ export class App implements AsyncDisposable {
       });
       store.listen({
         bell: (segment) => this.#foreman?.bell(segment),
+        due: (segment, inMs) => this.#foreman?.expect(segment, inMs),
         settled: (outcome) => waiters.settle(outcome),
         progressed: (id, value) => waiters.progress(id, value),
         marked: (segment, owner) => {
@@ -429,7 +434,7 @@ export class App implements AsyncDisposable {
           this.#foreman?.restored();
         },
       });
-      this.#opened = { store, producer, segments, waiters, context };
+      this.#opened = { store, producer, segments, finder, waiters, context };
       if (this.#state === "new") this.#state = "ready";
       return this.#opened;
     } catch (error) {
@@ -499,11 +504,7 @@ export class App implements AsyncDisposable {
       queue,
       priority,
       due,
-      accepted: (laneName, counter) => {
-        if (delayMs !== undefined) this.#foreman?.expect(this.nodeId, delayMs);
-        if (atMs !== undefined) this.#foreman?.expect(this.nodeId, atMs - this.#world.clock.nowMs());
-        submission.accepted(laneName, counter);
-      },
+      accepted: (laneName, counter) => submission.accepted(laneName, counter),
       refused: (error) => submission.refused(error),
     });
   }

@@ -4,6 +4,8 @@
  * Deliberately not a promise: awaiting the enqueue gives the handle, awaiting `result()` gives the result.
  */
 
+import type { Reach } from "./app/reach.js";
+import { type Progress, reasonOf, remoteErrorOf, resultOf, type StatusView, viewOf } from "./app/status.js";
 import { decode } from "./base/codec.js";
 import { type Duration, parseDuration } from "./base/duration.js";
 import { createError, OperationCancelled, OperationFailed, type RemoteError, WaitTimeout } from "./base/errors.js";
@@ -12,8 +14,6 @@ import type { LocalDot } from "./engine/lease.js";
 import { encodeOutcome } from "./engine/outcome.js";
 import type { Durability } from "./engine/store.js";
 import type { Ending } from "./queue/waiters.js";
-import type { Reach } from "./reach.js";
-import { type Progress, reasonOf, remoteErrorOf, resultOf, type StatusView, viewOf } from "./status.js";
 
 /** How long to wait. Without `timeout`: for ever. */
 export interface WaitOptions {
@@ -99,12 +99,9 @@ export class Handle<O = unknown> {
   /** Reads where it stands. Errors: MR_PRUNED, MR_NOT_FOUND, MR_STORE_UNAVAILABLE, MR_APP_CLOSED. */
   async status(): Promise<StatusView> {
     await this.#reach.opened("status");
-    const params = { dots: [this.#dot], wait: false };
-    const { records } = await this.#reach.call((store) => store.find(this.#segment, params));
-    const record = records[0];
+    const record = await this.#reach.finder().find(this.#segment, this.#dot);
     if (record === "pruned") throw createError("MR_PRUNED", { kind: "Operation", id: this.id });
-    if (record === undefined || record === "missing")
-      throw createError("MR_NOT_FOUND", { kind: "Operation", id: this.id });
+    if (record === "missing") throw createError("MR_NOT_FOUND", { kind: "Operation", id: this.id });
     return viewOf(record);
   }
 

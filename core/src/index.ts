@@ -1,9 +1,13 @@
 /**
  * The public door of @millrace/core: everything a program needs, nothing else. Tests use `@millrace/core/testing`.
  */
+
+export type { AppEvents, AttemptEvent, FailureEvent } from "./app/events.js";
+export type { AppOptions, EnqueueOptions } from "./app/options.js";
+export { QueueFace, type QueueSummary } from "./app/queue-face.js";
+export type { Progress, StatusView } from "./app/status.js";
+export type { Step } from "./app/step.js";
 export { App, type AppMetrics, type AppState } from "./app.js";
-export type { AppEvents, AttemptEvent, FailureEvent } from "./app-events.js";
-export type { AppOptions, EnqueueOptions } from "./app-options.js";
 export type { Backoff, BackoffFunction } from "./base/backoff.js";
 export type { Payload } from "./base/codec.js";
 export type { Duration } from "./base/duration.js";
@@ -23,8 +27,5 @@ export type { OperationState, TerminalState } from "./engine/operation.js";
 export type { Durability } from "./engine/store.js";
 export type { StopReport } from "./foreman/foreman.js";
 export { type CancelOutcome, Handle, type Outcome, type Receipt, type WaitOptions } from "./handle.js";
-export { QueueFace, type QueueSummary } from "./queue-face.js";
-export type { Progress, StatusView } from "./status.js";
-export type { Step } from "./step.js";
 export type { AbortReason } from "./worker/attempt.js";
 export type { AbortKind, StepContext, StepFunction, StepOptions } from "./workflow/step.js";

@@ -2,7 +2,8 @@
  * The door for tests, benches and the server: the engine's contract and the stores. No promise of stability.
  */
 
-export { appTable, enqueueTable } from "./app-options.js";
+export { makeStore, type OpenStoreOptions } from "./app/open-store.js";
+export { appTable, enqueueTable } from "./app/options.js";
 export { type Clock, systemClock, type Timer } from "./base/clock.js";
 export { type ErrorRow, errorTable } from "./base/errors.js";
 export { silentLogger } from "./base/log.js";
@@ -16,7 +17,6 @@ export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/o
 export type { Durability, Store, StoreListener } from "./engine/store.js";
 export type * from "./engine/transitions.js";
 export { TRANSITION_NAMES } from "./engine/transitions.js";
-export { makeStore, type OpenStoreOptions } from "./open-store.js";
 export { EmbeddedStore, type EmbeddedStoreOptions } from "./store/embedded/embedded-store.js";
 export { apply, newSegment, type SegmentState, takeEvents } from "./store/embedded/machine.js";
 export { MemoryStore, type MemoryStoreOptions } from "./store/embedded/memory-store.js";

@@ -48,6 +48,7 @@ store.listen({
   bell: ignore,
   settled: ignore,
   progressed: ignore,
+  due: ignore,
   marked: ignore,
   restored: () => {
     restoredAtMs = performance.now();

@@ -41,16 +41,21 @@ export class ChaosRun implements AsyncDisposable {
   readonly #programs = new Set<ChildProcess>();
   readonly #options: ProgramOptions;
 
-  /** `embedded:` without a folder lies in the run's own. */
-  constructor({ store: url, app }: { readonly store: string; readonly app: string }) {
+  readonly #script: string;
+
+  /** `embedded:` without a folder lies in the run's own. `program`: what is run, by its file's name. */
+  constructor(where: { readonly store: string; readonly app: string; readonly program?: "program" | "app-program" }) {
+    const { store: url, app, program = "program" } = where;
+    this.#script = fileURLToPath(new URL(`../dist/chaos/${program}.js`, import.meta.url));
     const store = url === "embedded:" ? `embedded:${join(this.dir, "store")}` : url;
     this.#options = { store, app, segment: "chaos", log: this.#log, batch: 10, pauseMs: 4 };
   }
 
   /** Starts a program and waits until it works. */
   async start(): Promise<Program> {
-    const script = fileURLToPath(new URL("../dist/chaos/program.js", import.meta.url));
-    const child = spawn(process.execPath, [script, JSON.stringify(this.#options)], { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [this.#script, JSON.stringify(this.#options)], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     this.#programs.add(child);
     const errors: string[] = [];
     createInterface({ input: child.stderr }).on("line", (line) => errors.push(line));

@@ -77,6 +77,7 @@ describe("the Redis store", () => {
       bell: (_, queue) => bells.push(queue),
       settled: () => undefined,
       progressed: () => undefined,
+      due: () => undefined,
       marked: () => undefined,
       restored: () => restored++,
     });
@@ -133,6 +134,16 @@ describe("the Redis store", () => {
     }
   });
 
+  it("refuses to open when its user may not publish, before a transition could fail half-way", async () => {
+    await redis.client.call("ACL", "SETUSER", "mute", "on", ">pw", "~*", "resetchannels", "+@all");
+    try {
+      const store = make({ url: `redis://mute:pw@127.0.0.1:${proxy.port}` });
+      expect(await codeOf(store.open())).toBe("MR_STORE_UNSAFE");
+    } finally {
+      await redis.client.call("ACL", "DELUSER", "mute");
+    }
+  });
+
   it("tells both numbers when a Segment has another schema", async () => {
     const { store } = await opened();
     await redis.client.hset(`{${redis.app}:s}`, "schema", "9");
@@ -144,7 +155,7 @@ describe("the Redis store", () => {
 
   it("does not take a Segment that was never opened for an empty one", async () => {
     const { store } = await opened();
-    expect(await codeOf(store.counts("other"))).toBe("MR_STORE_VERSION");
+    expect(await codeOf(store.counts("other"))).toBe("MR_NOT_FOUND");
   });
 
   it("applies pauses recorded for the App to Segments opened later", async () => {
@@ -167,6 +178,7 @@ describe("the Redis store", () => {
       bell: () => undefined,
       settled: ({ id, state, value }) => heard.push(`${id} ${state} ${Buffer.from(value).toString()}`),
       progressed: (id, value) => heard.push(`${id} ${Buffer.from(value).toString()}`),
+      due: () => undefined,
       marked: () => undefined,
       restored: () => undefined,
     });

@@ -8,39 +8,43 @@ import { type Mutation, startRedisSide } from "./redis-side.js";
 /** How many sequences a mutant may survive. */
 const seedsMax = 500;
 
-/** Replaces one piece of the text. */
-function replacing(from: string, to: string): Mutation {
+/** Replaces the first piece that fits, inside one function of the library. */
+function inFunction(name: string, pattern: RegExp, to: string): Mutation {
   return (text) => {
-    if (text.split(from).length !== 2)
-      throw new Error(`the library has this piece ${text.split(from).length - 1} times: ${from}`);
-    return text.replace(from, () => to);
+    const from = text.indexOf(`local function ${name}(`);
+    const end = text.indexOf("\nend\n", from);
+    const body = text.slice(from, end);
+    if (from === -1 || !pattern.test(body)) throw new Error(`the function ${name} has no piece like ${pattern}`);
+    return text.slice(0, from) + body.replace(pattern, () => to) + text.slice(end);
   };
 }
 
 const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] = [
   {
     name: "complete that does not look at the token",
-    mutate: replacing("if entry and sub(entry, 1, 8) == sub(value, 1, 8) then", "if entry then"),
+    mutate: inFunction("complete", /if entry and .* then/, "if entry then"),
   },
   {
     name: "enqueue that appends what it has appended before",
     mutate: (text) =>
-      replacing(
-        "if last <= accepted then return { 'ok', accepted, 0 } end",
+      inFunction(
+        "enqueue",
+        /if last <= accepted then .* end/,
         "",
-      )(replacing("local skip = accepted + 1 - first", "local skip = 0")(text)),
+      )(inFunction("enqueue", /local skip = accepted \+ 1 - first/, "local skip = 0")(text)),
   },
   {
     name: "a list whose equals come last in, first out",
-    mutate: replacing("push_side(root, list, 'RPUSH', list.back)", "push_side(root, list, 'LPUSH', list.back)"),
+    mutate: inFunction("commit", /'RPUSH', list.back/, "'LPUSH', list.back"),
   },
   {
     name: "rescue that does not compare the beat",
-    mutate: replacing("if read_owner(record) ~= beat_seen then", "if false then"),
+    mutate: inFunction("rescue", /if read_owner\(record\) ~= beat_seen then/, "if false then"),
   },
   {
     name: "claim that says again what was taken by any request",
-    mutate: replacing("if sub(held.entry, 1, 8) == token then put(elements", "if true then put(elements"),
+    mutate: (text) =>
+      text.replace(/if sub\(held\.entry, 1, 8\) == token then put\(elements/, "if true then put(elements"),
   },
 ];
 

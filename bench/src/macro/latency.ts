@@ -17,7 +17,7 @@ import { type LatencyRun, measureLatency } from "./latency-run.js";
 const perSecond = 1000;
 const payloadBytes = 100;
 const warmupSeconds = 2;
-/** Far more than an offered load of 1,000 a second keeps busy; more made no rival quicker. */
+/** Far more than an offered load of 1,000 a second keeps busy. */
 const rivalConcurrency = 100;
 
 interface Row {

@@ -10,7 +10,6 @@ export type Persistence = "none" | "everysec" | "always";
 
 /** Starts a server with default settings but for its persistence. It dies with this process at the latest. */
 export async function startBenchRedis(persistence: Persistence = "none"): Promise<RedisServer> {
-  endWithSignals();
   return persistence === "none" ? startRedis() : startRedis({ appendonly: true, appendfsync: persistence });
 }
 
@@ -19,14 +18,4 @@ export function persistenceText(persistence: Persistence): string {
   return persistence === "none"
     ? 'no persistence (save "", appendonly no)'
     : `appendonly yes, appendfsync ${persistence}`;
-}
-
-let isWatching = false;
-
-// Servers are removed when this process exits; a signal must therefore become an exit.
-function endWithSignals(): void {
-  if (isWatching) return;
-  isWatching = true;
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
 }

@@ -50,6 +50,8 @@ export type Durability = "memory" | "aof" | "fsync" | "flushed";
 export interface StoreListener {
   /** A Queue of a Segment went from empty to non-empty, or was resumed. A hint: missing one costs a safety poll. */
   bell(segment: string, queue: string): void;
+  /** The earliest due time of a Segment moved nearer: something there is due in `inMs`. A hint, like the bell. */
+  due(segment: string, inMs: number): void;
   /** An Operation this instance waits for (`find` with `wait`) is terminal. At most once; may be lost: read again. */
   settled(outcome: Settled): void;
   /** An Operation this instance waits for made progress. */

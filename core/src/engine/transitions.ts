@@ -292,7 +292,8 @@ export interface PromoteAnswer {
  * Takes from a silent owner up to `max` Operations, latest claims first, so that after the last call the front of each
  * list stands in the order they were claimed. `beat` must equal the owner's counter: else `stale`, unwritten.
  * Each: marked → cancelled; `recoveries + 1 > recoveriesMax` → failed with `poison` as outcome bytes; else → ready at
- * the front, `recoveries + 1`, `returns + 1`, no Attempt burned. With nothing left the owner is forgotten.
+ * the front, `recoveries + 1`, `returns + 1`, no Attempt burned. With nothing left the owner is forgotten; `max` 0
+ * takes nothing and only does that.
  */
 export interface RescueParams {
   readonly owner: string;

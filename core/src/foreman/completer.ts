@@ -22,8 +22,6 @@ export interface CompleterOptions extends ResendContext {
   readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
-  /** Told when a retry or a delayed release will be due, by this process's clock. */
-  readonly scheduled: (segment: string, inMs: number) => void;
 }
 
 interface Completion {
@@ -196,7 +194,6 @@ export class Completer implements OutcomePort {
         const isCancelled = failure.attempt.abortKind === "cancel";
         const taken = isCancelled ? "cancelled" : failure.retryInMs === null ? "failed" : "retried";
         counters.add(answer === "stale" ? "stale" : taken);
-        if (failure.retryInMs !== null) this.#options.scheduled(outbox.segment, failure.retryInMs);
         const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? "failed" : "retried";
         this.#options.settled(failure.attempt, kind, failure.value);
       },
@@ -218,7 +215,6 @@ export class Completer implements OutcomePort {
       () => store.release(outbox.segment, params),
       (released, answer) => {
         counters.add(answer === "stale" ? "stale" : "released");
-        if (released.delayMs !== null) this.#options.scheduled(outbox.segment, released.delayMs);
         this.#options.settled(released.attempt, answer === "stale" ? "stale" : "released", null);
       },
     );

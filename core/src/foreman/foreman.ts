@@ -10,8 +10,7 @@ import type { Logger } from "../base/log.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
 import type { Attempt } from "../worker/attempt.js";
-import { InlineWorker } from "../worker/inline.js";
-import type { Registry } from "../workflow/registry.js";
+import { InlineWorker, type InlineWorkerOptions } from "../worker/inline.js";
 import { Beater } from "./beater.js";
 import { Completer, type SettledKind } from "./completer.js";
 import { Duties } from "./duties.js";
@@ -44,7 +43,7 @@ export const FOREMAN_TIMES: ForemanTimes = {
 /** What a Foreman needs. `deadlineMs` values elsewhere are by this clock's monotonic time. */
 export interface ForemanOptions extends ResendContext {
   readonly segments: Segments;
-  readonly registry: Registry;
+  readonly registry: InlineWorkerOptions["registry"];
   readonly log: Logger;
   readonly owner: string;
   readonly queues: readonly string[];
@@ -82,7 +81,6 @@ export class Foreman {
       ...options,
       settled: options.settled,
       answered: () => this.#feeder.wake(),
-      scheduled: (segment, inMs) => this.#promoter.expect(segment, inMs),
     });
     this.#worker = new InlineWorker({
       registry,
@@ -157,7 +155,7 @@ export class Foreman {
     void this.#surveyor.run().catch(() => undefined);
   }
 
-  /** Takes word that something enqueued here becomes due. */
+  /** Takes word that something in a Segment becomes due. */
   expect(segment: string, inMs: number): void {
     this.#promoter.expect(segment, inMs);
   }

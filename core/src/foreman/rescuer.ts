@@ -9,7 +9,8 @@ import type { OwnerCounts } from "../engine/transitions.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 
 const RESCUE_MAX = 1_000;
-const POISON_RETAIN_MS = 14 * 86_400_000;
+/** How long an Operation that was recovered too often is kept among the dead letters. */
+export const POISON_RETAIN_MS = 14 * 86_400_000;
 
 /** What the rescuer needs. */
 export interface RescuerOptions extends ResendContext {

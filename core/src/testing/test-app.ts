@@ -4,11 +4,12 @@
  * `virtual`: work waits until `clock.advance` or `clock.runUntilIdle`, then runs in a fixed order, timers at their
  * time. `inline`: every enqueue runs all work there is, retries included, before it resolves.
  */
+
+import type { Step } from "../app/step.js";
 import { type App, type AppWorld, SETTLE_IN } from "../app.js";
 import { type Duration, parseDuration } from "../base/duration.js";
 import { seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
-import type { Step } from "../step.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
 import type { StepDefinition, StepFunction } from "../workflow/step.js";
 import { ManualClock } from "./manual-clock.js";

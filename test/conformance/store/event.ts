@@ -4,6 +4,23 @@ import { bytes, plain } from "../../helper/bytes.js";
 import { at, type Event, retainMs, type Scene, series } from "./scene.js";
 
 export function eventSentences(scene: () => Scene): void {
+  describe("word of a due time", () => {
+    it("is given when something comes due before all that is scheduled, and only then", async () => {
+      const s = scene();
+      const full = await s.full();
+      await s.enqueueFull(full, [
+        { counter: 1, due: { in: 500 } },
+        { counter: 2, due: { in: 300 } },
+      ]);
+      const events = await s.eventsSoFar();
+      expect(events.at(-1)).toEqual({ kind: "due", inMs: 300 });
+      await s.enqueueFull(full, [{ counter: 3, due: { in: 400 } }]);
+      expect(await s.eventsSoFar()).toEqual([]);
+      await s.enqueueFull(full, [{ counter: 4, due: { in: 200 } }]);
+      expect(await s.eventsSoFar()).toEqual([{ kind: "due", inMs: 200 }]);
+    });
+  });
+
   describe("the bell of a Queue", () => {
     it("rings when the first Operation is put on an empty list, by either path", async () => {
       const s = scene();
@@ -24,7 +41,7 @@ export function eventSentences(scene: () => Scene): void {
         { counter: 1, queue: "z", due: { in: 100 } },
         { counter: 2, queue: "q" },
       ]);
-      expect(await s.eventsSoFar()).toEqual([]);
+      expect(await s.eventsSoFar()).toEqual([{ kind: "due", inMs: 100 }]);
     });
 
     it("rings for each priority's list on its own", async () => {
@@ -59,7 +76,7 @@ export function eventSentences(scene: () => Scene): void {
       expect(await s.eventsSoFar()).toEqual(bell);
       held = await s.claimOne("o2");
       await s.fail("o2", held, 0);
-      expect(await s.eventsSoFar()).toEqual([]);
+      expect(await s.eventsSoFar()).toEqual([{ kind: "due", inMs: 0 }]);
       await s.promote();
       expect(await s.eventsSoFar()).toEqual(bell);
       held = await s.claimOne("o2");
@@ -209,6 +226,7 @@ export function eventSentences(scene: () => Scene): void {
         },
         settled: ignore,
         progressed: ignore,
+        due: ignore,
         marked: ignore,
         restored: ignore,
       });

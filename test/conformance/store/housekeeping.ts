@@ -94,6 +94,16 @@ export function housekeepingSentences(scene: () => Scene): void {
       expect(await s.claimOne("o2")).toMatchObject({ attempt: 1, recoveries: 1 });
     });
 
+    it("with `max` 0 takes nothing, and forgets an owner that holds nothing", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, ["a"]);
+      const held = await s.claimOne("o1");
+      expect(await s.rescue("o1", { max: 0 })).toMatchObject({ answer: "ok", rescued: 0, left: 1 });
+      await s.release("o1", [held]);
+      expect(await s.rescue("o1", { max: 0 })).toMatchObject({ answer: "ok", rescued: 0, left: 0 });
+      expect(await s.rescue("o1", { max: 0 }).catch(() => "no owner")).toBe("no owner");
+    });
+
     it("compares: refuses another beat than the present one, and writes nothing", async () => {
       const s = scene();
       await s.enqueue(await s.fast(), 1, ["a"]);

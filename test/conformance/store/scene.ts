@@ -32,6 +32,7 @@ export type Setup = () => Promise<StoreUnderTest>;
 /** Something the store told on its own account. */
 export type Event =
   | { readonly kind: "bell"; readonly queue: string }
+  | { readonly kind: "due"; readonly inMs: number }
   | { readonly kind: "settled"; readonly id: string; readonly [field: string]: unknown }
   | { readonly kind: "progressed"; readonly id: string; readonly value: unknown }
   | { readonly kind: "marked"; readonly owner: string };
@@ -282,6 +283,9 @@ export class Scene {
     return {
       bell: (segment, queue) => {
         if (segment === this.segment) tell({ kind: "bell", queue });
+      },
+      due: (segment, inMs) => {
+        if (segment === this.segment) tell({ kind: "due", inMs });
       },
       settled: (outcome) => {
         if (isOurs(outcome.id)) tell({ kind: "settled", ...outcome, value: plain(outcome.value) });

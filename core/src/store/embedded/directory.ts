@@ -41,7 +41,7 @@ const MAGIC = "millrace";
 const openHere = new Map<string, string>();
 
 /** Opens or makes a store. Errors: MR_STORE_LOCKED, _UNSAFE, _CORRUPT, _VERSION, _UNAVAILABLE. */
-export function openDirectory(options: DirectoryOptions): Directory {
+export async function openDirectory(options: DirectoryOptions): Promise<Directory> {
   const { url, app, clock } = options;
   const path = makeDirectory(options);
   const other = openHere.get(path);
@@ -75,7 +75,8 @@ export function openDirectory(options: DirectoryOptions): Directory {
       },
     };
   } catch (error) {
-    void file.close();
+    // LMDB must be done with the file before anybody opens it again.
+    await file.close();
     throw error;
   }
 }

@@ -147,24 +147,24 @@ describe("a store in use", () => {
   it("is refused while another process lives that opened it, and taken over when it does not", async () => {
     const path = directory();
     await (await open(path)).close();
-    const enter = (changes: object): void => {
+    const enter = async (changes: object): Promise<void> => {
       const file = openLmdb(path);
       const writer = new RecordWriter();
       writer.begin();
       writeTenant(writer, { ...thisTenant("other"), ...changes });
       writer.end(storeKey(STORE_KIND.tenant));
       file.exchange(() => writer.take());
-      void file.close();
+      await file.close();
     };
     const parent = process.ppid;
     const started = readFileSync(`/proc/${parent}/stat`, "latin1").split(") ")[1]?.split(" ")[19] ?? "";
-    enter({ pid: parent, startedAt: started });
+    await enter({ pid: parent, startedAt: started });
     expect(await refusal(open(path))).toMatch(new RegExp(`^MR_STORE_LOCKED: .*process ${parent} on .*App other`));
-    enter({ pid: parent, startedAt: "1" });
+    await enter({ pid: parent, startedAt: "1" });
     await (await open(path)).close();
-    enter({ pid: 4_000_000, startedAt: "1" });
+    await enter({ pid: 4_000_000, startedAt: "1" });
     await (await open(path)).close();
-    enter({ pid: parent, startedAt: started, bootId: "another boot" });
+    await enter({ pid: parent, startedAt: started, bootId: "another boot" });
     await (await open(path)).close();
   });
 

@@ -129,7 +129,7 @@ export class EmbeddedStore extends MachineStore {
   async #open(): Promise<void> {
     if (this.#phase === "closed") throw this.#closed("open");
     const { path, app } = this.#options;
-    const directory = openDirectory({ path, app, url: this.url, clock: this.clock });
+    const directory = await openDirectory({ path, app, url: this.url, clock: this.clock });
     this.#directory = directory;
     try {
       this.#load(directory);
@@ -203,10 +203,10 @@ export class EmbeddedStore extends MachineStore {
   }
 
   protected announce(events: readonly StoreEvent[]): void {
-    const bells = events.filter(({ event }) => event.kind === "bell");
-    if (bells.length > 0) this.deliver(bells);
-    if (bells.length === events.length) return;
-    const others = events.filter(({ event }) => event.kind !== "bell");
+    const hints = events.filter(({ event }) => isHint(event));
+    if (hints.length > 0) this.deliver(hints);
+    if (hints.length === events.length) return;
+    const others = events.filter(({ event }) => !isHint(event));
     this.#commits?.touch();
     this.#commits?.tell(() => this.deliver(others));
   }
@@ -355,4 +355,9 @@ export class EmbeddedStore extends MachineStore {
 
 function levelOf(durability: Durability): CommitLevel {
   return durability === "fsync" ? "flushed" : durability;
+}
+
+/** Hints promise nothing, so they need not wait until what they hint at is durable. */
+function isHint(event: StoreEvent["event"]): boolean {
+  return event.kind === "bell" || event.kind === "due";
 }

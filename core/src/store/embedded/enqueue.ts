@@ -20,6 +20,7 @@ import {
   listOf,
   type MemoryWindow,
   type Operation,
+  plan,
   pushBack,
   putEntry,
   type Queue,
@@ -141,8 +142,7 @@ function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: num
   const operation = newOperation(lane, element.counter, queue, element.priority, element.body);
   putEntry(operation);
   if (dueAtMs > nowMs) {
-    operation.timeMs = dueAtMs;
-    state.due.add(operation);
+    plan(state, operation, dueAtMs, nowMs);
     touch(state, operation);
   } else {
     pushBack(state, operation);

@@ -261,6 +261,8 @@ function tell(listener: StoreListener, segment: string, event: MachineEvent): vo
   switch (event.kind) {
     case "bell":
       return listener.bell(segment, event.queue);
+    case "due":
+      return listener.due(segment, event.inMs);
     case "settled":
       return listener.settled(event.outcome);
     case "progressed":

@@ -23,6 +23,7 @@ import {
   idOf,
   isFinished,
   type Operation,
+  plan,
   pushFront,
   type SegmentState,
   touchNotes,
@@ -88,7 +89,7 @@ function failOne(
   }
   operation.attempt++;
   operation.value = element.value;
-  schedule(state, operation, nowMs + element.retryInMs);
+  schedule(state, operation, element.retryInMs, nowMs);
   state.totals.retried++;
 }
 
@@ -110,7 +111,7 @@ export function release(state: SegmentState, params: ReleaseParams, nowUs: numbe
       operation.returns++;
       toFront.push(operation);
     } else {
-      schedule(state, operation, nowMs + element.delayMs);
+      schedule(state, operation, element.delayMs, nowMs);
     }
     return "ok";
   });
@@ -124,12 +125,10 @@ export function release(state: SegmentState, params: ReleaseParams, nowUs: numbe
 }
 
 /** From running, freed already, back to waiting for a time. */
-function schedule(state: SegmentState, operation: Operation, dueAtMs: number): void {
+function schedule(state: SegmentState, operation: Operation, inMs: number, nowMs: number): void {
   own(state, operation);
   operation.returns++;
-  operation.state = "scheduled";
-  operation.timeMs = dueAtMs;
-  state.due.add(operation);
+  plan(state, operation, nowMs + inMs, nowMs);
 }
 
 /** The Operation a proof is about if the presenter owns it by this token; else the answer. */

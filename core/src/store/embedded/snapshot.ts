@@ -140,7 +140,10 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
       expiresAtMs,
       widthMs: 2 ** bits,
       // A dot that was enqueued anew has left its older record behind: nobody finds that any more.
-      records: records.filter((one) => entryOf(one.lane, one.counter) === one).map(finishedSnapshot).sort(byDot),
+      records: records
+        .filter((one) => entryOf(one.lane, one.counter) === one)
+        .map(finishedSnapshot)
+        .sort(byDot),
     })),
     windows: state.windows.map((window) => ({
       window: window.number,

@@ -232,6 +232,7 @@ export interface MemoryWindow {
 /** What a transition announces. */
 export type MachineEvent =
   | { readonly kind: "bell"; readonly queue: string }
+  | { readonly kind: "due"; readonly inMs: number }
   | { readonly kind: "settled"; readonly outcome: Settled }
   | { readonly kind: "progressed"; readonly id: string; readonly value: Uint8Array }
   | { readonly kind: "marked"; readonly owner: string };
@@ -457,6 +458,16 @@ export function pushFront(state: SegmentState, operation: Operation): void {
   operation.order = --list.front;
   list.elements.pushFront(operation);
   touch(state, operation);
+}
+
+/** Puts an Operation among the scheduled ones; tells if it is the first to come due. */
+export function plan(state: SegmentState, operation: Operation, dueAtMs: number, nowMs: number): void {
+  const before = state.due.first;
+  const isFirst = before === undefined || dueAtMs < before.timeMs;
+  operation.state = "scheduled";
+  operation.timeMs = dueAtMs;
+  state.due.add(operation);
+  if (isFirst) state.events.push({ kind: "due", inMs: dueAtMs - nowMs });
 }
 
 /** Rings the bell of a Queue, once per transition. */

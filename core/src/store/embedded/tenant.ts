@@ -51,7 +51,7 @@ export function isAlive(tenant: Tenant, touchedFile: string, nowMs: number): boo
   const here = thisTenant("");
   if (tenant.bootId !== here.bootId && tenant.host === here.host) return false;
   if (tenant.bootId !== here.bootId || tenant.namespace !== here.namespace) return !isSilent(touchedFile, nowMs);
-  if (!exists(tenant.pid)) return false;
+  if (!exists(tenant.pid) || isDefunct(tenant.pid)) return false;
   return tenant.startedAt === readStart(tenant.pid);
 }
 
@@ -81,14 +81,25 @@ function exists(processId: number): boolean {
   }
 }
 
+/** Dead, but its parent has not asked how it died: its id is taken, the process is gone. */
+function isDefunct(processId: number): boolean {
+  const [state] = readStat(processId);
+  return state === "Z" || state === "X";
+}
+
 function readBootId(): string {
   return readText("/proc/sys/kernel/random/boot_id").trim();
 }
 
-/** Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so count from its last bracket. */
+/** Field 22 of /proc/PID/stat. */
 function readStart(processId: number): string {
+  return readStat(processId)[19] ?? "";
+}
+
+/** The fields of /proc/PID/stat from the third on; the name in the second may hold anything, so count from its end. */
+function readStat(processId: number): readonly string[] {
   const stat = readText(`/proc/${processId}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function readNamespace(): string {

@@ -50,7 +50,7 @@ function text(reply: Reply | undefined): string {
   return bytes(reply).toString();
 }
 
-function number(reply: Reply | undefined): number {
+function integer(reply: Reply | undefined): number {
   invariant(typeof reply === "number", "the reply is an integer");
   return reply;
 }
@@ -284,17 +284,17 @@ function viewed(id: string, view: readonly Reply[]): OperationRecord | "pruned" 
 
 export function segmentOpenAnswer(reply: Reply): SegmentOpenAnswer {
   const [answer, schema] = list(reply);
-  return { answer: word(answer), schema: number(schema) };
+  return { answer: word(answer), schema: integer(schema) };
 }
 
 export function laneOpenAnswer(reply: Reply): LaneOpenAnswer {
   const [answer, lane, accepted] = list(reply);
-  return { answer: word(answer), lane: number(lane), accepted: number(accepted) };
+  return { answer: word(answer), lane: integer(lane), accepted: integer(accepted) };
 }
 
 export function enqueueAnswer(reply: Reply): EnqueueAnswer {
   const [answer, accepted, fresh] = list(reply);
-  return { answer: word(answer), accepted: number(accepted), fresh: number(fresh) };
+  return { answer: word(answer), accepted: integer(accepted), fresh: integer(fresh) };
 }
 
 export function enqueueFullAnswer(reply: Reply): EnqueueFullAnswer {
@@ -305,8 +305,7 @@ export function enqueueFullAnswer(reply: Reply): EnqueueFullAnswer {
 export function claimAnswer(reply: Reply): ClaimAnswer {
   const all = list(reply);
   const token = uint64(bytes(all[1]), 0);
-  const waiting = number(all[2]);
-  const [lanes, first] = readLanes(all, 4, number(all[3]));
+  const [lanes, first] = readLanes(all, 4, integer(all[3]));
   const claims: Claim[] = [];
   let laneBefore = -1;
   let lane: Lane = { queue: "", name: "" };
@@ -350,7 +349,7 @@ export function claimAnswer(reply: Reply): ClaimAnswer {
       body,
     });
   }
-  return { answer: word(all[0]), claims, waiting };
+  return { answer: word(all[0]), claims, waiting: integer(all[2]) };
 }
 
 export function extendAnswer(reply: Reply): ExtendAnswer {
@@ -360,7 +359,7 @@ export function extendAnswer(reply: Reply): ExtendAnswer {
     return { lane: source.readUIntBE(0, 3), counter: uint40(source, 3) };
   });
   addresses.sort((a, b) => a.lane - b.lane || a.counter - b.counter);
-  return { answer: word(answer), beat: number(beat), held: number(held), marked: addresses };
+  return { answer: word(answer), beat: integer(beat), held: integer(held), marked: addresses };
 }
 
 export function outcomeAnswers(reply: Reply): { readonly answers: readonly OutcomeAnswer[] } {
@@ -377,23 +376,23 @@ export function requeueAnswer(reply: Reply): RequeueAnswer {
 
 export function promoteAnswer(reply: Reply): PromoteAnswer {
   const [promoted, due] = list(reply);
-  return { promoted: number(promoted), nextDueAtMs: timeOrNull(due) };
+  return { promoted: integer(promoted), nextDueAtMs: timeOrNull(due) };
 }
 
 export function rescueAnswer(reply: Reply): RescueAnswer {
   const [answer, rescued, failed, cancelled, left] = list(reply);
   return {
     answer: word(answer),
-    rescued: number(rescued),
-    failed: number(failed),
-    cancelled: number(cancelled),
-    left: number(left),
+    rescued: integer(rescued),
+    failed: integer(failed),
+    cancelled: integer(cancelled),
+    left: integer(left),
   };
 }
 
 export function pruneAnswer(reply: Reply): PruneAnswer {
   const [finished, dead, windows, more] = list(reply);
-  return { finished: number(finished), dead: number(dead), windows: number(windows), more: number(more) === 1 };
+  return { finished: integer(finished), dead: integer(dead), windows: integer(windows), more: integer(more) === 1 };
 }
 
 export function findAnswer(segment: string, dots: readonly LocalDot[], reply: Reply): FindAnswer {
@@ -403,7 +402,7 @@ export function findAnswer(segment: string, dots: readonly LocalDot[], reply: Re
 
 export function peekAnswer(segment: string, of: "dead" | "ready", reply: Reply): PeekAnswer {
   const all = list(reply);
-  const [lanes, first] = readLanes(all, 2, number(all[1]));
+  const [lanes, first] = readLanes(all, 2, integer(all[1]));
   const records: OperationRecord[] = [];
   for (let at = first; at < all.length; at++) {
     const element = bytes(all[at]);
@@ -416,7 +415,7 @@ export function peekAnswer(segment: string, of: "dead" | "ready", reply: Reply):
       at += 2;
     }
   }
-  return { records, total: number(all[0]) };
+  return { records, total: integer(all[0]) };
 }
 
 export function countsAnswer(reply: Reply): CountsAnswer {
@@ -439,9 +438,9 @@ export function countsAnswer(reply: Reply): CountsAnswer {
     owners: triples(owners, (owner, beat, held) => ({ owner, beat, held })).sort((a, b) =>
       compareNames(a.owner, b.owner),
     ),
-    scheduled: number(scheduled),
-    running: number(running),
-    dead: number(dead),
+    scheduled: integer(scheduled),
+    running: integer(running),
+    dead: integer(dead),
     nextDueAtMs: timeOrNull(due),
     totals,
   };
@@ -454,7 +453,7 @@ export function queuePauseAnswer(reply: Reply): QueuePauseAnswer {
 function triples<T>(reply: Reply | undefined, make: (name: string, first: number, second: number) => T): T[] {
   const flat = list(reply);
   const rows: T[] = [];
-  for (let i = 0; i < flat.length; i += 3) rows.push(make(text(flat[i]), number(flat[i + 1]), number(flat[i + 2])));
+  for (let i = 0; i < flat.length; i += 3) rows.push(make(text(flat[i]), integer(flat[i + 1]), integer(flat[i + 2])));
   return rows;
 }
 

@@ -24,6 +24,7 @@ import { FrameWriter } from "./frame.js";
 const TEXT_MAX = 24;
 const ADDRESS_BYTES = 8;
 const TOKEN_BYTES = 8;
+const RUN_BYTES = 12;
 const DELAY_BYTES = 9;
 const LETTER_D = 0x64;
 const LETTER_F = 0x66;
@@ -85,17 +86,32 @@ export function claimFrame(prefix: Buffer, params: ClaimParams): Buffer {
 export function completeFrame(prefix: Buffer, params: CompleteParams): Buffer {
   const { owner, retainMs, held, values } = params;
   invariant(held.length === values.length, "one outcome per Operation", { held: held.length, values: values.length });
-  const content = sum(values, (value) => value.length + TOKEN_BYTES);
-  const frame = heldFrame(prefix, owner, retainMs, held, content);
-  for (let i = 0; i < held.length; i++) {
-    const value = values[i] as Uint8Array; // as long as held
-    frame
-      .open(TOKEN_BYTES + value.length)
-      .uint64((held[i] as Held).token) // i < length
-      .part(value)
-      .close();
-  }
+  const runs = tokenRuns(held);
+  const content = sum(values, (value) => value.length) + runs.length * RUN_BYTES + held.length * ADDRESS_BYTES;
+  const frame = new FrameWriter(prefix, 3 + 2 * held.length, Buffer.byteLength(owner) + TEXT_MAX + content);
+  frame
+    .text(owner)
+    .number(retainMs)
+    .open(runs.length * RUN_BYTES);
+  for (const { token, count } of runs) frame.uint64(token).uint32(count);
+  frame.close();
+  writeAddresses(frame, held);
+  for (const value of values) frame.bytes(value);
   return frame.finish();
+}
+
+/** Claims of one call share a token, and mostly end together: it is sent once per run of neighbours. */
+function tokenRuns(held: readonly Held[]): { readonly token: number; count: number }[] {
+  const runs: { token: number; count: number }[] = [];
+  let run = { token: -1, count: 0 };
+  for (const { token } of held) {
+    if (token !== run.token) {
+      run = { token, count: 0 };
+      runs.push(run);
+    }
+    run.count++;
+  }
+  return runs;
 }
 
 export function failFrame(prefix: Buffer, params: FailParams): Buffer {
@@ -201,8 +217,12 @@ function heldFrame(
   const head = Buffer.byteLength(owner) + TEXT_MAX;
   const frame = new FrameWriter(prefix, 2 + 2 * held.length, head + held.length * ADDRESS_BYTES + content);
   frame.text(owner).number(retainMs);
-  for (const { lane, counter } of held) frame.open(ADDRESS_BYTES).uint24(lane).uint40(counter).close();
+  writeAddresses(frame, held);
   return frame;
+}
+
+function writeAddresses(frame: FrameWriter, held: readonly Held[]): void {
+  for (const { lane, counter } of held) frame.open(ADDRESS_BYTES).uint24(lane).uint40(counter).close();
 }
 
 function writeDots(frame: FrameWriter, dots: readonly LocalDot[]): void {

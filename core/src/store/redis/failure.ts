@@ -38,16 +38,9 @@ export function replyFailure(target: RedisTarget, name: CallName, message: strin
   return createError("MR_STORE_UNAVAILABLE", { store, reason: hint === undefined ? reason : `${hint} (${word})` });
 }
 
-/** A root record of another schema; 0 means that there is none. */
+/** A root record of another schema; 0 means that there is none: the Segment was never opened, or the store emptied. */
 export function schemaFailure(target: RedisTarget, segment: string, found: number, expected: string): MillraceError {
-  if (found === 0) {
-    return createError("MR_STORE_VERSION", {
-      store: target.shown,
-      what: `no root record for Segment ${segment}: it was never opened, or the store was emptied; schema`,
-      found,
-      expected,
-    });
-  }
+  if (found === 0) return createError("MR_NOT_FOUND", { kind: "Segment", id: segment });
   const advice =
     found > Number(expected) ? "upgrade this process" : "the Segment must be migrated by this release first";
   const expectedText = `${expected}: ${advice}`;
@@ -85,4 +78,9 @@ export function isMissingFunction(message: string): boolean {
 /** Whether a reply says that this server or user has no FUNCTION command. */
 export function isFunctionRefused(message: string): boolean {
   return /^NOPERM|^ERR unknown command|^ERR unknown subcommand|not supported/i.test(message);
+}
+
+/** Whether a reply says that the Segment has no root record. */
+export function isWithoutRoot(message: string): boolean {
+  return message.startsWith("VERSION 0");
 }

@@ -94,12 +94,12 @@ export class FrameWriter {
   /** Part of the open argument: 5 bytes, big-endian. */
   uint40(value: number): this {
     this.#bytes[this.#at++] = Math.floor(value / TWO_32);
-    return this.#uint32(value);
+    return this.uint32(value);
   }
 
   /** Part of the open argument: 8 bytes, big-endian. */
   uint64(value: number): this {
-    return this.#uint32(Math.floor(value / TWO_32)).#uint32(value);
+    return this.uint32(Math.floor(value / TWO_32)).uint32(value);
   }
 
   /** Part of the open argument: 8 bytes, a double. */
@@ -124,7 +124,8 @@ export class FrameWriter {
     return this.#bytes.subarray(0, this.#at);
   }
 
-  #uint32(value: number): this {
+  /** Part of the open argument: 4 bytes, big-endian. */
+  uint32(value: number): this {
     const bytes = this.#bytes;
     bytes[this.#at++] = value >>> 24;
     bytes[this.#at++] = value >>> 16;

@@ -7,6 +7,7 @@ function heard() {
     events,
     bell: (segment: string, queue: string) => events.push(["bell", segment, queue]),
     marked: (segment: string, owner: string) => events.push(["marked", segment, owner]),
+    due: (segment: string, inMs: number) => events.push(["due", segment, inMs]),
     settled: (outcome: unknown) => events.push(["settled", outcome]),
     progressed: (id: string, value: Uint8Array) => events.push(["progressed", id, Buffer.from(value).toString()]),
   };
@@ -24,12 +25,14 @@ const settled = Buffer.concat([
 ]);
 
 describe("messages", () => {
-  it("on the bell channel are bells and cancel marks", () => {
+  it("on the bell channel are bells, due times and cancel marks", () => {
     const listener = heard();
     deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener);
+    deliverBell(Buffer.concat([Buffer.from("d"), head, Buffer.from("1500")]), listener);
     deliverBell(Buffer.concat([Buffer.from("m"), head, Buffer.from("m3k9")]), listener);
     expect(listener.events).toEqual([
       ["bell", "s1.e", "mail"],
+      ["due", "s1.e", 1500],
       ["marked", "s1.e", "m3k9"],
     ]);
   });

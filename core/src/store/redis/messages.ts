@@ -11,10 +11,11 @@ const BELL = 0x62;
 const SETTLED = 0x73;
 const PROGRESSED = 0x70;
 const MARKED = 0x6d;
+const DUE = 0x64;
 const TWO_32 = 2 ** 32;
 
 /** Tells a listener what came on the bell channel. */
-export function deliverBell(payload: Buffer, listener: Pick<StoreListener, "bell" | "marked">): void {
+export function deliverBell(payload: Buffer, listener: Pick<StoreListener, "bell" | "due" | "marked">): void {
   if (payload.length < 3) return;
   const nameAt = 3 + payload.readUInt16BE(1);
   const segment = payload.toString("utf8", 3, nameAt);
@@ -22,6 +23,7 @@ export function deliverBell(payload: Buffer, listener: Pick<StoreListener, "bell
   if (name === "") return;
   if (payload[0] === BELL) listener.bell(segment, name);
   else if (payload[0] === MARKED) listener.marked(segment, name);
+  else if (payload[0] === DUE && Number(name) >= 0) listener.due(segment, Number(name));
 }
 
 /** Tells a listener what came on the reply channel. */

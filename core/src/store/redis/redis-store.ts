@@ -48,7 +48,7 @@ import type {
 import * as answers from "./answers.js";
 import * as calls from "./calls.js";
 import { isErrorReply, Link, orThrow, type Reply, type Session } from "./connection.js";
-import { replyFailure, schemaFailure, unsent } from "./failure.js";
+import { firstWord, isWithoutRoot, replyFailure, schemaFailure, unsent } from "./failure.js";
 import { bellChannel, pausedKey, replyChannel, rootKey, segmentsKey } from "./keys.js";
 import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
@@ -99,6 +99,8 @@ export class RedisStore implements Store {
   readonly #listeners = new Set<StoreListener>();
   readonly #replyChannel: string;
   readonly #instance: string;
+  /** Segments opened by this store. */
+  readonly #ownSegments = new Set<string>();
   /** Root keys by Segment: spelt once. */
   readonly #roots = new Map<string, string>();
   #durability: DurabilityFound;
@@ -211,6 +213,15 @@ export class RedisStore implements Store {
       this.#isPreflown = true;
     }
     await this.#library.ensure(session);
+    // Inside a transition a refused PUBLISH would come after writes: so it is tried here.
+    const published = await session.command("PUBLISH", this.#replyChannel, ECHO);
+    if (!isErrorReply(published)) return;
+    if (firstWord(published.errorReply) !== "NOPERM") {
+      throw replyFailure(this.#target, { call: "PUBLISH", id: "connect" }, published.errorReply);
+    }
+    const channels = `{${this.#app}}:*`;
+    const reason = `its user may not publish on ${channels}; allow it with ACL SETUSER … &${channels}`;
+    throw createError("MR_STORE_UNSAFE", { store: this.url, reason });
   }
 
   #warnOfMemory(): void {
@@ -265,6 +276,7 @@ export class RedisStore implements Store {
     await this.#command("openSegment", "SADD", segmentsKey(this.#app), segment);
     const paused = await this.#members(pausedKey(this.#app));
     if (paused.length > 0) await this.#segmentOpen(segment, paused);
+    this.#ownSegments.add(segment);
   }
 
   async #segmentOpen(segment: string, paused: readonly string[]): Promise<void> {
@@ -390,14 +402,21 @@ export class RedisStore implements Store {
 
   // ── Calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Sends one call. If the server has lost our functions they are loaded and the call, which did nothing, is sent again. */
+  /**
+   * Sends one call. A call that did nothing, because the server has lost our functions or the root of a Segment that
+   * we had opened, is sent again when that is mended. Work that was lost with the root stays lost: lanes and waits
+   * find out by what the emptied Segment answers.
+   */
   async #call(segment: string, name: LuaFunctionName, encode: (prefix: Buffer) => Buffer): Promise<Reply> {
     const root = this.#rootOf(segment);
     const call = { call: name, id: segment };
     const reply = await this.#calls.send(call, encode(this.#library.prefix(root, name)));
     if (!isErrorReply(reply)) return reply;
-    if (!this.#library.isMissing(reply)) throw replyFailure(this.#target, call, reply.errorReply);
-    await this.#reload();
+    if (this.#library.isMissing(reply)) await this.#reload();
+    else if (isWithoutRoot(reply.errorReply) && this.#ownSegments.has(segment) && name !== "segment_open") {
+      this.#logger.error({ store: this.url, segment }, "the store was emptied: the Segment is opened anew");
+      await this.openSegment(segment);
+    } else throw replyFailure(this.#target, call, reply.errorReply);
     return orThrow(this.#target, call, await this.#calls.send(call, encode(this.#library.prefix(root, name))));
   }
 

@@ -10,6 +10,16 @@ local function push_side(root, list, command, elements)
   return was_empty
 end
 
+--- The earliest of new due times (score, address, …) if nothing scheduled comes before it, else nil.
+local function nearer_due(root, due)
+  if #due == 0 then return nil end
+  local nearest = tonumber(due[1])
+  for i = 3, #due, 2 do nearest = math.min(nearest, tonumber(due[i])) end
+  local first = call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2]
+  if first and tonumber(first) <= nearest then return nil end
+  return nearest
+end
+
 --- Writes all moves. `retain` is needed when something finished.
 local function commit(root, moves, now, retain)
   local bells, rung = {}, {}
@@ -17,6 +27,7 @@ local function commit(root, moves, now, retain)
   variadic('HDEL', K.operations(root), moves.static_gone, 1, #moves.static_gone)
   variadic('HSET', K.metas(root), moves.meta, 1, #moves.meta)
   variadic('HDEL', K.metas(root), moves.meta_gone, 1, #moves.meta_gone)
+  local nearer = nearer_due(root, moves.due)
   variadic('ZADD', K.due(root), moves.due, 1, #moves.due)
   variadic('ZREM', K.due(root), moves.due_gone, 1, #moves.due_gone)
   variadic('ZADD', K.dead(root), moves.dead, 1, #moves.dead)
@@ -35,4 +46,5 @@ local function commit(root, moves, now, retain)
   for total, by in pairs(moves.totals) do add_total(root, total, by) end
   settle(root, moves.settled)
   for _, queue in ipairs(bells) do ring(root, 'b', queue) end
+  if nearer then ring(root, 'd', string.format('%.0f', math.max(0, nearer - now))) end
 end

@@ -3,9 +3,9 @@
 local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end
 
 local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type
-local sub, pack, unpack_bytes
+local sub, index_of, pack, unpack_bytes
 
 local function wake()
   call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type = globals()
-  sub, pack, unpack_bytes = string.sub, struct.pack, struct.unpack
+  sub, index_of, pack, unpack_bytes = string.sub, string.find, struct.pack, struct.unpack
 end

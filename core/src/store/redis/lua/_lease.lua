@@ -41,6 +41,15 @@ local function all_held(root, owner)
   return list
 end
 
+--- The list elements an owner still holds by one token, in the order they were claimed.
+local function held_by_token(root, owner, token)
+  local elements = {}
+  for _, held in ipairs(all_held(root, owner)) do
+    if sub(held.entry, 1, 8) == token then put(elements, sub(held.entry, ENTRY_HEAD + 1)) end
+  end
+  return elements
+end
+
 --- Static and dynamic records, cancel marks and lane records of what is held: fills `static`, `queue`, `priority`,
 --- `body`, `meta` (zero for fast records) and `mark` of each { address, entry }.
 local function load_held(root, owner, list)
@@ -81,21 +90,22 @@ local function taken_tokens(root, addresses)
 end
 
 --- Parts n elements (addresses from args[first], then as many arguments that begin with the token) into held and not.
--- Answers a list of { address, entry, argument } and the places of those not held.
+-- Answers a list of { address, entry, argument }, the places of those not held, and the tokens presented for them.
 local function present(root, owner, args, first, n)
   local last = first + n - 1
   local entries = hmget(K.flight(root, owner), args, first, last)
-  local held, refused = {}, {}
+  local held, refused, tokens = {}, {}, {}
   for i = 1, n do
     local argument = args[last + i]
     local entry = entries[i]
     if entry and sub(entry, 1, 8) == sub(argument, 1, 8) then
       held[#held + 1] = { address = args[first + i - 1], entry = entry, argument = argument }
     else
-      refused[#refused + 1] = i
+      put(refused, i)
+      put(tokens, sub(argument, 1, 8))
     end
   end
-  return held, refused
+  return held, refused, tokens
 end
 
 --- Forgets what an owner no longer holds, with marks and progress.
@@ -108,13 +118,14 @@ local function let_go(root, owner, addresses)
 end
 
 --- The letters of a batch of n elements of which those at the places `refused` are not held: duplicate or stale.
-local function answer_refused(root, args, n, refused)
+-- The tokens presented stand beside the places; args[before + place] is the address.
+local function answer_refused(root, n, refused, tokens, args, before)
   local letters, addresses = {}, {}
   for i = 1, n do letters[i] = 'o' end
-  for i, place in ipairs(refused) do addresses[i] = args[place + 2] end
-  local tokens = taken_tokens(root, addresses)
+  for i, place in ipairs(refused) do addresses[i] = args[before + place] end
+  local taken = taken_tokens(root, addresses)
   for i, place in ipairs(refused) do
-    letters[place] = tokens[i] and tokens[i] ~= ZERO_TOKEN and tokens[i] == sub(args[n + 2 + place], 1, 8) and 'd' or 's'
+    letters[place] = tokens[i] ~= ZERO_TOKEN and taken[i] == tokens[i] and 'd' or 's'
   end
   return table.concat(letters)
 end

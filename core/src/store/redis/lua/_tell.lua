@@ -1,6 +1,6 @@
 --- Messages to the outside: bells, cancel marks, and the outcomes and progress someone waits for.
 --
---   {app}:bell            | 'b' or 'm' | 2 B n | n B Segment | Queue or owner |
+--   {app}:bell            | 'b', 'd' or 'm' | 2 B n | n B Segment | Queue, milliseconds until due, or owner |
 --   {app}:reply:instance  | 2 B n | n B Segment | frames |
 --   frame 's'  | 's' | 1 B n | n B lane name | 5 B counter | 1 B state | 4 B generation | 4 B attempt | 6 B finished | 4 B length | value |
 --   frame 'p'  | 'p' | 1 B n | n B lane name | 5 B counter | 4 B length | value |

@@ -44,11 +44,11 @@ local function raise_claimed(root, raised)
   variadic('HSET', K.marks(root), changes, 1, #changes)
 end
 
---- The same, when the lane records are at hand.
-local function raise_in(root, raised, order, records)
+--- The same of claimed elements, when the lane records are at hand; `highest` is false where nothing had a body.
+local function write_claimed(root, lanes, records, highest)
   local changes = {}
-  for i, lane in ipairs(order) do
-    local address = raised[lane]
+  for i, lane in ipairs(lanes) do
+    local address = highest[lane]
     if address then put(changes, lane, sub(records[i], 1, 5) .. sub(address, 4) .. sub(records[i], 11)) end
   end
   variadic('HSET', K.marks(root), changes, 1, #changes)
@@ -56,13 +56,13 @@ end
 
 local PLAIN = { 0 }
 
---- Whether none of the Queues from args[4] on has another priority, nor the Segment anything withdrawn: one call for
---- nearly every claim. Answers both.
+--- One call that settles nearly every claim: whether none of the Queues from args[4] on has another priority and nothing
+--- in the Segment is withdrawn. If something is withdrawn, also answers a table for `without_withdrawn`.
 local function look_ahead(root, args)
   local names = { K.withdrawn(root) }
   for i = 4, #args do names[i - 2] = K.priorities(root, args[i]) end
-  if call('EXISTS', unpack(names)) == 0 then return true, false end
-  return false, call('EXISTS', names[1]) == 1
+  if call('EXISTS', unpack(names)) == 0 then return true, nil end
+  return false, call('EXISTS', names[1]) == 1 and {} or nil
 end
 
 --- First 8 bytes of the SHA-1 of some bytes.

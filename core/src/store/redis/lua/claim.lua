@@ -7,113 +7,101 @@
 -- writes   root r f b w; of withdrawn elements x xn; of emptied lists p
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
-local function claim(root, args, last_token)
-  local owner, request, max = args[1], tonumber(args[2]), tonumber(args[3])
-  if not owner or owner == '' or not request or request < 1 or not max or max < 1 or max > 1000 then return BADARGS end
-  local known = call('HGET', K.owners(root), owner)
+
+--- Pops from the unpaused Queues of args[4..] until `max` are taken or twice as many popped; max 0 only counts.
+-- Answers the elements, how many were popped, how many still wait, and, if anything in the Segment is withdrawn, the
+-- highest address popped of each lane.
+local function harvest(root, args, max)
   local paused = hmget(K.queues(root), args, 4, #args)
-  local beat, last_request, token = 0, 0, ZERO_TOKEN
-  if known then beat, last_request, token = read_owner(known) end
-
+  local is_plain, raised = look_ahead(root, args)
   local elements, taken, popped, waiting = {}, 0, 0, 0
-  local is_again = request <= last_request
-  local is_plain, may_be_withdrawn = look_ahead(root, args)
-  local raised = {}
   for q = 4, #args do
+    local queue = args[q]
+    local names, priorities = {}, PLAIN
     if paused[q - 3] ~= '1' then
-      local queue = args[q]
-      local names, priorities
-      if is_plain then names, priorities = { K.ready(root, queue, 0) }, PLAIN else names, priorities = lists_of(root, queue) end
-      for l, name in ipairs(names) do
-        while not is_again and taken < max and popped < 2 * max do
-          local want = math.min(max - taken, 2 * max - popped)
-          local batch = call('LPOP', name, want)
-          if not batch then break end
-          popped = popped + #batch
-          if may_be_withdrawn then batch = without_withdrawn(root, queue, batch, raised) end
-          if taken == 0 then
-            elements, taken = batch, #batch
-          else
-            for i = 1, #batch do elements[taken + i] = batch[i] end
-            taken = taken + #batch
-          end
-        end
-        local left = call('LLEN', name)
-        waiting = waiting + left
-        if left == 0 and priorities[l] ~= 0 and popped > 0 then
-          call('ZREM', K.priorities(root, queue), priorities[l])
-        end
+      if is_plain then names[1] = K.ready(root, queue, 0) else names, priorities = lists_of(root, queue) end
+    end
+    for l, name in ipairs(names) do
+      while taken < max and popped < 2 * max do
+        local batch = call('LPOP', name, math.min(max - taken, 2 * max - popped))
+        if not batch then break end
+        popped = popped + #batch
+        if raised then batch = without_withdrawn(root, queue, batch, raised) end
+        if taken == 0 then elements = batch else for i = 1, #batch do elements[taken + i] = batch[i] end end
+        taken = taken + #batch
       end
+      local left = call('LLEN', name)
+      waiting = waiting + left
+      if left == 0 and priorities[l] ~= 0 and popped > 0 then call('ZREM', K.priorities(root, queue), priorities[l]) end
     end
   end
+  return elements, popped, waiting, raised
+end
 
-  if is_again then
-    if request < last_request then return { 'stale', ZERO_TOKEN, waiting, 0 } end
-    for _, held in ipairs(all_held(root, owner)) do
-      if sub(held.entry, 1, 8) == token then put(elements, sub(held.entry, ENTRY_HEAD + 1)) end
-    end
-    taken = #elements
-  end
-
-  -- One pass: the entries to write, the lanes met, the addresses without a body.
-  local entries, lanes, order, bare = {}, {}, {}, nil
-  local lane_before
-  if not is_again and taken > 0 then
-    last_token = math.max(last_token + 1, now_us(root))
-    token = pack('>I8', last_token)
-  end
-  for i = 1, taken do
-    local element = elements[i]
-    local address = sub(element, 1, 8)
-    entries[2 * i - 1] = address
-    entries[2 * i] = token .. (POSITIONS[i] or position(i)) .. element
-    local lane = sub(element, 1, 3)
-    if lane ~= lane_before then
-      if lanes[lane] == nil then
-        lanes[lane] = false
-        order[#order + 1] = lane
-      end
-      lane_before = lane
-    end
-    if #element > 8 then
-      if not may_be_withdrawn then raised[lane] = address end
-    else
-      bare = bare or {}
-      bare[#bare + 1] = address
-    end
-  end
-  local records = hmget(K.marks(root), order, 1, #order)
-  local statics = bare and hmget(K.operations(root), bare, 1, #bare)
-  local metas = bare and hmget(K.metas(root), bare, 1, #bare)
-
-  if not is_again and popped > 0 then
-    if taken > 0 then
-      call('HSET', root, 'token', string.format('%.0f', last_token))
-      call('HSET', K.owners(root), owner, write_owner(beat, request, token))
-      variadic('HSET', K.flight(root, owner), entries, 1, 2 * taken)
-    end
-    if may_be_withdrawn then raise_claimed(root, raised) else raise_in(root, raised, order, records) end
-  end
-
+--- The reply: head, lanes, and the elements as they are, each bare one followed by its records. One string for all
+-- would spare the client a third of its reading, and cost more than that here, where all clients share one thread.
+local function claims_reply(token, waiting, elements, order, records, statics, metas)
   local reply = { 'ok', token, waiting, #order }
-  local at = 4
-  for i, lane in ipairs(order) do
-    reply[at + 1], reply[at + 2] = lane, records[i]
-    at = at + 2
-  end
-  if not bare then
-    for i = 1, taken do reply[at + i] = elements[i] end
-    return reply
-  end
-  local b = 0
-  for i = 1, taken do
+  for i, lane in ipairs(order) do put(reply, lane, records[i]) end
+  local at, bare = #reply, 0
+  for i = 1, #elements do
+    local element = elements[i]
     at = at + 1
-    reply[at] = elements[i]
-    if #elements[i] == 8 then
-      b = b + 1
-      reply[at + 1], reply[at + 2] = statics[b] or '', metas[b] or ''
+    reply[at] = element
+    if #element == 8 then
+      bare = bare + 1
+      reply[at + 1], reply[at + 2] = statics[bare] or '', metas[bare] or ''
       at = at + 2
     end
   end
   return reply
+end
+
+local function claim(root, args, last_token)
+  local owner, request, max = args[1], tonumber(args[2]), tonumber(args[3])
+  if not owner or owner == '' or not request or request < 1 or not max or max < 1 or max > 1000 then return BADARGS end
+  local known = call('HGET', K.owners(root), owner)
+  local beat, last_request, token = 0, 0, ZERO_TOKEN
+  if known then beat, last_request, token = read_owner(known) end
+
+  local is_again = request <= last_request
+  local elements, popped, waiting, raised = harvest(root, args, is_again and 0 or max)
+  if request < last_request then return { 'stale', ZERO_TOKEN, waiting, 0 } end
+  if is_again then
+    elements = held_by_token(root, owner, token)
+  elseif #elements > 0 then
+    last_token = math.max(last_token + 1, now_us(root))
+    token = pack('>I8', last_token)
+  end
+
+  -- One pass: the entries to write, the lanes met and how far each was popped, the addresses without a body.
+  local entries, order, highest, bare = {}, {}, {}, {}
+  local lane
+  for i = 1, #elements do
+    local element = elements[i]
+    local address = sub(element, 1, 8)
+    entries[2 * i - 1] = address
+    entries[2 * i] = token .. (POSITIONS[i] or position(i)) .. element
+    -- Neighbours are nearly always of one lane; comparing in place makes no string.
+    if not lane or index_of(element, lane, 1, true) ~= 1 then
+      lane = sub(element, 1, 3)
+      if highest[lane] == nil then
+        highest[lane] = false
+        order[#order + 1] = lane
+      end
+    end
+    if #element > 8 then highest[lane] = address else bare[#bare + 1] = address end
+  end
+  local records = hmget(K.marks(root), order, 1, #order)
+  local statics, metas = hmget(K.operations(root), bare, 1, #bare), hmget(K.metas(root), bare, 1, #bare)
+
+  if #entries > 0 and not is_again then
+    call('HSET', root, 'token', string.format('%.0f', last_token))
+    call('HSET', K.owners(root), owner, write_owner(beat, request, token))
+    variadic('HSET', K.flight(root, owner), entries, 1, #entries)
+  end
+  if popped > 0 then
+    if raised then raise_claimed(root, raised) else write_claimed(root, order, records, highest) end
+  end
+  return claims_reply(token, waiting, elements, order, records, statics, metas)
 end

@@ -1,60 +1,67 @@
 --- Ends running Operations with their results.
 -- root     the Segment
--- args     owner · retention in milliseconds · addresses, then for each: token (8 bytes) and outcome bytes in one
+-- args     owner · retention in milliseconds · runs of tokens: 8 bytes token, 4 bytes how many in a row have it ·
+--          addresses · outcome bytes of each
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   f d ds n; on the full path op m; if there are any: progress g, cancel marks c, waiters a
 -- flags    allow-oom
 -- cost     O(elements); one concatenation per element
 local function complete(root, args)
-  local owner, retain = args[1], tonumber(args[2])
-  local n = (#args - 2) / 2
-  if not retain or n < 1 or n ~= math.floor(n) then return BADARGS end
-  local flight = K.flight(root, owner)
-  local entries = hmget(flight, args, 3, n + 2)
+  local owner, retain, runs = args[1], tonumber(args[2]), args[3]
+  local n = (#args - 3) / 2
+  if not retain or n < 1 or n ~= math.floor(n) or #runs < 12 then return BADARGS end
+  local entries = hmget(K.flight(root, owner), args, 4, n + 3)
   local now = now_ms(root)
-  local fast = 'c' .. pack('>I6', now)
-  local finished, taken, refused, bare, bare_values, bare_places = {}, 0, nil, nil, nil, nil
+  local ended_at = pack('>I6', now)
+
+  local finished, taken = {}, 0
+  local refused, refused_tokens, bare, bare_places = {}, {}, {}, {}
+  local run, left, token, fast = 1, 0, nil, nil
   for i = 1, n do
-    local entry, value = entries[i], args[n + 2 + i]
-    if entry and sub(entry, 1, 8) == sub(value, 1, 8) then
-      finished[2 * taken + 1] = args[i + 2]
+    if left == 0 then
+      if run > #runs then return BADARGS end
+      token, left = sub(runs, run, run + 7), unpack_bytes('>I4', runs, run + 8)
+      fast, run = 'c' .. ended_at .. token, run + 12
+    end
+    left = left - 1
+    local entry = entries[i]
+    -- The token stands first in the entry; comparing in place makes no string.
+    if entry and index_of(entry, token, 1, true) == 1 then
+      taken = taken + 2
+      finished[taken - 1] = args[i + 3]
       if #entry > BARE_ENTRY then
-        finished[2 * taken + 2] = fast .. value
+        finished[taken] = fast .. args[n + 3 + i]
       else
-        bare, bare_values, bare_places = bare or {}, bare_values or {}, bare_places or {}
-        put(bare, args[i + 2])
-        put(bare_values, value)
-        put(bare_places, 2 * taken + 2)
+        finished[taken] = token .. args[n + 3 + i]
+        put(bare, args[i + 3])
+        put(bare_places, taken)
       end
-      taken = taken + 1
     else
-      refused = refused or {}
-      refused[#refused + 1] = i
+      put(refused, i)
+      put(refused_tokens, token)
     end
   end
 
-  local addresses, from, to = args, 3, n + 2
-  if refused then
-    addresses, from, to = {}, 1, taken
-    for i = 1, taken do addresses[i] = finished[2 * i - 1] end
+  local addresses, from, to = args, 4, n + 3
+  local letters
+  if #refused > 0 then
+    letters = answer_refused(root, n, refused, refused_tokens, args, 3)
+    addresses, from, to = {}, 1, taken / 2
+    for i = 1, to do addresses[i] = finished[2 * i - 1] end
   end
-  local letters = refused and answer_refused(root, args, n, refused)
   if taken == 0 then return letters end
-  if bare then
-    for i, record in ipairs(hmget(K.metas(root), bare, 1, #bare)) do
-      local meta = read_meta(record)
-      finished[bare_places[i]] = 'C' .. pack('>I6', now) .. write_counters(meta, meta.attempts + 1) .. bare_values[i]
-    end
+  for i, record in ipairs(hmget(K.metas(root), bare, 1, #bare)) do
+    local meta = read_meta(record)
+    local place = bare_places[i]
+    finished[place] = 'C' .. ended_at .. write_counters(meta, meta.attempts + 1) .. finished[place]
   end
 
   write_finished(root, finished, now, retain)
-  variadic('HDEL', flight, addresses, from, to)
-  if bare then
-    variadic('HDEL', K.operations(root), bare, 1, #bare)
-    variadic('HDEL', K.metas(root), bare, 1, #bare)
-  end
-  call('HINCRBY', K.totals(root), 'completed', taken)
+  variadic('HDEL', K.flight(root, owner), addresses, from, to)
+  variadic('HDEL', K.operations(root), bare, 1, #bare)
+  variadic('HDEL', K.metas(root), bare, 1, #bare)
+  call('HINCRBY', K.totals(root), 'completed', taken / 2)
   if call('EXISTS', K.progress(root, owner), K.cancels(root, owner), K.waiters(root)) > 0 then
     variadic('HDEL', K.progress(root, owner), addresses, from, to)
     variadic('HDEL', K.cancels(root, owner), addresses, from, to)

@@ -9,7 +9,7 @@
 local function rescue(root, args)
   local owner, beat_seen, max = args[1], tonumber(args[2]), tonumber(args[3])
   local recoveries_max, retain, poison = tonumber(args[4]), tonumber(args[5]), args[6]
-  if not beat_seen or not max or max < 1 or not recoveries_max or not retain or not poison then return BADARGS end
+  if not beat_seen or not max or max < 0 or not recoveries_max or not retain or not poison then return BADARGS end
   local record = call('HGET', K.owners(root), owner)
   if not record then return { 'missing', 0, 0, 0, 0 } end
   if read_owner(record) ~= beat_seen then return { 'stale', 0, 0, 0, call('HLEN', K.flight(root, owner)) } end

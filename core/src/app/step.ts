@@ -2,10 +2,10 @@
  * A Step as users hold it: call it to run the function here and now, or enqueue it.
  */
 
-import type { EnqueueOptions } from "./app-options.js";
-import { silentLogger } from "./base/log.js";
-import type { Handle } from "./handle.js";
-import type { StepContext, StepDefinition } from "./workflow/step.js";
+import { silentLogger } from "../base/log.js";
+import type { Handle } from "../handle.js";
+import type { StepContext, StepDefinition } from "../workflow/step.js";
+import type { EnqueueOptions } from "./options.js";
 
 /**
  * A declared Step.

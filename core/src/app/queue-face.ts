@@ -1,10 +1,10 @@
 /**
  * A Queue as users hold it: pause, resume, what is in it, its dead letters. Thin over the store, over all Segments.
  */
-import { createError } from "./base/errors.js";
-import { tryPlaceId } from "./engine/dot.js";
-import type { LocalDot } from "./engine/lease.js";
-import { listRecords, listSegments } from "./queue/inspect.js";
+import { createError } from "../base/errors.js";
+import { tryPlaceId } from "../engine/dot.js";
+import type { LocalDot } from "../engine/lease.js";
+import { listRecords, listSegments } from "../queue/inspect.js";
 import type { Reach } from "./reach.js";
 import { type StatusView, viewOf } from "./status.js";
 

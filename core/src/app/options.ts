@@ -1,13 +1,13 @@
 /**
  * What an App can be told: its options table and those of its calls, the single source of types, checks and docs.
  */
-import type { Duration } from "./base/duration.js";
-import { createError } from "./base/errors.js";
-import type { Logger } from "./base/log.js";
-import { isName } from "./base/names.js";
-import { type OptionTable, resolveOptions } from "./base/options.js";
-import type { Durability } from "./engine/store.js";
-import { type StepOptions, stepTable } from "./workflow/step.js";
+import type { Duration } from "../base/duration.js";
+import { createError } from "../base/errors.js";
+import type { Logger } from "../base/log.js";
+import { isName } from "../base/names.js";
+import { type OptionTable, resolveOptions } from "../base/options.js";
+import type { Durability } from "../engine/store.js";
+import { type StepOptions, stepTable } from "../workflow/step.js";
 
 const nameRow = {
   type: "custom",

@@ -1,8 +1,8 @@
 /**
  * Submissions as App makes them: one that settles a promise, and many that fill one array.
  */
-import type { Handle } from "./handle.js";
-import type { Submission } from "./queue/submission.js";
+import type { Handle } from "../handle.js";
+import type { Submission } from "../queue/submission.js";
 
 /** A single enqueue. */
 export class SingleSubmission implements Submission {

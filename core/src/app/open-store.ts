@@ -2,11 +2,13 @@
  * The choice of a store by its URL: the one place in core that knows all of them. Each is loaded only when chosen, so
  * a program on the embedded store never loads a Redis client.
  */
-import type { Clock } from "./base/clock.js";
-import { createError } from "./base/errors.js";
-import type { Logger } from "./base/log.js";
-import type { Random } from "./base/random.js";
-import type { Durability, Store } from "./engine/store.js";
+import type { Clock } from "../base/clock.js";
+import { createError } from "../base/errors.js";
+import type { Logger } from "../base/log.js";
+import type { Random } from "../base/random.js";
+import type { Durability, Store } from "../engine/store.js";
+import { FOREMAN_TIMES } from "../foreman/foreman.js";
+import { POISON_RETAIN_MS, poisonOutcome } from "../foreman/rescuer.js";
 
 /** What a store is opened with. */
 export interface OpenStoreOptions {
@@ -31,18 +33,21 @@ export async function makeStore(options: OpenStoreOptions): Promise<Store> {
       if (durability !== undefined && durability !== "memory") {
         throw createError("MR_DURABILITY_UNAVAILABLE", { asked: durability, available: "memory" });
       }
-      const { MemoryStore } = await import("./store/embedded/memory-store.js");
+      const { MemoryStore } = await import("../store/embedded/memory-store.js");
       return new MemoryStore({ app, clock });
     }
     case "embedded": {
-      const { EmbeddedStore } = await import("./store/embedded/embedded-store.js");
+      const { EmbeddedStore } = await import("../store/embedded/embedded-store.js");
       const path = url.slice("embedded:".length) || EMBEDDED_PATH;
-      return new EmbeddedStore({ path, app, clock, logger, ...level });
+      // One process uses an embedded store at a time: whoever held work there before is dead, no Lease need pass.
+      const { recoveriesMax } = FOREMAN_TIMES;
+      const rescueAtOpen = { recoveriesMax, retainMs: POISON_RETAIN_MS, poison: poisonOutcome(recoveriesMax) };
+      return new EmbeddedStore({ path, app, clock, logger, rescueAtOpen, ...level });
     }
     case "redis":
     case "rediss":
     case "redis+unix": {
-      const { RedisStore } = await import("./store/redis/redis-store.js");
+      const { RedisStore } = await import("../store/redis/redis-store.js");
       return new RedisStore({ url, app, clock, random, logger, ...level });
     }
     default: {

@@ -3,10 +3,10 @@
  * listens; what a listener throws is its own affair.
  */
 
-import type { RemoteError } from "./base/errors.js";
-import type { SettledKind } from "./foreman/completer.js";
+import type { RemoteError } from "../base/errors.js";
+import type { SettledKind } from "../foreman/completer.js";
+import type { Attempt } from "../worker/attempt.js";
 import { remoteErrorOf } from "./status.js";
-import type { Attempt } from "./worker/attempt.js";
 
 /** The end of an Attempt. */
 export interface AttemptEvent {

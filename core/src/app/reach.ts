@@ -1,9 +1,10 @@
 /**
  * How handles and queue faces reach an App's open store, without knowing App.
  */
-import type { Clock } from "./base/clock.js";
-import type { Store } from "./engine/store.js";
-import type { Waiters } from "./queue/waiters.js";
+import type { Clock } from "../base/clock.js";
+import type { Store } from "../engine/store.js";
+import type { Finder } from "../queue/finder.js";
+import type { Waiters } from "../queue/waiters.js";
 
 /** The services of an App to what it gives out. */
 export interface Reach {
@@ -11,6 +12,7 @@ export interface Reach {
   opened(method: string): Promise<void>;
   /** The open store; call `opened` first. */
   store(): Store;
+  finder(): Finder;
   waiters(): Waiters;
   clock(): Clock;
   /** Calls the store, again if need be, within the App's patience. */

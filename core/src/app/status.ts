@@ -1,11 +1,11 @@
 /**
  * An Operation as people read it: the store's record with its envelope, outcome and progress decoded.
  */
-import { decode } from "./base/codec.js";
-import type { RemoteError } from "./base/errors.js";
-import { decodeEnvelope } from "./engine/envelope.js";
-import type { OperationRecord, OperationState } from "./engine/operation.js";
-import { decodeOutcome } from "./engine/outcome.js";
+import { decode } from "../base/codec.js";
+import type { RemoteError } from "../base/errors.js";
+import { decodeEnvelope } from "../engine/envelope.js";
+import type { OperationRecord, OperationState } from "../engine/operation.js";
+import { decodeOutcome } from "../engine/outcome.js";
 
 /** The latest progress note of a running Attempt. */
 export interface Progress {
