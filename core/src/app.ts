@@ -350,6 +350,7 @@ export class App implements AsyncDisposable {
       queues,
       slots: workers.asyncWorkers * workers.slots,
       times: this.#world.times,
+      isWatched: () => this.#events.isWatched,
       settled: (attempt, kind, value) => this.#events.settled(attempt, kind, value),
     });
     this.#foreman = foreman;
@@ -474,8 +475,7 @@ export class App implements AsyncDisposable {
   #submit(producer: Producer, step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Promise<Handle> {
     const body = this.#pack(step, input, resolved);
     const handle = new Promise<Handle>((resolve, reject) => {
-      const accept = (laneName: string, counter: number) => resolve(this.#handle(laneName, counter));
-      this.#push(producer, step, resolved, new SingleSubmission(body, accept, reject));
+      this.#push(producer, step, resolved, new SingleSubmission(body, this.#reach, this.nodeId, resolve, reject));
     });
     const { afterEnqueue } = this.#world;
     return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));

@@ -44,18 +44,20 @@ const CANCEL_RETAIN_MS = 86_400_000;
 export class Handle<O = unknown> {
   readonly #reach: Reach;
   readonly #segment: string;
-  readonly #dot: LocalDot;
+  readonly #laneName: string;
+  readonly #counter: number;
 
   /** Made by App; `new Handle` is of no use to anyone else. */
   constructor(reach: Reach, segment: string, laneName: string, counter: number) {
     this.#reach = reach;
     this.#segment = segment;
-    this.#dot = { laneName, counter };
+    this.#laneName = laneName;
+    this.#counter = counter;
   }
 
   /** The Operation's id, `segment.incarnation.counter`. */
   get id(): string {
-    return formatId(this.#segment, this.#dot.laneName, this.#dot.counter);
+    return formatId(this.#segment, this.#laneName, this.#counter);
   }
 
   /** What the acknowledgement of the enqueue promised. */
@@ -163,6 +165,11 @@ export class Handle<O = unknown> {
       unwait();
       unfollow();
     }
+  }
+
+  /** Made when asked for: most handles are only ever counted. */
+  get #dot(): LocalDot {
+    return { laneName: this.#laneName, counter: this.#counter };
   }
 
   async #ending(options: WaitOptions): Promise<Ending> {

@@ -48,6 +48,11 @@ export class EventHub {
     };
   }
 
+  /** Whether anybody listens. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** Tells how the store took an outcome. */
   settled(attempt: Attempt, kind: SettledKind, value: Uint8Array | null): void {
     if (this.#listeners.size === 0) return;

@@ -1,23 +1,38 @@
 /**
  * Submissions as App makes them: one that settles a promise, and many that fill one array.
  */
-import type { Handle } from "../handle.js";
+import { Handle } from "../handle.js";
 import type { Submission } from "../queue/submission.js";
+import type { Reach } from "./reach.js";
 
-/** A single enqueue. */
+/** A single enqueue: settles the promise its caller holds. */
 export class SingleSubmission implements Submission {
   readonly body: Uint8Array;
-  readonly accepted: (laneName: string, counter: number) => void;
-  readonly refused: (error: Error) => void;
+  readonly #reach: Reach;
+  readonly #segment: string;
+  readonly #resolve: (handle: Handle) => void;
+  readonly #reject: (error: Error) => void;
 
   constructor(
     body: Uint8Array,
-    accepted: (laneName: string, counter: number) => void,
-    refused: (error: Error) => void,
+    reach: Reach,
+    segment: string,
+    resolve: (handle: Handle) => void,
+    reject: (error: Error) => void,
   ) {
     this.body = body;
-    this.accepted = accepted;
-    this.refused = refused;
+    this.#reach = reach;
+    this.#segment = segment;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  accepted(laneName: string, counter: number): void {
+    this.#resolve(new Handle(this.#reach, this.#segment, laneName, counter));
+  }
+
+  refused(error: Error): void {
+    this.#reject(error);
   }
 }
 

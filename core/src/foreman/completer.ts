@@ -18,18 +18,17 @@ export type SettledKind = "completed" | "failed" | "retried" | "released" | "sta
 export interface CompleterOptions extends ResendContext {
   readonly segments: Segments;
   readonly owner: string;
+  /** Whether anybody wants to be told of outcomes one by one. */
+  readonly isWatched: () => boolean;
   /** Told of each outcome the store has answered. */
   readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
 }
 
-interface Completion {
+interface Failure {
   readonly attempt: Attempt;
   readonly value: Uint8Array;
-}
-
-interface Failure extends Completion {
   readonly retryInMs: number | null;
 }
 
@@ -42,7 +41,9 @@ interface Release {
 interface Outbox {
   readonly segment: string;
   readonly retainMs: number;
-  completions: Completion[];
+  /** Completed Attempts, and their outcome bytes beside them: two rows cost less than a pair for each. */
+  completed: Attempt[];
+  values: Uint8Array[];
   failures: Failure[];
   releases: Release[];
 }
@@ -54,6 +55,8 @@ const WINDOW = 4;
 export class Completer implements OutcomePort {
   readonly #options: CompleterOptions;
   readonly #outboxes = new Map<string, Outbox>();
+  /** The one used last: nearly always the one wanted next. */
+  #lastOutbox: Outbox | null = null;
   readonly #progress = new Map<Attempt, Uint8Array>();
   #isFlushPlanned = false;
   #calls = 0;
@@ -70,7 +73,9 @@ export class Completer implements OutcomePort {
   }
 
   completed(attempt: Attempt, value: Uint8Array): void {
-    this.#outbox(attempt, attempt.step.retainCompletedMs).completions.push({ attempt, value });
+    const outbox = this.#outbox(attempt, attempt.step.retainCompletedMs);
+    outbox.completed.push(attempt);
+    outbox.values.push(value);
     this.#took(attempt);
   }
 
@@ -120,12 +125,15 @@ export class Completer implements OutcomePort {
   }
 
   #outbox(attempt: Attempt, retainMs: number): Outbox {
+    const last = this.#lastOutbox;
+    if (last !== null && last.retainMs === retainMs && last.segment === attempt.segment) return last;
     const key = `${retainMs} ${attempt.segment}`;
     let outbox = this.#outboxes.get(key);
     if (outbox === undefined) {
-      outbox = { segment: attempt.segment, retainMs, completions: [], failures: [], releases: [] };
+      outbox = { segment: attempt.segment, retainMs, completed: [], values: [], failures: [], releases: [] };
       this.#outboxes.set(key, outbox);
     }
+    this.#lastOutbox = outbox;
     return outbox;
   }
 
@@ -148,33 +156,40 @@ export class Completer implements OutcomePort {
     if (this.#progress.size > 0) this.#sendProgress();
     if (this.#calls >= WINDOW) return; // the next answer flushes
     for (const outbox of this.#outboxes.values()) {
-      const { completions, failures, releases } = outbox;
-      outbox.completions = [];
+      const { completed, values, failures, releases } = outbox;
+      outbox.completed = [];
+      outbox.values = [];
       outbox.failures = [];
       outbox.releases = [];
-      for (let at = 0; at < completions.length; at += BATCH_MAX) {
-        void this.#complete(outbox, completions.slice(at, at + BATCH_MAX));
+      for (let at = 0; at < completed.length; at += BATCH_MAX) {
+        void this.#complete(outbox, completed.slice(at, at + BATCH_MAX), values.slice(at, at + BATCH_MAX));
       }
       for (let at = 0; at < failures.length; at += BATCH_MAX) {
         void this.#fail(outbox, failures.slice(at, at + BATCH_MAX));
       }
       if (releases.length > 0) void this.#release(outbox, releases);
     }
-    if (this.#outboxes.size > OUTBOXES_MAX) this.#outboxes.clear(); // all are empty now
+    if (this.#outboxes.size > OUTBOXES_MAX) {
+      this.#outboxes.clear(); // all are empty now
+      this.#lastOutbox = null;
+    }
   }
 
-  async #complete(outbox: Outbox, batch: readonly Completion[]): Promise<void> {
+  async #complete(outbox: Outbox, batch: readonly Attempt[], values: readonly Uint8Array[]): Promise<void> {
     const { store, owner, counters } = this.#options;
-    const held = batch.map(({ attempt }) => attempt.claim);
-    const values = batch.map(({ value }) => value);
-    const params = { owner, retainMs: outbox.retainMs, held, values };
+    const params = { owner, retainMs: outbox.retainMs, held: batch.map((attempt) => attempt.claim), values };
     await this.#send(
       outbox.segment,
       batch,
       () => store.complete(outbox.segment, params),
-      (completion, answer) => {
-        counters.add(answer === "stale" ? "stale" : "completed");
-        this.#options.settled(completion.attempt, answer === "stale" ? "stale" : "completed", completion.value);
+      (answers) => {
+        const stale = answers.reduce((sum, answer) => (answer === "stale" ? sum + 1 : sum), 0);
+        counters.add("completed", batch.length - stale);
+        counters.add("stale", stale);
+        if (!this.#options.isWatched()) return;
+        for (const [i, attempt] of batch.entries()) {
+          this.#options.settled(attempt, answers[i] === "stale" ? "stale" : "completed", values[i] ?? null);
+        }
       },
     );
   }
@@ -190,12 +205,15 @@ export class Completer implements OutcomePort {
       outbox.segment,
       batch,
       () => store.fail(outbox.segment, params),
-      (failure, answer) => {
-        const isCancelled = failure.attempt.abortKind === "cancel";
-        const taken = isCancelled ? "cancelled" : failure.retryInMs === null ? "failed" : "retried";
-        counters.add(answer === "stale" ? "stale" : taken);
-        const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? "failed" : "retried";
-        this.#options.settled(failure.attempt, kind, failure.value);
+      (answers) => {
+        for (const [i, failure] of batch.entries()) {
+          const answer = answers[i] ?? "stale";
+          const isCancelled = failure.attempt.abortKind === "cancel";
+          const taken = isCancelled ? "cancelled" : failure.retryInMs === null ? "failed" : "retried";
+          counters.add(answer === "stale" ? "stale" : taken);
+          const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? "failed" : "retried";
+          this.#options.settled(failure.attempt, kind, failure.value);
+        }
       },
     );
   }
@@ -213,24 +231,27 @@ export class Completer implements OutcomePort {
       outbox.segment,
       ordered,
       () => store.release(outbox.segment, params),
-      (released, answer) => {
-        counters.add(answer === "stale" ? "stale" : "released");
-        this.#options.settled(released.attempt, answer === "stale" ? "stale" : "released", null);
+      (answers) => {
+        for (const [i, released] of ordered.entries()) {
+          const answer = answers[i] ?? "stale";
+          counters.add(answer === "stale" ? "stale" : "released");
+          this.#options.settled(released.attempt, answer === "stale" ? "stale" : "released", null);
+        }
       },
     );
   }
 
-  async #send<Element>(
+  async #send(
     segment: string,
-    batch: readonly Element[],
+    batch: readonly unknown[],
     call: () => Promise<{ readonly answers: readonly OutcomeAnswer[] }>,
-    each: (element: Element, answer: OutcomeAnswer) => void,
+    answered: (answers: readonly OutcomeAnswer[]) => void,
   ): Promise<void> {
     this.#calls++;
     this.#options.counters.add("outcomeCalls");
     try {
       const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, call);
-      for (const [i, element] of batch.entries()) each(element, answers[i] ?? "stale");
+      answered(answers);
     } catch {
       // The store is closed or refuses for good: what is unanswered stays with its Lease and is rescued elsewhere.
     } finally {

@@ -49,6 +49,7 @@ export interface ForemanOptions extends ResendContext {
   readonly queues: readonly string[];
   readonly slots: number;
   readonly times: ForemanTimes;
+  readonly isWatched: () => boolean;
   readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
 }
 
@@ -79,7 +80,6 @@ export class Foreman {
     this.#promoter = new Promoter(options);
     this.#completer = new Completer({
       ...options,
-      settled: options.settled,
       answered: () => this.#feeder.wake(),
     });
     this.#worker = new InlineWorker({
@@ -90,7 +90,7 @@ export class Foreman {
       log,
       slots: options.slots,
       hungry: () => this.#feeder.wake(),
-      began: () => counters.add("started"),
+      began: (count) => counters.add("started", count),
     });
     this.#feeder = new Feeder({ ...options, worker: this.#worker, completer: this.#completer });
     this.#beater = new Beater({ ...options, worker: this.#worker, leaseMs: times.leaseMs });

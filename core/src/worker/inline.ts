@@ -27,6 +27,8 @@ import type { OutcomePort } from "./port.js";
 const TURN_MAX = 256;
 /** Operations buffered beyond the slots at most. */
 const BUFFER_MAX = 1_000;
+/** Work kept ready at least, as time. */
+const AHEAD_MS_MIN = 4;
 /** Weight of the newest Attempt in the mean service time. */
 const MEAN_WEIGHT = 0.05;
 /** How long an Operation of an unknown Step is put aside before another Foreman, or a newer build, may take it. */
@@ -49,8 +51,8 @@ export interface InlineWorkerOptions {
   readonly slots: number;
   /** Called when there may be room for more claims. */
   readonly hungry: () => void;
-  /** Called for each Attempt begun. */
-  readonly began: () => void;
+  /** Called with the number of Attempts begun since the last call. */
+  readonly began: (count: number) => void;
 }
 
 interface Batch {
@@ -77,6 +79,7 @@ export class InlineWorker implements AttemptHost {
   /** Attempts begun since I/O last had its turn. */
   #turn = 0;
   #isTurnPlanned = false;
+  #isPumping = false;
   #meanMs = 0;
   #isMeasured = false;
   #idle: (() => void)[] = [];
@@ -100,13 +103,18 @@ export class InlineWorker implements AttemptHost {
   /**
    * How many more Operations may be claimed for this Worker, given how long a claim takes.
    *
-   * Enough to keep every slot busy for two round trips, and none beyond the slots until the service time is known:
-   * slow work must not wait here behind other slow work while another Foreman is idle.
+   * Enough to keep every slot busy for two round trips (and a few milliseconds at least: each claim has its price too),
+   * and none beyond the slots until the service time is known: slow work must not wait here behind other slow work
+   * while another Foreman is idle.
    */
   room(claimMs: number): number {
     const { slots } = this.#options;
-    const ahead = this.#isMeasured ? (slots * 2 * claimMs) / Math.max(this.#meanMs, 0.001) : 0;
-    return slots + Math.min(BUFFER_MAX, Math.floor(ahead)) - this.#running - this.#buffered;
+    const aheadMs = Math.max(AHEAD_MS_MIN, 2 * claimMs);
+    const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
+    const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
+    const room = capacity - this.#running - this.#buffered;
+    // While something is buffered no slot is idle: a claim can wait until it is worth its price.
+    return this.#buffered > 0 && room < capacity / 4 ? 0 : room;
   }
 
   /** Takes claims of one Segment. */
@@ -179,9 +187,16 @@ export class InlineWorker implements AttemptHost {
     this.#options.port.progressed(attempt, encode(value, "progress"));
   }
 
+  /** Fills free slots from the buffer. A handler that ends at once comes back here while this still runs: once is enough. */
   #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let begun = 0;
     while (this.#buffered > 0 && this.#running < this.#options.slots) {
-      if (this.#turn >= TURN_MAX) return this.#planTurn();
+      if (this.#turn >= TURN_MAX) {
+        this.#planTurn();
+        break;
+      }
       const batch = this.#batches.at(0);
       const claim = batch?.claims[batch.at];
       if (batch === undefined || claim === undefined) break;
@@ -189,8 +204,11 @@ export class InlineWorker implements AttemptHost {
       this.#buffered--;
       if (batch.at === batch.claims.length) this.#batches.shift();
       this.#turn++;
+      begun++;
       this.#begin(batch.segment, claim);
     }
+    this.#isPumping = false;
+    if (begun > 0) this.#options.began(begun);
     this.#options.hungry();
   }
 
@@ -202,7 +220,6 @@ export class InlineWorker implements AttemptHost {
       this.#turn = 0;
       this.#pump();
     });
-    this.#options.hungry();
   }
 
   #begin(segment: string, claim: Claim): void {
@@ -251,7 +268,6 @@ export class InlineWorker implements AttemptHost {
     const attempt = new Attempt(this, segment, claim, step, retries, timeoutMs, enqueuedAtMs, startedAtMs, monotonicMs);
     this.#running++;
     this.#deadlines.add(attempt);
-    this.#options.began();
     return attempt;
   }
 

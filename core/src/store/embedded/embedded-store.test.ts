@@ -177,7 +177,9 @@ describe("a store in use", () => {
 
 describe("a directory that cannot be a store", () => {
   it("is refused when it cannot be made", async () => {
-    expect(await refusal(open("/proc/millrace"))).toMatch(/^MR_STORE_UNSAFE: .*cannot be made or written/);
+    const inTheWay = join(directory(), "file");
+    writeFileSync(inTheWay, "no directory");
+    expect(await refusal(open(join(inTheWay, "store")))).toMatch(/^MR_STORE_UNSAFE: .*cannot be made or written/);
   });
 
   it("is refused and left as it is when its file is not LMDB's", async () => {
@@ -303,6 +305,14 @@ async function fillDisk(mount: string): Promise<void> {
   expect(answer).toMatch(/^MR_STORE_FULL: .*KiB are left on its disk/);
   expect(accepted).toBeGreaterThan(500);
 
+  // What is there can still be finished.
+  for (let request = 1; request <= 5; request++) {
+    const { claims } = await store.claim("s", { owner: "o", request, queues: ["q"], max: 20 });
+    const values = claims.map(() => new Uint8Array(100));
+    const { answers } = await store.complete("s", { owner: "o", retainMs: 1000, held: claims, values });
+    expect(new Set(answers)).toEqual(new Set(["ok"]));
+  }
+
   // Somebody else takes the rest of the disk: now even finishing has no room, and nothing may be said.
   writeFileSync(join(mount, "other"), Buffer.alloc(1024));
   const other = join(mount, "other");
@@ -319,7 +329,7 @@ async function fillDisk(mount: string): Promise<void> {
   }
   expect(taken).toBeGreaterThan(0);
   const outcomes: string[] = [];
-  for (let request = 1; request <= 40; request++) {
+  for (let request = 6; request <= 45; request++) {
     const ask = { owner: "o", request, queues: ["q"], max: 20 };
     const claimed = await store.claim("s", ask).catch((error: unknown) => error);
     if (isMillraceError(claimed)) outcomes.push(claimed.code);

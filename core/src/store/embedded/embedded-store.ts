@@ -11,6 +11,7 @@ import { type Clock, systemClock, type Timer } from "../../base/clock.js";
 import { createError, type MillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
 import type { Durability } from "../../engine/store.js";
+import type { EnqueueFullParams, EnqueueParams } from "../../engine/transitions.js";
 import { type Directory, damaged, openDirectory } from "./directory.js";
 import { type CommitLevel, GroupCommit } from "./group-commit.js";
 import { isDirty, writeDirty } from "./journal.js";
@@ -26,6 +27,7 @@ import {
 } from "./layout.js";
 import { type DirectoryChange, MachineStore, type StoreCall, type StoreEvent } from "./machine-store.js";
 import { rebuild, type StoredSegment } from "./recovery.js";
+import { Room } from "./room.js";
 import { TOUCH_PERIOD_MS } from "./tenant.js";
 
 /** How work of owners that died with the last process is given back. */
@@ -63,12 +65,6 @@ const ADDS: ReadonlySet<StoreCall> = new Set<StoreCall>(["enqueue", "enqueue_ful
 /** Calls that write nothing. */
 const READS: ReadonlySet<StoreCall> = new Set<StoreCall>(["find", "peek", "counts", "segments"]);
 
-const RESERVE_SHARE = 0.02;
-const RESERVE_MIN = 4 * 1024 * 1024;
-const RESERVE_MAX = 64 * 1024 * 1024;
-/** How long what was measured of the disk is believed. */
-const SPACE_PERIOD_MS = 100;
-
 /** A Store in a directory of this machine, used by one process at a time. */
 export class EmbeddedStore extends MachineStore {
   readonly url: string;
@@ -90,9 +86,9 @@ export class EmbeddedStore extends MachineStore {
   #closing: Promise<void> | null = null;
   /** A bug stopped the store. */
   #broken: unknown = null;
-  /** What refuses calls that add work, or null. */
-  #shortage: string | null = null;
-  #spaceAskedAtMs = Number.NEGATIVE_INFINITY;
+  #room: Room | null = null;
+  /** The commit that was refused was refused for want of room. */
+  #isFull = false;
   #onReady: { resolve(): void; reject(error: unknown): void }[] = [];
 
   constructor(options: EmbeddedStoreOptions) {
@@ -121,7 +117,7 @@ export class EmbeddedStore extends MachineStore {
 
   ready(): Promise<void> {
     if (this.#phase === "closed") return Promise.reject(this.#closed("ready"));
-    if (this.#broken !== null) return Promise.reject(this.refusal("counts"));
+    if (this.#broken !== null) return Promise.reject(this.refusal("counts", {}));
     if (this.#commits?.isFailing !== true) return Promise.resolve();
     return new Promise((resolve, reject) => this.#onReady.push({ resolve, reject }));
   }
@@ -146,12 +142,13 @@ export class EmbeddedStore extends MachineStore {
       collect: (writer) => this.#collect(writer),
       indeterminate: (call, cause) => createError("MR_INDETERMINATE", { call, id: "the same arguments" }, { cause }),
       failed: (error, bytes) => this.#failed(error, bytes),
-      mayRetry: (bytes) => !this.#hasNoRoomFor(bytes),
+      mayRetry: (bytes) => this.#room?.hasFor(bytes) !== false,
       healed: () => this.#healed(),
-      written: () => this.#askSpace(),
+      written: () => this.#room?.measure(),
     });
+    const { file, space } = directory;
+    this.#room = new Room({ clock: this.clock, space, freeInside: () => file.freeBytes() });
     this.#phase = "open";
-    this.#askSpace();
     this.#keepTouching();
     await this.#rescueDead();
   }
@@ -174,7 +171,7 @@ export class EmbeddedStore extends MachineStore {
 
   // ── What the base asks ───────────────────────────────────────────────────────────────────────────────────────────
 
-  protected refusal(call: StoreCall): MillraceError | null {
+  protected refusal(call: StoreCall, params: object): MillraceError | null {
     if (this.#phase === "closed") return this.#closed(call);
     if (this.#phase === "new") {
       const needs = { app: this.app, state: "not open", method: call, expected: "open" };
@@ -184,14 +181,9 @@ export class EmbeddedStore extends MachineStore {
       const reason = "a bug in Millrace stopped it; what was committed is safe, start the process again";
       return createError("MR_STORE_UNAVAILABLE", { store: this.url, reason }, { cause: this.#broken });
     }
-    if (this.#shortage !== null && this.#commits?.isFailing !== true) this.#askSpace();
-    if (this.#shortage !== null && ADDS.has(call)) {
-      return createError("MR_STORE_FULL", { store: this.url, reason: this.#shortage });
-    }
-    if (this.#commits?.isFailing === true) {
-      const reason = "the last commit was refused and is being tried again";
-      return createError("MR_STORE_UNAVAILABLE", { store: this.url, reason });
-    }
+    if (this.#commits?.isFailing === true) return this.#failing(call);
+    const shortage = ADDS.has(call) ? this.#room?.take(() => bytesOf(params)) : null;
+    if (typeof shortage === "string") return createError("MR_STORE_FULL", { store: this.url, reason: shortage });
     return null;
   }
 
@@ -221,6 +213,13 @@ export class EmbeddedStore extends MachineStore {
     if ("segment" in change) this.#numbers.set(change.segment, this.#numbers.size + 1);
     this.#changes.push(change);
     this.#commits?.touch();
+  }
+
+  #failing(call: StoreCall): MillraceError {
+    const reason = "the last commit was refused and is being tried again";
+    return this.#isFull && ADDS.has(call)
+      ? createError("MR_STORE_FULL", { store: this.url, reason: "its disk is full" })
+      : createError("MR_STORE_UNAVAILABLE", { store: this.url, reason });
   }
 
   #closed(method: string): MillraceError {
@@ -316,41 +315,30 @@ export class EmbeddedStore extends MachineStore {
     this.#touching.unref();
   }
 
-  // ── Room ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Whether there is room for more work: on the disk, or inside the file, beyond what finishing needs. */
-  #askSpace(): void {
-    const nowMs = this.clock.monotonicMs();
-    if (this.#directory === null || nowMs - this.#spaceAskedAtMs < SPACE_PERIOD_MS) return;
-    this.#spaceAskedAtMs = nowMs;
-    const { free, total } = this.#directory.space();
-    const reserve = Math.min(RESERVE_MAX, Math.max(RESERVE_MIN, total * RESERVE_SHARE));
-    const isShort = free < reserve && this.#directory.file.freeBytes() < reserve;
-    const before = this.#shortage;
-    const reason = `${Math.floor(free / 1024)} KiB are left on its disk, which are kept for work under way`;
-    this.#shortage = isShort ? reason : null;
-    if (isShort && before === null) this.#logger.warn({ store: this.url, free }, "the disk is nearly full");
-  }
-
-  #hasNoRoomFor(bytes: number): boolean {
-    return (this.#directory?.space().free ?? 0) < 2 * bytes + 1024 * 1024;
-  }
-
   #failed(error: unknown, bytes: number): void {
     this.#logger.error(
       { store: this.url, error, bytes },
       "a commit was refused; nothing more is taken until it stands",
     );
-    if (this.#hasNoRoomFor(bytes)) this.#shortage = "the disk is full";
+    this.#isFull = this.#room?.hasFor(bytes) === false;
   }
 
   #healed(): void {
     this.#logger.info({ store: this.url }, "the refused commit was written; work goes on");
-    this.#shortage = null;
-    this.#spaceAskedAtMs = Number.NEGATIVE_INFINITY;
+    this.#isFull = false;
+    this.#room?.measure();
     for (const { resolve } of this.#onReady.splice(0)) resolve();
     this.restored();
   }
+}
+
+/** What a call that adds work brings, in bytes. */
+function bytesOf(params: object): number {
+  const { bodies, elements } = params as Partial<EnqueueParams & EnqueueFullParams>; // of one of the calls in ADDS
+  let bytes = 0;
+  for (const body of bodies ?? []) bytes += body.length;
+  for (const { body } of elements ?? []) bytes += body.length;
+  return bytes;
 }
 
 function levelOf(durability: Durability): CommitLevel {

@@ -11,7 +11,7 @@
  *   failing     a cut was refused, whole. The state is ahead of the disk by it, so nothing is applied or told; who
  *               waits hears MR_INDETERMINATE; the same bytes are written again until they stand → scheduled.
  */
-import type { Clock } from "../../base/clock.js";
+import type { Clock, Timer } from "../../base/clock.js";
 import type { RecordWriter, Write } from "./layout.js";
 import { RecordWriter as Writer } from "./layout.js";
 import type { Commit, LmdbFile } from "./lmdb.js";
@@ -39,7 +39,7 @@ export interface GroupCommitOptions {
 }
 
 /** In `memory`: how many calls may be answered ahead of the disk before answers wait for it. */
-const AHEAD_MAX = 1_000;
+const AHEAD_MAX = 64;
 const RETRY_MS = 250;
 /** A commit or flush that takes longer leaves its calls unanswered for good: their fate is open. */
 const STALL_MS = 30_000;
@@ -68,6 +68,8 @@ export class GroupCommit {
   #lastFlush: Promise<void> = Promise.resolve();
   /** Calls answered ahead of the disk, in `memory`. */
   #ahead = 0;
+  /** Set while failing. */
+  #retry: Timer | null = null;
   #onIdle: (() => void)[] = [];
 
   constructor(options: GroupCommitOptions) {
@@ -113,6 +115,7 @@ export class GroupCommit {
   /** Rejects whoever still waits. */
   abandon(cause: unknown): void {
     this.#isFailing = true;
+    this.#retry?.cancel();
     this.#reject(this.#waiting.splice(0), cause);
   }
 
@@ -211,7 +214,8 @@ export class GroupCommit {
 
   #retryLater(writes: readonly Write[], bytes: number): void {
     const { clock, file, mayRetry } = this.#options;
-    const timer = clock.setTimer(RETRY_MS, () => {
+    // Holds the process: it may not end by itself while something it was asked to keep is not kept.
+    this.#retry = clock.setTimer(RETRY_MS, () => {
       if (!mayRetry(bytes)) {
         this.#retryLater(writes, bytes);
         return;
@@ -223,7 +227,6 @@ export class GroupCommit {
         () => this.#retryLater(writes, bytes),
       );
     });
-    timer.unref();
   }
 
   #heal(): void {

@@ -84,8 +84,8 @@ export abstract class MachineStore implements Store {
   abstract close(): Promise<void>;
   abstract ready(): Promise<void>;
 
-  /** The error that refuses a call now, or null. */
-  protected abstract refusal(call: StoreCall): MillraceError | null;
+  /** The error that refuses a call with these parameters now, or null. */
+  protected abstract refusal(call: StoreCall, params: object): MillraceError | null;
   /** Answers a call when all it tells is as safe as this store promises. */
   protected abstract answer<T>(call: StoreCall, answer: T): Promise<T>;
   /** Passes events on, by `deliver`, not before what they tell is safe. */
@@ -103,12 +103,12 @@ export abstract class MachineStore implements Store {
   }
 
   segments(): Promise<readonly string[]> {
-    const refusal = this.refusal("segments");
+    const refusal = this.refusal("segments", {});
     return refusal === null ? this.answer("segments", [...this.states.keys()]) : Promise.reject(refusal);
   }
 
   openSegment(segment: string): Promise<void> {
-    const refusal = this.refusal("openSegment");
+    const refusal = this.refusal("openSegment", {});
     if (refusal !== null) return Promise.reject(refusal);
     if (!this.states.has(segment)) {
       this.states.set(segment, newSegment(segment, this.#tracks));
@@ -119,7 +119,7 @@ export abstract class MachineStore implements Store {
   }
 
   recordPause(queue: string, isPaused: boolean): Promise<void> {
-    const refusal = this.refusal("recordPause");
+    const refusal = this.refusal("recordPause", {});
     if (refusal !== null) return Promise.reject(refusal);
     if (this.paused.has(queue) !== isPaused) {
       if (isPaused) this.paused.add(queue);
@@ -244,7 +244,7 @@ export abstract class MachineStore implements Store {
   }
 
   #call<Name extends TransitionName>(name: Name, segment: string, params: ParamsOf<Name>): Promise<AnswerOf<Name>> {
-    const refusal = this.refusal(name);
+    const refusal = this.refusal(name, params);
     if (refusal !== null) return Promise.reject(refusal);
     const state = this.states.get(segment);
     if (state === undefined) return Promise.reject(createError("MR_NOT_FOUND", { kind: "Segment", id: segment }));
