@@ -39,7 +39,7 @@ import { Finder } from "./queue/finder.js";
 import { Producer } from "./queue/producer.js";
 import { type ResendContext, resend } from "./queue/resend.js";
 import { Segments } from "./queue/segments.js";
-import { Waiters } from "./queue/waiters.js";
+import { WAIT_POLL_MS, Waiters } from "./queue/waiters.js";
 import { Registry } from "./workflow/registry.js";
 import { validate } from "./workflow/schema.js";
 import { defineStep, type StepDefinition, type StepFunction, type StepOptions } from "./workflow/step.js";
@@ -52,6 +52,8 @@ export interface AppWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly times: ForemanTimes;
+  /** Period of the safety poll of waits. */
+  readonly waitPollMs: number;
   readonly makeStore: (options: OpenStoreOptions) => Promise<Store>;
   /** Awaited between the acknowledgement of a single enqueue and its handle. */
   readonly afterEnqueue?: () => Promise<void>;
@@ -89,7 +91,13 @@ export class App implements AsyncDisposable {
   readonly #counters = createCounters();
   readonly #events = new EventHub();
   readonly #reach: Reach;
-  #world: AppWorld = { clock: systemClock, random: systemRandom, times: FOREMAN_TIMES, makeStore };
+  #world: AppWorld = {
+    clock: systemClock,
+    random: systemRandom,
+    times: FOREMAN_TIMES,
+    waitPollMs: WAIT_POLL_MS,
+    makeStore,
+  };
   #state: AppState = "new";
   #opening: Promise<Opened> | null = null;
   #opened: Opened | null = null;
@@ -295,15 +303,9 @@ export class App implements AsyncDisposable {
    */
   async stop(options: { readonly drain?: Duration } = {}): Promise<StopReport> {
     const drainMs = parseDuration(options.drain ?? DRAIN_DEFAULT, "stop.drain");
-    await this.#starting?.catch(() => undefined);
-    const foreman = this.#foreman;
-    if (foreman === null) return this.#stopping ?? { released: 0, isForced: false };
-    this.#foreman = null;
-    this.#state = "stopping";
-    this.#stopping = foreman.stop(drainMs).finally(() => {
+    // Set before anything is awaited: a `start` called right after this one begins when this one has ended.
+    this.#stopping ??= this.#stop(drainMs).finally(() => {
       this.#stopping = null;
-      this.#starting = null;
-      if (this.#state === "stopping") this.#state = "ready";
     });
     return await this.#stopping;
   }
@@ -365,6 +367,20 @@ export class App implements AsyncDisposable {
     }
   }
 
+  async #stop(drainMs: number): Promise<StopReport> {
+    await this.#starting?.catch(() => undefined);
+    const foreman = this.#foreman;
+    if (foreman === null) return { released: 0, isForced: false };
+    this.#foreman = null;
+    this.#state = "stopping";
+    try {
+      return await foreman.stop(drainMs);
+    } finally {
+      this.#starting = null;
+      this.#state = "ready";
+    }
+  }
+
   async #close(): Promise<void> {
     if (this.#state !== "closed") await this.stop();
     const opened = this.#opened ?? (await this.#opening?.catch(() => null)) ?? null;
@@ -415,7 +431,7 @@ export class App implements AsyncDisposable {
       const segments = new Segments(store);
       segments.view(this.nodeId);
       const finder = new Finder(context, this.#options.network.timeout);
-      const waiters = new Waiters(context);
+      const waiters = new Waiters(context, this.#world.waitPollMs);
       const producer = new Producer({
         ...context,
         segment: this.nodeId,

@@ -138,6 +138,7 @@ export class Handle<O = unknown> {
     const waiters = this.#reach.waiters();
     const unfollow = waiters.follow(this.#segment, this.#dot, (value) => {
       notes.push(decode(value) as Progress); // written by StepContext.progress
+      if (notes.length > NOTES_MAX) notes.shift();
       wake();
     });
     const unwait = waiters.wait(this.#segment, this.#dot, {
@@ -199,5 +200,8 @@ export class Handle<O = unknown> {
     });
   }
 }
+
+/** Notes kept for a reader that is slower than the work. */
+const NOTES_MAX = 1_000;
 
 const NO_BYTES = new Uint8Array(0);

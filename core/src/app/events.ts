@@ -26,6 +26,7 @@ export interface FailureEvent extends AttemptEvent {
 export interface AppEvents {
   readonly "operation.completed": AttemptEvent;
   readonly "operation.failed": FailureEvent;
+  readonly "operation.cancelled": AttemptEvent;
   readonly "operation.retrying": FailureEvent;
   readonly "operation.released": AttemptEvent;
   readonly "operation.stale": AttemptEvent;

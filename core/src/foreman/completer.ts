@@ -12,7 +12,7 @@ import type { Unstarted } from "../worker/inline.js";
 import type { OutcomePort } from "../worker/port.js";
 
 /** How an Attempt's end was taken by the store. */
-export type SettledKind = "completed" | "failed" | "retried" | "released" | "stale";
+export type SettledKind = "completed" | "failed" | "cancelled" | "retried" | "released" | "stale";
 
 /** What the completer needs. */
 export interface CompleterOptions extends ResendContext {
@@ -89,12 +89,6 @@ export class Completer implements OutcomePort {
     this.#took(attempt);
   }
 
-  dropped(attempt: Attempt): void {
-    this.#options.segments.view(attempt.segment).held--;
-    this.#options.counters.add("stale");
-    this.#options.settled(attempt, "stale", null);
-  }
-
   progressed(attempt: Attempt, value: Uint8Array): void {
     this.#progress.set(attempt, value);
     this.#plan();
@@ -110,8 +104,12 @@ export class Completer implements OutcomePort {
       const params = { owner, retainMs: RELEASE_RETAIN_MS, elements };
       this.#unacknowledged += claims.length;
       try {
-        await resend(this.#options, Number.POSITIVE_INFINITY, () => store.release(segment, params));
-        counters.add("released", claims.length);
+        const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, () => store.release(segment, params));
+        const stale = answers.filter((answer) => answer === "stale").length;
+        counters.add("released", answers.length - stale);
+        counters.add("stale", stale);
+      } catch {
+        // The store is closed or refuses for good: what stays held is rescued when its Lease is over.
       } finally {
         this.#answered(segments.view(segment), claims.length);
       }
@@ -167,7 +165,11 @@ export class Completer implements OutcomePort {
       for (let at = 0; at < failures.length; at += BATCH_MAX) {
         void this.#fail(outbox, failures.slice(at, at + BATCH_MAX));
       }
-      if (releases.length > 0) void this.#release(outbox, releases);
+      // The order of the array becomes the order at the front: oldest claim first, so the latest are sent first.
+      const ordered = releases.sort((a, b) => a.attempt.claim.token - b.attempt.claim.token);
+      for (let end = ordered.length; end > 0; end -= BATCH_MAX) {
+        void this.#release(outbox, ordered.slice(Math.max(0, end - BATCH_MAX), end));
+      }
     }
     if (this.#outboxes.size > OUTBOXES_MAX) {
       this.#outboxes.clear(); // all are empty now
@@ -208,10 +210,9 @@ export class Completer implements OutcomePort {
       (answers) => {
         for (const [i, failure] of batch.entries()) {
           const answer = answers[i] ?? "stale";
-          const isCancelled = failure.attempt.abortKind === "cancel";
-          const taken = isCancelled ? "cancelled" : failure.retryInMs === null ? "failed" : "retried";
-          counters.add(answer === "stale" ? "stale" : taken);
-          const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? "failed" : "retried";
+          const ended = failure.attempt.abortKind === "cancel" ? "cancelled" : "failed";
+          const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? ended : "retried";
+          counters.add(kind);
           this.#options.settled(failure.attempt, kind, failure.value);
         }
       },
@@ -220,19 +221,17 @@ export class Completer implements OutcomePort {
 
   async #release(outbox: Outbox, batch: readonly Release[]): Promise<void> {
     const { store, owner, counters } = this.#options;
-    // The order of the array becomes the order at the front: oldest claim first.
-    const ordered = [...batch].sort((a, b) => a.attempt.claim.token - b.attempt.claim.token);
-    const elements = ordered.map(({ attempt, delayMs }): ReleaseElement => {
+    const elements = batch.map(({ attempt, delayMs }): ReleaseElement => {
       const { lane, counter, token } = attempt.claim;
       return { lane, counter, token, delayMs };
     });
     const params = { owner, retainMs: outbox.retainMs, elements };
     await this.#send(
       outbox.segment,
-      ordered,
+      batch,
       () => store.release(outbox.segment, params),
       (answers) => {
-        for (const [i, released] of ordered.entries()) {
+        for (const [i, released] of batch.entries()) {
           const answer = answers[i] ?? "stale";
           counters.add(answer === "stale" ? "stale" : "released");
           this.#options.settled(released.attempt, answer === "stale" ? "stale" : "released", null);

@@ -2,6 +2,7 @@
  * Duty: claims work for the Worker (elsewhere: fetcher). Follows hints over Segments in rotation; claims when there is
  * room, as much as there is room for, one claim at a time per Segment. A lost reply is asked for again by its number.
  */
+import type { Claim, ClaimAnswer } from "../engine/transitions.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 import type { Segments, SegmentView } from "../queue/segments.js";
@@ -10,6 +11,8 @@ import type { Completer } from "./completer.js";
 
 /** Claims in flight over all Segments: enough to gather work that is thinly spread. */
 const CLAIMS_MAX = 8;
+/** A claim that brings less than this part of what it asked for tells of work that is thinly spread. */
+const THIN_SHARE = 4;
 /** Unanswered outcomes beyond which no more work is taken. */
 const BACKLOG_MAX = 20_000;
 /** Weight of the newest claim in the mean round trip. */
@@ -34,6 +37,8 @@ export class Feeder {
   /** Operations asked for by claims in flight. */
   #asked = 0;
   #claimMs = 1;
+  /** The last claim brought far less than it asked for. */
+  #isThin = false;
   #stopped: (() => void)[] = [];
 
   constructor(options: FeederOptions) {
@@ -59,8 +64,9 @@ export class Feeder {
     if (!this.#isOpen || completer.backlog > BACKLOG_MAX) return;
     while (this.#claims < CLAIMS_MAX) {
       const room = worker.room(this.#claimMs) - this.#asked;
-      // A claim for a sliver of what fits would cost as much as one for all of it: let room gather while others run.
-      if (room <= 0 || (this.#claims > 0 && room < this.#asked)) return;
+      // While claims bring about what they ask for, one at a time is enough, and the room that gathers meanwhile makes
+      // the next one worth its price. Work that is thinly spread is fetched from several Segments at once.
+      if (room <= 0 || (this.#claims > 0 && !this.#isThin)) return;
       const view = segments.next();
       if (view === null) return;
       void this.#claim(view, Math.min(room, BATCH_MAX));
@@ -73,7 +79,7 @@ export class Feeder {
   }
 
   async #claim(view: SegmentView, max: number): Promise<void> {
-    const { store, worker, owner, queues, counters, clock, segments } = this.#options;
+    const { store, owner, queues, counters, clock, segments } = this.#options;
     const hints = view.hints;
     const params = { owner, request: ++view.request, queues, max };
     view.isBusy = true;
@@ -81,33 +87,34 @@ export class Feeder {
     this.#asked += max;
     counters.add("claimCalls");
     const sentMs = clock.monotonicMs();
-    let mayHoldMore = true;
+    let answer: ClaimAnswer | null = null;
     try {
-      const { claims, waiting } = await resend(this.#options, Number.POSITIVE_INFINITY, () =>
-        store.claim(view.name, params),
-      );
-      this.#claimMs += MEAN_WEIGHT * (clock.monotonicMs() - sentMs - this.#claimMs);
-      mayHoldMore = waiting > 0 || view.hints !== hints;
-      if (claims.length === 0) counters.add("emptyClaims");
-      else {
-        view.held += claims.length;
-        view.wasClaimed = true;
-        counters.add("claimed", claims.length);
-      }
-      this.#asked -= max;
-      worker.push(view.name, claims);
+      answer = await resend(this.#options, Number.POSITIVE_INFINITY, () => store.claim(view.name, params));
     } catch {
-      this.#asked -= max;
-      mayHoldMore = false; // the store is closed or refuses for good; a bell or the safety poll tries again
-    } finally {
-      this.#claims--;
-      view.isBusy = false;
-      segments.settle(view, mayHoldMore);
+      // The store is closed or refuses for good; a bell or the safety poll tries again.
     }
+    this.#claims--;
+    this.#asked -= max;
+    view.isBusy = false;
+    segments.settle(view, answer !== null && (answer.waiting > 0 || view.hints !== hints));
+    if (answer !== null) this.#take(view, answer.claims, max, sentMs);
     if (this.#claims === 0) {
       for (const resolve of this.#stopped) resolve();
       this.#stopped = [];
     }
     this.wake();
+  }
+
+  #take(view: SegmentView, claims: readonly Claim[], max: number, sentMs: number): void {
+    const { worker, completer, counters, clock } = this.#options;
+    this.#claimMs += MEAN_WEIGHT * (clock.monotonicMs() - sentMs - this.#claimMs);
+    this.#isThin = claims.length < max / THIN_SHARE;
+    if (claims.length === 0) return counters.add("emptyClaims");
+    view.held += claims.length;
+    view.wasClaimed = true;
+    view.provenMs ??= sentMs;
+    counters.add("claimed", claims.length);
+    if (this.#isOpen) worker.push(view.name, claims);
+    else void completer.giveBack([{ segment: view.name, claims }]);
   }
 }

@@ -164,18 +164,24 @@ export class Foreman {
   async stop(graceMs: number): Promise<StopReport> {
     const { counters } = this.#options;
     const releasedBefore = counters.get("released");
-    await this.#feeder.stop();
+    // A store that is away holds a stop up once, not at each of these; what it has not taken is rescued later.
+    let storeMs = STORE_MS;
+    const answered = async (work: Promise<void>) => {
+      if (!(await this.#settlesWithin(work, storeMs))) storeMs = 0;
+    };
+    await answered(this.#feeder.stop());
     this.#promoter.stop();
-    await this.#completer.giveBack(this.#worker.takeUnstarted(0));
+    await answered(this.#completer.giveBack(this.#worker.takeUnstarted(0)));
     const isIdle = await this.#settlesWithin(this.#worker.whenIdle(), graceMs);
     if (!isIdle) {
       this.#worker.abortAll("drain");
       const isAborted = await this.#settlesWithin(this.#worker.whenIdle(), Math.min(graceMs, ABORT_MS));
       if (!isAborted) this.#worker.giveUp();
     }
-    await this.#completer.whenDrained();
+    await answered(this.#completer.whenDrained());
     this.#duties.stop();
-    await this.#leave();
+    this.#beater.stop();
+    if (storeMs > 0) await answered(this.#leave());
     return { released: counters.get("released") - releasedBefore, isForced: !isIdle };
   }
 
@@ -200,16 +206,21 @@ export class Foreman {
     let isSettled = false;
     await new Promise<void>((resolve) => {
       const timer = this.#options.clock.setTimer(ms, resolve);
-      void work.then(() => {
-        isSettled = true;
+      const end = () => {
         timer.cancel();
         resolve();
-      });
+      };
+      void work.then(() => {
+        isSettled = true;
+        end();
+      }, end);
     });
     return isSettled;
   }
 }
 
+/** How long a store that is away may hold up a stop. */
+const STORE_MS = 10_000;
 /** How long aborted work may take to notice, at most. */
 const ABORT_MS = 5_000;
 /** Never used with `max: 0`; the contract wants a value. */

@@ -120,7 +120,10 @@ export class FastLane {
       this.#flush();
     } catch (error) {
       this.#setState("closed");
-      this.#refusePending(error as Error); // resend and laneOpen reject with errors only
+      // The lane was not opened, so nothing of this was sent: refused, whatever became of the opening call.
+      const reason = (error as Error).message; // resend and laneOpen reject with errors only
+      const unsent = createError("MR_STORE_UNAVAILABLE", { store: this.#context.store.url, reason }, { cause: error });
+      this.#refusePending(isResendable(error) ? unsent : (error as Error));
     }
   }
 
@@ -287,6 +290,7 @@ export class FastLane {
   #giveUp(error: Error): void {
     for (const batch of this.#sent) this.#abandon(batch);
     this.#sent = [];
+    this.#stuckSinceMs = 0;
     this.#refusePending(error);
     this.#setState("closed");
   }

@@ -3,12 +3,12 @@
  *
  * Unlike a fast lane it needs no order, so each batch is simply sent until it is answered. Coalesces per tick.
  */
-import { createError } from "../base/errors.js";
+import { createError, isMillraceError } from "../base/errors.js";
 import { formatId } from "../engine/dot.js";
 import { FULL_PATH_DIGITS } from "../engine/lease.js";
 import type { FullElement } from "../engine/transitions.js";
 import { BATCH_BYTES_MAX, BATCH_MAX, type LaneContext } from "./fast-lane.js";
-import { isResendable, resend } from "./resend.js";
+import { resend } from "./resend.js";
 import type { FullSubmission } from "./submission.js";
 import { afterTick } from "./tick.js";
 
@@ -58,8 +58,14 @@ export class FullLane {
     const elements = batch.map(({ queue, priority, due, body }): FullElement => {
       return { counter: this.#nextCounter++, queue, priority, due, body };
     });
+    let isUnknown = false;
     try {
-      const answers = await resend(this.#context, timeoutMs, () => this.#call(elements));
+      const answers = await resend(this.#context, timeoutMs, () =>
+        this.#call(elements).catch((error: unknown) => {
+          isUnknown ||= isMillraceError(error, "MR_INDETERMINATE");
+          throw error;
+        }),
+      );
       counters.add("enqueued", batch.length);
       for (const [i, submission] of batch.entries()) {
         const counter = (elements[i] as FullElement).counter; // made from batch, one each
@@ -71,9 +77,8 @@ export class FullLane {
         const counter = (elements[i] as FullElement).counter;
         const id = this.#idOf(counter);
         submission.refused(
-          isResendable(error)
-            ? createError("MR_INDETERMINATE", { call: "enqueue", id }, { cause: error })
-            : (error as Error), // stores reject with errors only
+          // A later refusal, or the end of the store, does not undo what an earlier send may have done.
+          isUnknown ? createError("MR_INDETERMINATE", { call: "enqueue", id }, { cause: error }) : (error as Error), // stores reject with errors only
         );
       }
     } finally {
@@ -85,7 +90,10 @@ export class FullLane {
     const { store, segment, counters } = this.#context;
     const laneName = this.#laneName;
     for (;;) {
-      this.#lane ??= store.laneOpen(segment, { laneName, queue: null }).then((opened) => opened.lane);
+      this.#lane ??= store.laneOpen(segment, { laneName, queue: null }).then((opened) => {
+        if (opened.answer !== "ok") throw createError("MR_CONFLICT", { what: "a lane", id: laneName });
+        return opened.lane;
+      });
       let lane: number;
       try {
         lane = await this.#lane;

@@ -22,6 +22,8 @@ export interface SegmentView {
   held: number;
   /** Whether anything was claimed since the last beat. */
   wasClaimed: boolean;
+  /** When the last good beat was sent, or the first claim after holding nothing, by the monotonic clock; else null. */
+  provenMs: number | null;
 }
 
 /** The directory of one process. */
@@ -49,7 +51,7 @@ export class Segments {
   view(name: string): SegmentView {
     let view = this.#views.get(name);
     if (view === undefined) {
-      view = { name, hints: 0, isHinted: false, isBusy: false, request: 0, held: 0, wasClaimed: false };
+      view = { name, hints: 0, isHinted: false, isBusy: false, request: 0, held: 0, wasClaimed: false, provenMs: null };
       this.#views.set(name, view);
     }
     return view;

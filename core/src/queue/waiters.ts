@@ -28,9 +28,11 @@ interface Entry {
   readonly dot: LocalDot;
   readonly waiters: Set<Waiter>;
   readonly listeners: Set<(value: Uint8Array) => void>;
+  /** Reads of it without an answer yet. */
+  reads: number;
 }
 
-/** Period of the safety poll, and the age from which a wait takes part in it. */
+/** Period of the safety poll by default. */
 export const WAIT_POLL_MS = 5_000;
 const FIND_MAX = 1_000;
 /** A find for a wait is repeated across outages: the wait has its own deadline. */
@@ -41,11 +43,14 @@ export class Waiters {
   readonly #context: ResendContext;
   readonly #entries = new Map<string, Entry>();
   #fresh: Entry[] = [];
+  readonly #pollMs: number;
   #isPolling = false;
   #isEnded = false;
 
-  constructor(context: ResendContext) {
+  /** `pollMs`: period of the safety poll. */
+  constructor(context: ResendContext, pollMs: number) {
     this.#context = context;
+    this.#pollMs = pollMs;
   }
 
   /** Waits for an Operation; the returned function ends the wait. */
@@ -96,7 +101,7 @@ export class Waiters {
     const id = formatId(segment, dot.laneName, dot.counter);
     let entry = this.#entries.get(id);
     if (entry === undefined) {
-      entry = { id, segment, dot, waiters: new Set(), listeners: new Set() };
+      entry = { id, segment, dot, waiters: new Set(), listeners: new Set(), reads: 0 };
       this.#entries.set(id, entry);
       this.#fresh.push(entry);
       if (this.#fresh.length === 1) {
@@ -127,20 +132,24 @@ export class Waiters {
   async #find(segment: string, entries: readonly Entry[], isPoll: boolean): Promise<void> {
     const { store, counters } = this.#context;
     const params = { dots: entries.map((entry) => entry.dot), wait: true };
+    for (const entry of entries) entry.reads++;
     try {
       const { records } = await resend(this.#context, FIND_TIMEOUT_MS, () => store.find(segment, params));
       for (const [i, entry] of entries.entries()) {
         const record = records[i];
         const isOver = record === undefined || typeof record === "string" || isTerminal(record.state);
-        if (!isOver || !this.#entries.has(entry.id)) continue;
+        // Another wait for the same id may have begun since: its entry is not this one and gets its own answer.
+        if (!isOver || this.#entries.get(entry.id) !== entry) continue;
         if (isPoll) counters.add("safetyFinds");
         this.#end(entry, endingOf(record));
       }
     } catch (error) {
       for (const entry of entries) {
-        this.#entries.delete(entry.id);
+        if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
         for (const waiter of entry.waiters) waiter.failed(error as Error); // stores reject with errors only
       }
+    } finally {
+      for (const entry of entries) entry.reads--;
     }
   }
 
@@ -157,11 +166,15 @@ export class Waiters {
   #planPoll(): void {
     if (this.#isPolling || this.#isEnded) return;
     this.#isPolling = true;
-    const timer = this.#context.clock.setTimer(WAIT_POLL_MS, () => {
+    const timer = this.#context.clock.setTimer(this.#pollMs, () => {
       this.#isPolling = false;
       if (this.#entries.size === 0 || this.#isEnded) return;
       this.#context.counters.add("safetyPolls");
-      this.#read([...this.#entries.values()], true);
+      // What is being read already needs no second read: while the store is away they would pile up.
+      this.#read(
+        [...this.#entries.values()].filter((entry) => entry.reads === 0),
+        true,
+      );
       this.#planPoll();
     });
     timer.unref();

@@ -5,6 +5,7 @@
  * time. `inline`: every enqueue runs all work there is, retries included, before it resolves.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Step } from "../app/step.js";
 import { type App, type AppWorld, SETTLE_IN } from "../app.js";
 import { type Duration, parseDuration } from "../base/duration.js";
@@ -50,6 +51,8 @@ export class TestApp implements AsyncDisposable {
   readonly #stores: readonly Store[];
   readonly #replace: (name: string, fn: StepFunction<unknown, unknown>) => void;
   readonly #calls: Map<string, RecordedCall<unknown>[]>;
+  /** The last move of the clock that was asked for. */
+  #last: Promise<void> = Promise.resolve();
 
   /** Use `createTestApp`. */
   constructor(
@@ -68,8 +71,8 @@ export class TestApp implements AsyncDisposable {
     this.#calls = calls;
     this.clock = {
       now: () => new Date(clock.nowMs()),
-      advance: (by) => this.#advance(parseDuration(by, "advance")),
-      runUntilIdle: () => this.#runUntilIdle(),
+      advance: (by) => this.#alone(() => this.#advance(parseDuration(by, "advance"))),
+      runUntilIdle: () => this.#alone(() => this.#runUntilIdle()),
     };
   }
 
@@ -83,10 +86,27 @@ export class TestApp implements AsyncDisposable {
     return (this.#calls.get(step.stepName) ?? []) as RecordedCall<I>[]; // recorded from this Step alone
   }
 
-  /** Stops and closes the App. */
+  /** Stops and closes the App; time moves meanwhile, so that work which never ends is drained at once. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#gate.open();
-    await this.app.close();
+    let isClosed = false;
+    const closing = this.app.close().finally(() => {
+      isClosed = true;
+    });
+    for (let turn = 0; !isClosed; turn++) {
+      await ioTurn();
+      const { nextMs } = this.#clock;
+      // Work that can end by itself gets its turns first.
+      if (turn >= QUIET_TURNS && nextMs !== null) this.#clock.moveTo(nextMs);
+    }
+    await closing;
+  }
+
+  /** One hand on the clock at a time: two that move it would stop each other's work. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
   }
 
   async #advance(ms: number): Promise<void> {
@@ -115,9 +135,7 @@ export class TestApp implements AsyncDisposable {
     const deadlineMs = performance.now() + HANG_MS;
     let before = "";
     for (let turns = 0; turns < QUIET_TURNS; ) {
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
+      await ioTurn();
       const { running, buffered, ...counters } = this.app.metrics();
       const now = JSON.stringify(counters);
       const isBusy = (running > 0 && performance.now() < deadlineMs) || buffered > 0;
@@ -137,6 +155,13 @@ export class TestApp implements AsyncDisposable {
     }
     return earliestMs;
   }
+}
+
+/** Lets waiting input and output through. */
+function ioTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** Holds claims back while closed. */
@@ -171,12 +196,18 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
   const gate = new Gate();
   const stores: Store[] = [];
   const calls = new Map<string, RecordedCall<unknown>[]>();
+  // An enqueue made by a running Step must not wait until nothing runs: the one that runs that Step does.
+  const insideStep = new AsyncLocalStorage<true>();
+  const afterEnqueue = async () => {
+    if (insideStep.getStore() === undefined) await testApp?.clock.runUntilIdle();
+  };
   let testApp: TestApp | null = null;
   const world: Partial<AppWorld> = {
     clock,
     random: seededRandom(options.seed ?? 1),
     // No duty recurs: due times have their own timers, and nothing else may move time's order.
     times: { leaseMs: NEVER, beatMs: NEVER, surveyMs: NEVER, pruneMs: NEVER, relieveMs: NEVER, recoveriesMax: 3 },
+    waitPollMs: NEVER,
     makeStore: async ({ app: id }) => {
       const store = new MemoryStore({ app: id, clock });
       stores.push(store);
@@ -187,7 +218,7 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
       };
       return store;
     },
-    ...(options.mode === "inline" ? { afterEnqueue: async () => await testApp?.clock.runUntilIdle() } : {}),
+    ...(options.mode === "inline" ? { afterEnqueue } : {}),
   };
   const registry = app[SETTLE_IN](world);
   const record = (definition: StepDefinition, fn: StepFunction<unknown, unknown>): StepDefinition => ({
@@ -196,7 +227,7 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
       const list = calls.get(definition.name) ?? [];
       calls.set(definition.name, list);
       list.push({ input, attempt: context.attempt });
-      return fn(input, context);
+      return insideStep.run(true, () => fn(input, context));
     },
   });
   for (const definition of registry.list()) registry.replace(record(definition, definition.fn));

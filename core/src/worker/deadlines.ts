@@ -51,6 +51,8 @@ export class Deadlines {
     else attempt.next.previous = attempt.previous;
     attempt.previous = null;
     attempt.next = null;
+    // Limits given with single Operations come and go; the timer of a list that is armed still knows it.
+    if (list.first === null && !list.isArmed) this.#lists.delete(list.limitMs);
   }
 
   /** All running Attempts, oldest first within each time limit. */
@@ -79,5 +81,6 @@ export class Deadlines {
       if (attempt.abortKind === null) this.#expired(attempt);
       attempt = next;
     }
+    if (list.first === null) this.#lists.delete(list.limitMs);
   }
 }

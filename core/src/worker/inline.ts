@@ -114,7 +114,7 @@ export class InlineWorker implements AttemptHost {
     const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
     const room = capacity - this.#running - this.#buffered;
     // While something is buffered no slot is idle: a claim can wait until it is worth its price.
-    return this.#buffered > 0 && room < capacity / 4 ? 0 : room;
+    return this.#buffered > 0 && room < capacity / 2 ? 0 : room;
   }
 
   /** Takes claims of one Segment. */
@@ -275,15 +275,18 @@ export class InlineWorker implements AttemptHost {
     let returned: unknown;
     try {
       returned = step.fn(input, attempt);
+      // Looking at `then`, and calling it, may run user code too: what that throws is the Attempt's error.
+      if (isThenable(returned)) {
+        returned.then(
+          (value) => this.#returned(attempt, value),
+          (error: unknown) => this.#rejected(attempt, error),
+        );
+        return;
+      }
     } catch (error) {
       return this.#rejected(attempt, error);
     }
-    if (isThenable(returned)) {
-      returned.then(
-        (value) => this.#returned(attempt, value),
-        (error: unknown) => this.#rejected(attempt, error),
-      );
-    } else this.#returned(attempt, returned);
+    this.#returned(attempt, returned);
   }
 
   #returned(attempt: Attempt, value: unknown): void {
@@ -335,11 +338,9 @@ export class InlineWorker implements AttemptHost {
     const { step, retries, claim, timeoutMs } = attempt;
     switch (attempt.abortKind) {
       case "drain":
-        return this.#end(attempt, { kind: "release", inMs: null });
+      // Whoever has rescued it makes this release stale. If nobody has, it would stay this process's for ever.
       case "lease_lost":
-        this.#leave(attempt);
-        this.#options.port.dropped(attempt);
-        return this.#pump();
+        return this.#end(attempt, { kind: "release", inMs: null });
       case "cancel": {
         const error = thrown ?? createError("MR_OPERATION_CANCELLED", { id: attempt.operationId, reason: "cancel" });
         return this.#end(attempt, { kind: "end", error });

@@ -3,7 +3,7 @@
  */
 import { delayAfter } from "../base/backoff.js";
 import { parseDuration } from "../base/duration.js";
-import { isMillraceError } from "../base/errors.js";
+import { isMillraceError, toRemoteError } from "../base/errors.js";
 import type { Random } from "../base/random.js";
 import type { StepDefinition } from "../workflow/step.js";
 
@@ -31,12 +31,22 @@ export function judge(step: StepDefinition, retries: number, attempt: number, er
   try {
     if (isMillraceError(error, "MR_RETRY_AFTER")) return { kind: "release", inMs: delayOf(error) };
     if (END_AT_ONCE.some((code) => isMillraceError(error, code))) return { kind: "end", error };
-    const asError = error instanceof Error ? error : new Error(String(error));
+    const asError = asErrorOf(error);
     if (attempt > retries || step.retryOn?.(asError) === false) return { kind: "end", error };
     return { kind: "retry", inMs: delayAfter(step.backoff, attempt, asError, random) };
   } catch (broken) {
     return { kind: "end", error: broken };
   }
+}
+
+/** What is no error, or will not say whether it is one, still has a text. */
+function asErrorOf(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) return thrown;
+  } catch {
+    // A Proxy whose trap throws: described below, like anything else that is no error.
+  }
+  return new Error(toRemoteError(thrown).message);
 }
 
 /** A RetryAfter of another copy of this package is recognised by its brand, so its field is read, not assumed. */

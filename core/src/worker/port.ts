@@ -13,6 +13,4 @@ export interface OutcomePort {
   released(attempt: Attempt, delayMs: number | null): void;
   /** It noted progress (codec bytes). */
   progressed(attempt: Attempt, value: Uint8Array): void;
-  /** It was dropped: its Lease is lost and its outcome would be refused. */
-  dropped(attempt: Attempt): void;
 }

@@ -2,7 +2,7 @@
  * Opening the directory of an embedded store: everything that must be so before its records are believed.
  *
  * In this order: the directory can be written and lies on a local disk; nobody uses it; its file is sound; LMDB opens
- * it; the file is a Millrace store of our schema and App, or empty; this process becomes its tenant, in one write
+ * it; the file is a Millrace store of our schema and App, or empty; this process becomes its occupant, in one write
  * transaction. Whatever is refused is refused before anything was written to the file.
  */
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statfsSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { createError, isMillraceError, type MillraceError } from "../../base/err
 import { checkFile, readValue } from "./file-check.js";
 import { Damage, FILE_SCHEMA, openValue, RecordWriter, STORE_KIND, storeKey, type Write } from "./layout.js";
 import { type LmdbFile, openLmdb } from "./lmdb.js";
-import { isAlive, readTenant, type Tenant, thisTenant, touch, writeTenant } from "./tenant.js";
+import { isAlive, type Occupant, readOccupant, thisOccupant, touch, writeOccupant } from "./occupant.js";
 
 /** What to open, and the name it has in messages. */
 export interface DirectoryOptions {
@@ -25,16 +25,16 @@ export interface DirectoryOptions {
 /** An opened directory, which is this process's alone until `leave`. */
 export interface Directory {
   readonly file: LmdbFile;
-  /** Tells processes that cannot look that the tenant lives; also forgets dead readers. */
+  /** Tells processes that cannot look that the occupant lives; also forgets dead readers. */
   touch(): void;
   /** Bytes the file system still has for us, and in all. */
   space(): { readonly free: number; readonly total: number };
-  /** Takes the tenant's entry out and closes the file. */
+  /** Takes the occupant's entry out and closes the file. */
   leave(): Promise<void>;
 }
 
 const ABOUT = storeKey(STORE_KIND.about);
-const TENANT = storeKey(STORE_KIND.tenant);
+const OCCUPANT = storeKey(STORE_KIND.occupant);
 const MAGIC = "millrace";
 
 /** Directories open in this process, by their real paths. */
@@ -52,7 +52,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
   const file = openFile(path, url);
   const lockFile = join(path, "lock.mdb");
   try {
-    const tenant = moveIn(file, lockFile, options);
+    const occupant = moveIn(file, lockFile, options);
     openHere.set(path, app);
     touch(lockFile, clock.nowMs());
     return {
@@ -67,7 +67,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<Director
       },
       leave: async () => {
         try {
-          moveOut(file, tenant);
+          moveOut(file, occupant);
         } finally {
           await file.close();
           openHere.delete(path);
@@ -116,8 +116,8 @@ function checkSound(path: string, { url, clock }: DirectoryOptions): void {
   if (!existsSync(data) || statSync(data).size === 0) return;
   const lockFile = join(path, "lock.mdb");
   const refuseIfUsed = (): void => {
-    const tenant = tenantOf(readValue(data, TENANT));
-    if (tenant !== null && isAlive(tenant, lockFile, clock.nowMs())) throw lockedBy(url, tenant);
+    const occupant = occupantOf(readValue(data, OCCUPANT));
+    if (occupant !== null && isAlive(occupant, lockFile, clock.nowMs())) throw lockedBy(url, occupant);
   };
   refuseIfUsed();
   const verdict = checkFile(data);
@@ -136,11 +136,11 @@ function openFile(path: string, url: string): LmdbFile {
 }
 
 /** Reads who is there and writes that we are, in one transaction. */
-function moveIn(file: LmdbFile, lockFile: string, { url, app, path, clock }: DirectoryOptions): Tenant {
-  const tenant = thisTenant(app);
+function moveIn(file: LmdbFile, lockFile: string, { url, app, path, clock }: DirectoryOptions): Occupant {
+  const occupant = thisOccupant(app);
   let refusal: MillraceError | null = null;
   file.exchange((read) => {
-    const present = tenantOf(read(TENANT));
+    const present = occupantOf(read(OCCUPANT));
     if (present !== null && isAlive(present, lockFile, clock.nowMs())) {
       refusal = lockedBy(url, present);
       return null;
@@ -157,12 +157,12 @@ function moveIn(file: LmdbFile, lockFile: string, { url, app, path, clock }: Dir
       writer.end(ABOUT);
     }
     writer.begin();
-    writeTenant(writer, tenant);
-    writer.end(TENANT);
+    writeOccupant(writer, occupant);
+    writer.end(OCCUPANT);
     return writer.take();
   });
   if (refusal !== null) throw refusal;
-  return tenant;
+  return occupant;
 }
 
 function refuseForeign(file: LmdbFile, url: string, path: string): MillraceError | null {
@@ -192,17 +192,17 @@ function refuseOther(about: Buffer, url: string, app: string, path: string): Mil
   }
 }
 
-function moveOut(file: LmdbFile, tenant: Tenant): void {
+function moveOut(file: LmdbFile, occupant: Occupant): void {
   file.exchange((read): Write[] | null => {
-    const present = tenantOf(read(TENANT));
-    return present?.opening === tenant.opening ? [{ key: TENANT, value: null }] : null;
+    const present = occupantOf(read(OCCUPANT));
+    return present?.opening === occupant.opening ? [{ key: OCCUPANT, value: null }] : null;
   });
 }
 
-function tenantOf(value: Buffer | null): Tenant | null {
+function occupantOf(value: Buffer | null): Occupant | null {
   if (value === null) return null;
   try {
-    return readTenant(openValue(TENANT, value));
+    return readOccupant(openValue(OCCUPANT, value));
   } catch (error) {
     if (error instanceof Damage) return null;
     throw error;
@@ -215,8 +215,8 @@ export function damaged(store: string, what: string, path: string): MillraceErro
   return createError("MR_STORE_CORRUPT", { store, reason });
 }
 
-function lockedBy(url: string, tenant: Tenant): MillraceError {
-  return locked(url, `${tenant.pid} on ${tenant.host}, for App ${tenant.app}`);
+function lockedBy(url: string, occupant: Occupant): MillraceError {
+  return locked(url, `${occupant.pid} on ${occupant.host}, for App ${occupant.app}`);
 }
 
 function locked(store: string, owner: string): MillraceError {

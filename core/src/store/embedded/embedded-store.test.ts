@@ -11,8 +11,8 @@ import type { Durability } from "../../engine/store.js";
 import { EmbeddedStore } from "./embedded-store.js";
 import { RecordWriter, STORE_KIND, storeKey } from "./layout.js";
 import { openLmdb } from "./lmdb.js";
+import { thisOccupant, writeOccupant } from "./occupant.js";
 import type { SegmentSnapshot } from "./snapshot.js";
-import { thisTenant, writeTenant } from "./tenant.js";
 
 const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
 const retainMs = 60_000;
@@ -151,8 +151,8 @@ describe("a store in use", () => {
       const file = openLmdb(path);
       const writer = new RecordWriter();
       writer.begin();
-      writeTenant(writer, { ...thisTenant("other"), ...changes });
-      writer.end(storeKey(STORE_KIND.tenant));
+      writeOccupant(writer, { ...thisOccupant("other"), ...changes });
+      writer.end(storeKey(STORE_KIND.occupant));
       file.exchange(() => writer.take());
       await file.close();
     };

@@ -26,9 +26,9 @@ import {
   storeKey,
 } from "./layout.js";
 import { type DirectoryChange, MachineStore, type StoreCall, type StoreEvent } from "./machine-store.js";
+import { TOUCH_PERIOD_MS } from "./occupant.js";
 import { rebuild, type StoredSegment } from "./recovery.js";
 import { Room } from "./room.js";
-import { TOUCH_PERIOD_MS } from "./tenant.js";
 
 /** How work of owners that died with the last process is given back. */
 export interface RescueAtOpen {
@@ -61,6 +61,9 @@ export interface DeadOwner {
 
 /** Calls that add work: refused while room is short, so that what is there can still be finished. */
 const ADDS: ReadonlySet<StoreCall> = new Set<StoreCall>(["enqueue", "enqueue_full"]);
+
+/** How long `close` waits for a disk that does not answer. */
+const CLOSE_MAX_MS = 30_000;
 
 /** Calls that write nothing. */
 const READS: ReadonlySet<StoreCall> = new Set<StoreCall>(["find", "peek", "counts", "segments"]);
@@ -163,10 +166,16 @@ export class EmbeddedStore extends MachineStore {
     this.#phase = "closed";
     this.#touching?.cancel();
     for (const { reject } of this.#onReady.splice(0)) reject(this.#closed("ready"));
-    await this.#commits?.drain();
+    await Promise.race([this.#commits?.drain(), this.#after(CLOSE_MAX_MS)]);
     this.#commits?.abandon(this.#closed("the call"));
     await this.#directory?.leave();
     this.#directory = null;
+  }
+
+  #after(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.setTimer(ms, resolve).unref();
+    });
   }
 
   // ── What the base asks ───────────────────────────────────────────────────────────────────────────────────────────
@@ -287,7 +296,7 @@ export class EmbeddedStore extends MachineStore {
         this.paused.add(readStoreKey(key));
         return value.end();
       case STORE_KIND.about:
-      case STORE_KIND.tenant:
+      case STORE_KIND.occupant:
         return undefined;
       default:
         throw new Damage(`it holds a record of unknown kind ${key[0]}`);

@@ -121,7 +121,7 @@ export function free(state: SegmentState, operation: Operation): void {
   else heldAfter.heldBefore = heldBefore;
   owner.held--;
   state.running--;
-  if (operation.run !== null) touchTaking(state, taking);
+  touchTaking(state, taking);
   operation.taking = null;
   operation.heldBefore = null;
   operation.heldAfter = null;

@@ -2,7 +2,7 @@
  * The two ways in: the fast path (a lane's next Operations, as bytes on a list) and the full path (a record each).
  * Pure; one family of the machine's moves (machine.ts).
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { ID_MEMORY_MS } from "../../engine/lease.js";
 import type {
   EnqueueAnswer,
@@ -261,5 +261,5 @@ export function windowOf(state: SegmentState, number: number): MemoryWindow {
 
 /** The first 8 bytes of the SHA-1, as latin1: enough to tell one enqueue from another under the same dot. */
 function sha1Of(bytes: Uint8Array): string {
-  return createHash("sha1").update(bytes).digest().toString("latin1", 0, 8);
+  return hash("sha1", bytes, "binary").slice(0, 8);
 }

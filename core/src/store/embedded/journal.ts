@@ -4,8 +4,8 @@
  * A commit is taken between two transitions, so what is on disk is the state at one moment, whole; the same record
  * touched a hundred times is written once, and what came and went in between not at all. Of the fast path a Run's
  * bytes are written once, a claim as ranges of counters, finished records as chunks: a few records per batch.
- *   - an Operation is stored by its own record if it has one, else by its Run: unread above the lane's claimed mark,
- *     running if a claim's record lists it, else not there any more;
+ *   - an Operation is stored by its own record if it has one, else by its Run: unread above the lane's claimed mark;
+ *   - it runs if a claim's record lists it; at or below the mark, not listed and without a record it is not there;
  *   - so a Run is removed when nothing is unread in it and no claim lists one of it.
  * Reads and clears `state.dirty`; recovery.ts is its inverse.
  */
@@ -32,8 +32,11 @@ import {
   type Taking,
 } from "./state.js";
 
-/** States of an Operation's own record; `withdrawn` is an element cancelled while waiting that is still on its list. */
-export const STORED_STATES = ["scheduled", "ready", "running", "failed", "withdrawn"] as const;
+/**
+ * States of an Operation's own record. What runs says `ready` there: a claim's record says that it runs, so that a
+ * claim need not write its Operations anew. `withdrawn` was cancelled while waiting and is still on its list.
+ */
+export const STORED_STATES = ["scheduled", "ready", "failed", "withdrawn"] as const;
 
 /** Whether anything was touched. */
 export function isDirty({ dirty }: SegmentState): boolean {
@@ -198,7 +201,7 @@ function writeOperation(operation: Operation, segment: number, writer: RecordWri
   }
   operation.isStored = true;
   writer.begin();
-  writer.u8(STORED_STATES.indexOf(operation.isWithdrawn ? "withdrawn" : operation.state));
+  writer.u8(STORED_STATES.indexOf(storedState(operation)));
   writer.text(operation.queue.name);
   writer.f64(operation.priority);
   writer.uint(operation.generation);
@@ -209,18 +212,14 @@ function writeOperation(operation: Operation, segment: number, writer: RecordWri
   writer.f64(operation.timeMs);
   writer.f64(operation.finishedAtMs);
   writer.f64(operation.order);
-  const { taking } = operation;
-  writer.u8(taking === null ? 0 : 1);
-  if (taking !== null) {
-    writer.text(taking.owner.name);
-    writer.uint(taking.number);
-    writer.uint(taking.request);
-    writer.f64(taking.token);
-    writer.uint(operation.takingIndex);
-  }
   writer.maybeBytes(operation.isWithdrawn ? null : operation.value);
   if (!operation.isWithdrawn) writer.bytes(operation.body);
   writer.end(key);
+}
+
+function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {
+  if (isWithdrawn) return "withdrawn";
+  return state === "running" ? "ready" : state;
 }
 
 function writeRun(run: Run, segment: number, writer: RecordWriter): void {
@@ -245,7 +244,7 @@ function writeRun(run: Run, segment: number, writer: RecordWriter): void {
 function writeTaking(taking: Taking, segment: number, writer: RecordWriter): void {
   taking.isDirty = false;
   const key = takingKey(segment, taking.number);
-  const held = taking.taken.filter((operation) => operation.taking === taking && operation.run !== null);
+  const held = taking.taken.filter((operation) => operation.taking === taking);
   taking.taken.length = 0;
   for (const operation of held) taking.taken.push(operation);
   if (held.length === 0) {

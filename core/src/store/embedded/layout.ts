@@ -18,7 +18,7 @@ const FRAME = 5;
 const SEGMENT_SPACE = 0x10;
 
 /** Kinds of records of the whole store. */
-export const STORE_KIND = { about: 0x01, tenant: 0x02, segment: 0x03, pause: 0x04 } as const;
+export const STORE_KIND = { about: 0x01, occupant: 0x02, segment: 0x03, pause: 0x04 } as const;
 
 /** Kinds of records of a Segment. */
 export const SEGMENT_KIND = {

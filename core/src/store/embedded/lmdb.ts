@@ -107,7 +107,6 @@ function openWithRoom(directory: string): RootDatabase<Buffer, Buffer> {
         separateFlushed: true,
         // A batch is one transaction already: waiting a turn for more only adds latency.
         eventTurnBatching: false,
-        noMemInit: true,
       });
     } catch (error) {
       if ((error as { code?: unknown }).code !== OUT_OF_MEMORY) throw error; // any object may lack a code

@@ -108,7 +108,7 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
   state.lastTaking = taking.number;
   state.lastToken = taking.token;
   state.dirty.root = true;
-  if (taking.taken.length > 0) touchTaking(state, taking);
+  touchTaking(state, taking);
   return claims;
 }
 
@@ -141,14 +141,14 @@ function harvestOne(state: SegmentState, harvest: Harvest, list: ReadyList, oper
   list.elements.shift();
   shrink(list, 1);
   harvest.popsLeft--;
-  touch(state, operation);
   if (operation.isWithdrawn) {
+    touch(state, operation);
     list.queue.withdrawn--;
     operation.isGone = true;
     operation.lane.withdrawn.delete(operation.counter);
     return;
   }
-  hold(harvest, operation);
+  hold(state, harvest, operation);
 }
 
 /** Pops the fast path: here, and not before, its Operations get objects. */
@@ -169,12 +169,9 @@ function harvestRun(state: SegmentState, harvest: Harvest, list: ReadyList, run:
       continue;
     }
     const operation = newOperation(lane, counter, list.queue, 0, body);
-    if (state.tracks) {
-      operation.run = run;
-      harvest.taking.taken.push(operation);
-    }
+    if (state.tracks) operation.run = run;
     putEntry(operation);
-    hold(harvest, operation);
+    hold(state, harvest, operation);
   }
   run.popped = at;
   lane.claimed = Math.max(lane.claimed, run.first + at - 1);
@@ -186,8 +183,9 @@ function harvestRun(state: SegmentState, harvest: Harvest, list: ReadyList, run:
   shrink(list, at - from);
 }
 
-function hold(harvest: Harvest, operation: Operation): void {
+function hold(state: SegmentState, harvest: Harvest, operation: Operation): void {
   const { taking, claims } = harvest;
+  if (state.tracks) taking.taken.push(operation);
   const { owner } = taking;
   operation.state = "running";
   operation.heldToken = taking.token;

@@ -1,8 +1,9 @@
 /**
  * From records back to state: what journal.ts wrote of a Segment becomes the state it was written from.
  *
- * Order matters and is that of the code below: names first, then what has its own record, then claims, then Runs,
- * which hold whatever the others do not speak of; at last the lists, in the order each element carries.
+ * Order matters and is that of the code below: names first, then claims, which say what runs, then what has its own
+ * record, then Runs, which hold whatever the others do not speak of; at last the lists, in the order each element
+ * carries.
  * Every reference must resolve: what does not is damage, and the store is not opened.
  */
 import { sliceOf } from "./ending.js";
@@ -37,7 +38,7 @@ export interface StoredRecord {
 /** Everything stored of one Segment, by kind. */
 export type StoredSegment = Map<number, StoredRecord[]>;
 
-/** Where an element of the fast path stands in the claim that holds it. */
+/** Where an Operation stands in the claim that holds it. */
 interface Place {
   readonly taking: Taking;
   readonly index: number;
@@ -46,8 +47,7 @@ interface Place {
 /** What is put together over several kinds of records. */
 interface Assembly {
   readonly state: SegmentState;
-  readonly takings: Map<number, Taking>;
-  /** Lane number → counter → place, of running Operations without their own record. */
+  /** Lane number → counter → place, of running Operations that were not met yet. */
   readonly claimed: Map<number, Map<number, Place>>;
   readonly held: Operation[];
   readonly lists: Map<ReadyList, (Run | Operation)[]>;
@@ -56,7 +56,7 @@ interface Assembly {
 /** Rebuilds a Segment. Throws Damage. */
 export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   const state = newSegment(segment, true);
-  const assembly: Assembly = { state, takings: new Map(), claimed: new Map(), held: [], lists: new Map() };
+  const assembly: Assembly = { state, claimed: new Map(), held: [], lists: new Map() };
   const each = (kind: number, read: (assembly: Assembly, record: StoredRecord) => void): void => {
     for (const record of stored.get(kind) ?? []) {
       read(assembly, record);
@@ -71,8 +71,8 @@ export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   each(SEGMENT_KIND.window, readWindow);
   each(SEGMENT_KIND.slice, readSlice);
   each(SEGMENT_KIND.withdrawn, readWithdrawn);
-  each(SEGMENT_KIND.operation, readOperation);
   each(SEGMENT_KIND.taking, readTaking);
+  each(SEGMENT_KIND.operation, readOperation);
   each(SEGMENT_KIND.run, readRun);
   each(SEGMENT_KIND.notes, readNotes);
   finishHeld(assembly);
@@ -202,7 +202,6 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
     finishedAtMs: value.f64(),
     order: value.f64(),
   };
-  const place = value.u8() === 0 ? null : readPlace(assembly, value);
   const outcome = value.maybeBytes();
   const body = stored === "withdrawn" ? new Uint8Array(0) : value.bytes();
   const operation = newOperation(lane, counter, queue, priority, body);
@@ -221,29 +220,20 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
   putEntry(operation);
   if (stored === "scheduled") state.due.add(operation);
   else if (stored === "failed") state.dead.add(operation);
-  else if (stored === "ready") enlist(assembly, operation, queue, priority);
-  else take(assembly, operation, place);
-}
-
-function readPlace(assembly: Assembly, value: RecordReader): Place {
-  const owner = ownerNamed(assembly.state, value.text());
-  const number = value.uint();
-  const taking = takingNumbered(assembly, number, owner, value.uint(), value.f64());
-  return { taking, index: value.uint() };
-}
-
-function takingNumbered({ takings }: Assembly, number: number, owner: Owner, request: number, token: number): Taking {
-  const found = takings.get(number);
-  if (found !== undefined) return found;
-  const taking: Taking = { number, owner, request, token, taken: [], isDirty: false, isStored: false };
-  takings.set(number, taking);
-  return taking;
+  else if (!takeClaimed(assembly, operation)) enlist(assembly, operation, queue, priority);
 }
 
 function readTaking(assembly: Assembly, { key, value }: StoredRecord): void {
   const owner = ownerNamed(assembly.state, value.text());
-  const taking = takingNumbered(assembly, key.u48(), owner, value.uint(), value.f64());
-  taking.isStored = true;
+  const taking: Taking = {
+    number: key.u48(),
+    owner,
+    request: value.uint(),
+    token: value.f64(),
+    taken: [],
+    isDirty: false,
+    isStored: true,
+  };
   for (let ranges = value.uint(); ranges > 0; ranges--) {
     const lane = value.u24();
     const first = value.u40();
@@ -263,7 +253,6 @@ function readRun(assembly: Assembly, { key, value }: StoredRecord): void {
   const { queue } = lane;
   if (queue === null) throw new Damage(`lane ${lane.name} has no Queue but a Run`);
   const run = newRun(lane, key.u40(), value.f64());
-  const claimed = assembly.claimed.get(lane.number);
   run.isSealed = true;
   for (let left = value.uint(); left > 0; left--) {
     const counter = run.first + run.bodies.length;
@@ -275,15 +264,11 @@ function readRun(assembly: Assembly, { key, value }: StoredRecord): void {
       continue;
     }
     run.popped++;
-    const place = claimed?.get(counter);
-    if (place === undefined) continue;
-    claimed?.delete(counter);
-    run.live++;
     const operation = newOperation(lane, counter, queue, 0, body);
+    if (!takeClaimed(assembly, operation)) continue;
     operation.run = run;
-    place.taking.taken.push(operation);
+    run.live++;
     putEntry(operation);
-    take(assembly, operation, place);
   }
   if (run.popped < run.bodies.length) enlist(assembly, run, queue, 0);
   else run.bodies.length = 0;
@@ -298,20 +283,26 @@ function readNotes({ state }: Assembly, { key, value }: StoredRecord): void {
   if (entry.cancelReason !== null && entry.taking !== null) entry.taking.owner.marked++;
 }
 
-function take({ state, held }: Assembly, operation: Operation, place: Place | null): void {
-  if (place === null) throw new Damage("a running Operation has no owner");
+/** Gives an Operation to the claim that lists it, if one does. */
+function takeClaimed({ state, claimed, held }: Assembly, operation: Operation): boolean {
+  const counters = claimed.get(operation.lane.number);
+  const place = counters?.get(operation.counter);
+  if (place === undefined) return false;
+  counters?.delete(operation.counter);
+  place.taking.taken.push(operation);
   operation.state = "running";
   operation.taking = place.taking;
   operation.takingIndex = place.index;
   operation.heldToken = place.taking.token;
   held.push(operation);
   state.running++;
+  return true;
 }
 
 /** What each owner holds, in the order it was claimed. */
 function finishHeld({ held, claimed }: Assembly): void {
   for (const counters of claimed.values()) {
-    if (counters.size > 0) throw new Damage("a claimed Operation is in no Run");
+    if (counters.size > 0) throw new Damage("a claimed Operation has no record");
   }
   const placeOf = (operation: Operation): number => operation.taking?.number ?? 0;
   held.sort((a, b) => placeOf(a) - placeOf(b) || a.takingIndex - b.takingIndex);

@@ -157,7 +157,7 @@ export interface Taking {
   readonly owner: Owner;
   readonly request: number;
   readonly token: number;
-  /** What it took by the fast path; a durable store keeps a record of those still held without their own. */
+  /** What it took; a durable store keeps a record of those still held. Empty in `memory:`. */
   readonly taken: Operation[];
   isDirty: boolean;
   isStored: boolean;

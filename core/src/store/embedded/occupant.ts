@@ -6,14 +6,14 @@
  * free, or when that id began at another time, in the same process id namespace. In another namespace (a container
  * on the same directory) nobody can look: then the owner shows life by touching lock.mdb every few seconds.
  */
-import { randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync, statSync, utimesSync } from "node:fs";
 import { hostname } from "node:os";
 import { pid } from "node:process";
+import { systemRandom } from "../../base/random.js";
 import type { RecordReader, RecordWriter } from "./layout.js";
 
 /** The entry of the process that uses the store. */
-export interface Tenant {
+export interface Occupant {
   readonly pid: number;
   /** Of the machine's present boot; empty where the system tells none. */
   readonly bootId: string;
@@ -27,14 +27,14 @@ export interface Tenant {
   readonly opening: string;
 }
 
-/** How often a tenant touches the file by which others see that it lives, in milliseconds. */
+/** How often an occupant touches the file by which others see that it lives, in milliseconds. */
 export const TOUCH_PERIOD_MS = 5_000;
 
-/** A tenant nobody can look at is taken for dead after this silence, in milliseconds. */
+/** A occupant nobody can look at is taken for dead after this silence, in milliseconds. */
 export const SILENCE_MAX_MS = 20_000;
 
 /** The entry of this process. */
-export function thisTenant(app: string): Tenant {
+export function thisOccupant(app: string): Occupant {
   return {
     pid,
     bootId: readBootId(),
@@ -42,17 +42,17 @@ export function thisTenant(app: string): Tenant {
     namespace: readNamespace(),
     host: hostname(),
     app,
-    opening: randomUUID(),
+    opening: systemRandom.text(64),
   };
 }
 
 /** Whether the process of an entry may still use the store. `touchedFile` is the one it touches. */
-export function isAlive(tenant: Tenant, touchedFile: string, nowMs: number): boolean {
-  const here = thisTenant("");
-  if (tenant.bootId !== here.bootId && tenant.host === here.host) return false;
-  if (tenant.bootId !== here.bootId || tenant.namespace !== here.namespace) return !isSilent(touchedFile, nowMs);
-  if (!exists(tenant.pid) || isDefunct(tenant.pid)) return false;
-  return tenant.startedAt === readStart(tenant.pid);
+export function isAlive(occupant: Occupant, touchedFile: string, nowMs: number): boolean {
+  const here = thisOccupant("");
+  if (occupant.bootId !== here.bootId && occupant.host === here.host) return false;
+  if (occupant.bootId !== here.bootId || occupant.namespace !== here.namespace) return !isSilent(touchedFile, nowMs);
+  if (!exists(occupant.pid) || isDefunct(occupant.pid)) return false;
+  return occupant.startedAt === readStart(occupant.pid);
 }
 
 /** Shows life to processes in other namespaces. Errors: none, a file system that refuses is no reason to stop. */
@@ -119,19 +119,19 @@ function readText(path: string): string {
 }
 
 /** Writes an entry's fields. */
-export function writeTenant(writer: RecordWriter, tenant: Tenant): void {
-  writer.uint(tenant.pid);
-  writer.text(tenant.bootId);
-  writer.text(tenant.startedAt);
-  writer.text(tenant.namespace);
-  writer.text(tenant.host);
-  writer.text(tenant.app);
-  writer.text(tenant.opening);
+export function writeOccupant(writer: RecordWriter, occupant: Occupant): void {
+  writer.uint(occupant.pid);
+  writer.text(occupant.bootId);
+  writer.text(occupant.startedAt);
+  writer.text(occupant.namespace);
+  writer.text(occupant.host);
+  writer.text(occupant.app);
+  writer.text(occupant.opening);
 }
 
-/** Reads what `writeTenant` wrote. Throws Damage. */
-export function readTenant(value: RecordReader): Tenant {
-  const tenant = {
+/** Reads what `writeOccupant` wrote. Throws Damage. */
+export function readOccupant(value: RecordReader): Occupant {
+  const occupant = {
     pid: value.uint(),
     bootId: value.text(),
     startedAt: value.text(),
@@ -141,5 +141,5 @@ export function readTenant(value: RecordReader): Tenant {
     opening: value.text(),
   };
   value.end();
-  return tenant;
+  return occupant;
 }

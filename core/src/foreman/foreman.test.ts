@@ -1,0 +1,180 @@
+/** A Foreman whose store goes away and comes back: nothing stays stuck, nothing waits for ever. */
+import { afterEach, expect, it } from "vitest";
+import { App, SETTLE_IN } from "../app.js";
+import { createError } from "../base/errors.js";
+import { MemoryStore } from "../store/embedded/memory-store.js";
+import { ManualClock } from "../testing/manual-clock.js";
+
+const METHODS = [
+  "segments",
+  "claim",
+  "extend",
+  "complete",
+  "fail",
+  "release",
+  "promote",
+  "rescue",
+  "prune",
+  "counts",
+] as const;
+const apps: { app: App; clock: ManualClock }[] = [];
+
+/** Lets everything that is under way happen. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** Moves time in steps small enough that work between timers gets its turn. */
+async function pass(clock: ManualClock, ms: number): Promise<void> {
+  const endMs = clock.nowMs() + ms;
+  await turns();
+  for (let nextMs = clock.nextMs; nextMs !== null && nextMs <= endMs; nextMs = clock.nextMs) {
+    clock.moveTo(nextMs);
+    await turns();
+  }
+  clock.moveTo(endMs);
+  await turns();
+}
+
+function setUp() {
+  const clock = new ManualClock();
+  const away = { isAway: false, isSilent: false, back: (): void => undefined };
+  let isBack = Promise.resolve();
+  const app = new App({ store: "memory:", nodeId: "n" });
+  apps.push({ app, clock });
+  app[SETTLE_IN]({
+    clock,
+    makeStore: async () => {
+      const store = new MemoryStore({ app: "default", clock });
+      for (const name of METHODS) {
+        const call = store[name].bind(store) as (...args: unknown[]) => Promise<unknown>;
+        const shaky = async (...args: unknown[]) => {
+          if (away.isSilent) await isBack;
+          if (away.isAway) throw createError("MR_STORE_UNAVAILABLE", { store: "memory:", reason: "it was told to" });
+          return await call(...args);
+        };
+        Object.assign(store, { [name]: shaky });
+      }
+      const ready = store.ready.bind(store);
+      store.ready = async () => {
+        if (away.isAway) await isBack;
+        await ready();
+      };
+      return store;
+    },
+  });
+  const leave = (isSilent: boolean) => {
+    isBack = new Promise((resolve) => {
+      away.back = () => {
+        away.isAway = false;
+        away.isSilent = false;
+        resolve();
+      };
+    });
+    away.isAway = !isSilent;
+    away.isSilent = isSilent;
+  };
+  return { app, clock, leave, back: () => away.back() };
+}
+
+afterEach(async () => {
+  for (const { app, clock } of apps.splice(0)) {
+    const closing = app.close();
+    await pass(clock, 120_000);
+    await closing;
+  }
+});
+
+it("runs again what it gave up while the store was away for longer than a Lease", async () => {
+  const { app, clock, leave, back } = setUp();
+  const attempts: number[] = [];
+  const long = app.step("long", { killGrace: 0 }, async (_: null, { attempt, abort }) => {
+    attempts.push(attempt);
+    if (attempts.length > 1) return "done";
+    return await new Promise<never>((_resolve, reject) => abort.addEventListener("abort", () => reject(abort.reason)));
+  });
+  await app.start();
+  const handle = await long.enqueue(null);
+  await pass(clock, 4_000);
+  leave(false);
+  await pass(clock, 15_000);
+  back();
+  await pass(clock, 15_000);
+  expect((await handle.status()).state).toBe("completed");
+  expect(attempts).toEqual([1, 1]);
+});
+
+for (const isSilent of [false, true]) {
+  it(`tells its work to end before a Lease is over if the store ${isSilent ? "is silent" : "refuses"}`, async () => {
+    const { app, clock, leave, back } = setUp();
+    let toldAfterMs = Number.POSITIVE_INFINITY;
+    const startMs = clock.monotonicMs();
+    const long = app.step("long", async (_: null, { abort }) => {
+      await new Promise<void>((resolve) => abort.addEventListener("abort", () => resolve()));
+      toldAfterMs = clock.monotonicMs() - startMs;
+    });
+    await app.start();
+    await long.enqueue(null);
+    await turns();
+    leave(isSilent);
+    await pass(clock, 20_000);
+    expect(toldAfterMs).toBeLessThan(10_000);
+    back();
+  });
+
+  it(`stops although the store ${isSilent ? "is silent" : "refuses"}`, async () => {
+    const { app, clock, leave, back } = setUp();
+    const quick = app.step("quick", async (n: number) => n);
+    await app.start();
+    await turns();
+    leave(isSilent);
+    await quick.enqueue(1); // its bell makes a claim
+    await turns();
+    let isStopped = false;
+    const stopping = app.stop({ drain: 0 }).then(() => {
+      isStopped = true;
+    });
+    await pass(clock, 60_000);
+    expect(isStopped).toBe(true);
+    await stopping;
+    back();
+    await pass(clock, 5_000);
+    // The claim's late reply starts nothing here: the work goes back.
+    expect(app.metrics().started).toBe(0);
+  });
+}
+
+it("leaves work alone that began after a stop and a later start", async () => {
+  const { app, clock } = setUp();
+  const aborts: string[] = [];
+  let end: () => void = () => undefined;
+  const long = app.step("long", async (_: null, { abort }) => {
+    abort.addEventListener("abort", () => aborts.push(String(abort.reason)));
+    await new Promise<void>((resolve) => {
+      end = resolve;
+    });
+  });
+  await app.start();
+  const first = await long.enqueue(null);
+  await pass(clock, 4_000);
+  end();
+  await first.result();
+  await app.stop();
+  await pass(clock, 60_000);
+  await app.start();
+  const second = await long.enqueue(null);
+  await pass(clock, 4_000);
+  end();
+  await second.result();
+  expect(aborts).toEqual([]);
+});
+
+it("a start asked for right after a stop starts", async () => {
+  const { app } = setUp();
+  app.step("quick", async (n: number) => n);
+  await app.start();
+  const stopping = app.stop();
+  await app.start();
+  await stopping;
+  expect(app.state).toBe("started");
+});

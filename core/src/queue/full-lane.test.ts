@@ -1,0 +1,66 @@
+/** A full-path lane against a store that fails: a submitter is told "refused" only if nothing can have happened. */
+import { expect, it } from "vitest";
+import { createError } from "../base/errors.js";
+import { seededRandom } from "../base/random.js";
+import type { Store } from "../engine/store.js";
+import { createCounters } from "./counters.js";
+import { FullLane } from "./full-lane.js";
+
+const unknown = () => createError("MR_INDETERMINATE", { call: "enqueue_full", id: "?" });
+const away = () => createError("MR_STORE_UNAVAILABLE", { store: "shaky", reason: "it was told to" });
+const closed = () => createError("MR_APP_CLOSED", { app: "a", method: "enqueue" });
+const full = () => createError("MR_STORE_FULL", { store: "shaky", reason: "it was told to" });
+
+/** How one submission ends when each call fails with the next error, and `ready` rejects when none is left. */
+async function endOf(errors: Error[], rest: Error): Promise<string> {
+  const store = {
+    url: "shaky:",
+    laneOpen: async () => ({ answer: "ok", lane: 1, accepted: 0 }),
+    enqueueFull: async () => {
+      throw errors.shift() ?? rest;
+    },
+    ready: async () => {
+      if (errors.length === 0) throw rest;
+    },
+  };
+  const lane = new FullLane({
+    store: store as unknown as Store,
+    clock: {
+      nowMs: () => 0,
+      monotonicMs: () => 0,
+      immediate: setImmediate,
+      setTimer: (_ms, fn) => {
+        queueMicrotask(fn);
+        return { cancel: () => undefined, unref: () => undefined };
+      },
+    },
+    random: seededRandom(1),
+    counters: createCounters(),
+    segment: "s",
+    incarnation: "AAAAAAAAAAAA",
+    timeoutMs: 1_000,
+    nextDigits: () => "01",
+  });
+  return await new Promise((resolve) => {
+    lane.push({
+      body: new Uint8Array(1),
+      queue: "q",
+      priority: 1,
+      due: null,
+      accepted: () => resolve("accepted"),
+      refused: (error) => resolve((error as Error & { code: string }).code),
+    });
+  });
+}
+
+it("an enqueue of unknown fate stays unknown when the store is closed", async () => {
+  expect(await endOf([unknown()], closed())).toBe("MR_INDETERMINATE");
+});
+
+it("an enqueue of unknown fate stays unknown when its repeat is refused", async () => {
+  expect(await endOf([unknown(), full()], full())).toBe("MR_INDETERMINATE");
+});
+
+it("an enqueue that never reached the store is refused", async () => {
+  expect(await endOf([away()], closed())).toBe("MR_APP_CLOSED");
+});

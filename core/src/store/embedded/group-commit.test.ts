@@ -1,0 +1,187 @@
+/** When answers go out, on a disk that commits, flushes and fails when told. */
+import { describe, expect, it } from "vitest";
+import { systemClock } from "../../base/clock.js";
+import { type CommitLevel, GroupCommit } from "./group-commit.js";
+import type { Write } from "./layout.js";
+import type { LmdbFile } from "./lmdb.js";
+
+/** A disk in the test's hands. */
+class Disk {
+  readonly batches: (readonly Write[])[] = [];
+  #pending: { commit(): void; flush(): void; fail(error: Error): void }[] = [];
+
+  readonly file: LmdbFile = {
+    write: (writes) => {
+      this.batches.push(writes);
+      let [commit, flush, fail] = [() => {}, () => {}, (_: Error) => {}];
+      const committed = new Promise<void>((resolve, reject) => {
+        commit = resolve;
+        fail = reject;
+      });
+      const flushed = new Promise<void>((resolve) => {
+        flush = resolve;
+      });
+      this.#pending.push({ commit, flush, fail });
+      return { committed, flushed };
+    },
+    exchange: () => {},
+    records: () => [],
+    freeBytes: () => 0,
+    checkReaders: () => {},
+    close: () => Promise.resolve(),
+  };
+
+  async commit(index: number): Promise<void> {
+    this.#pending[index]?.commit();
+    await turn();
+  }
+
+  async flush(index: number): Promise<void> {
+    this.#pending[index]?.flush();
+    await turn();
+  }
+
+  async fail(index: number): Promise<void> {
+    this.#pending[index]?.fail(new Error("the disk said no"));
+    await turn();
+  }
+}
+
+class Scene {
+  readonly disk = new Disk();
+  readonly told: string[] = [];
+  readonly commits: GroupCommit;
+  mayRetry = false;
+  #touched: string[] = [];
+
+  constructor(level: CommitLevel) {
+    this.commits = new GroupCommit({
+      file: this.disk.file,
+      level,
+      clock: systemClock,
+      collect: (writer) => {
+        for (const name of this.#touched.splice(0)) {
+          writer.begin();
+          writer.text(name);
+          writer.end(Buffer.from(name));
+        }
+      },
+      indeterminate: (call) => new Error(`${call} is open`),
+      failed: () => this.told.push("failed"),
+      mayRetry: () => this.mayRetry,
+      healed: () => this.told.push("healed"),
+      written: () => {},
+    });
+  }
+
+  write(name: string): void {
+    this.#touched.push(name);
+    this.commits.touch();
+    this.read(name);
+  }
+
+  read(name: string): void {
+    this.commits.release(name, name).then(
+      (answer) => this.told.push(answer),
+      (error: Error) => this.told.push(error.message),
+    );
+  }
+}
+
+async function turn(): Promise<void> {
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+const batchesOf = (disk: Disk): number[] => disk.batches.map((batch) => batch.length);
+
+describe("group commit", () => {
+  it("writes the calls of one turn as one batch, and those that come meanwhile as the next", async () => {
+    const s = new Scene("aof");
+    s.write("a");
+    s.write("b");
+    await turn();
+    s.write("c");
+    s.write("d");
+    await turn();
+    expect(batchesOf(s.disk)).toEqual([2]);
+    await s.disk.commit(0);
+    expect(s.told).toEqual(["a", "b"]);
+    expect(batchesOf(s.disk)).toEqual([2, 2]);
+    await s.disk.commit(1);
+    expect(s.told).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("lets no read tell what is not committed", async () => {
+    const s = new Scene("aof");
+    s.read("nothing was touched");
+    await turn();
+    s.write("a");
+    s.read("r1");
+    await turn();
+    s.read("r2");
+    await turn();
+    expect(s.told).toEqual(["nothing was touched"]);
+    await s.disk.commit(0);
+    expect(s.told).toEqual(["nothing was touched", "a", "r1", "r2"]);
+    expect(batchesOf(s.disk)).toEqual([1]);
+  });
+
+  it("waits for the flush of everything before, on `flushed`", async () => {
+    const s = new Scene("flushed");
+    s.write("a");
+    await turn();
+    await s.disk.commit(0);
+    s.read("r");
+    s.write("b");
+    await turn();
+    expect(s.told).toEqual([]);
+    expect(batchesOf(s.disk)).toEqual([1, 1]);
+    await s.disk.commit(1);
+    await s.disk.flush(0);
+    expect(s.told).toEqual(["a"]);
+    await s.disk.flush(1);
+    expect(s.told).toEqual(["a", "r", "b"]);
+  });
+
+  it("answers ahead of the disk on `memory`, but not by much", async () => {
+    const s = new Scene("memory");
+    for (let i = 0; i < 100; i++) s.write(`w${i}`);
+    await turn();
+    const ahead = s.told.length;
+    expect(ahead).toBeGreaterThan(10);
+    expect(ahead).toBeLessThan(100);
+    await s.disk.commit(0);
+    expect(s.told).toHaveLength(100);
+  });
+
+  it("leaves the fate of calls open when a batch is refused, and writes the same bytes until they stand", async () => {
+    const s = new Scene("aof");
+    s.write("a");
+    await turn();
+    s.write("b");
+    await s.disk.fail(0);
+    expect(s.told.toSorted()).toEqual(["a is open", "b is open", "failed"]);
+    expect(s.commits.isFailing).toBe(true);
+    s.mayRetry = true;
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(s.disk.batches[1]).toEqual(s.disk.batches[0]);
+    await s.disk.commit(1);
+    expect(s.told).toContain("healed");
+    // What was applied after the refused batch follows it.
+    expect(s.disk.batches[2]?.map(({ key }) => key.toString())).toEqual(["b"]);
+    s.read("r");
+    await s.disk.commit(2);
+    expect(s.told.at(-1)).toBe("r");
+  });
+
+  it("drains what was touched, answers it, and rejects nothing", async () => {
+    const s = new Scene("aof");
+    s.write("a");
+    const drained = s.commits.drain();
+    await turn();
+    await s.disk.commit(0);
+    await s.disk.flush(0);
+    await drained;
+    expect(s.told).toEqual(["a"]);
+  });
+});
