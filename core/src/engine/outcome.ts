@@ -9,7 +9,7 @@
  */
 import { encode, PAYLOAD_BYTES_MAX } from "../base/codec.js";
 import { createError } from "../base/errors.js";
-import { asBuffer, readTime40, writeTime40 } from "./envelope.js";
+import { asBuffer, readName, readTime40, writeName, writeTime40 } from "./envelope.js";
 
 /** What an outcome carries; times are wall-clock milliseconds of the processes that enqueued and ran it. */
 export interface Outcome {
@@ -33,7 +33,7 @@ export function encodeOutcome(
 ): Buffer {
   const bytes = encode(value, what, PAYLOAD_BYTES_MAX, 11 + step.length);
   bytes[0] = step.length;
-  bytes.write(step, 1, "latin1");
+  writeName(bytes, step, 1);
   writeTime40(bytes, enqueuedAtMs, 1 + step.length);
   writeTime40(bytes, startedAtMs, 6 + step.length);
   return bytes;
@@ -45,7 +45,7 @@ export function decodeOutcome(bytes: Uint8Array): Outcome {
   const nameLength = source[0] ?? 0;
   if (source.length < 11 + nameLength) throw cutShort(source.length);
   return {
-    step: source.toString("latin1", 1, 1 + nameLength),
+    step: readName(source, 1, nameLength),
     enqueuedAtMs: readTime40(source, 1 + nameLength),
     startedAtMs: readTime40(source, 6 + nameLength),
     value: source.subarray(11 + nameLength),

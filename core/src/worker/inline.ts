@@ -29,8 +29,10 @@ const TURN_MAX = 256;
 const BUFFER_MAX = 1_000;
 /** Work kept ready at least, as time. */
 const AHEAD_MS_MIN = 4;
-/** Weight of the newest Attempt in the mean service time. */
-const MEAN_WEIGHT = 0.05;
+/** One in so many Attempts is timed: a clock reading each would cost more than what it tells. */
+const MEASURED_EVERY = 4;
+/** Weight of the newest measured Attempt in the mean service time. */
+const MEAN_WEIGHT = 0.2;
 /** How long an Operation of an unknown Step is put aside before another Foreman, or a newer build, may take it. */
 const UNKNOWN_STEP_DELAY_MS = 15_000;
 
@@ -82,6 +84,8 @@ export class InlineWorker implements AttemptHost {
   #isPumping = false;
   #meanMs = 0;
   #isMeasured = false;
+  /** Attempts ended so far. */
+  #ended = 0;
   #idle: (() => void)[] = [];
 
   constructor(options: InlineWorkerOptions) {
@@ -366,13 +370,17 @@ export class InlineWorker implements AttemptHost {
     this.#pump();
   }
 
+  #measure(attempt: Attempt): void {
+    const tookMs = this.#options.clock.monotonicMs() - attempt.startedMonotonicMs;
+    this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
+    this.#isMeasured = true;
+  }
+
   #leave(attempt: Attempt): void {
     attempt.isOver = true;
     this.#deadlines.remove(attempt);
     this.#running--;
-    const tookMs = this.#options.clock.monotonicMs() - attempt.startedMonotonicMs;
-    this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
-    this.#isMeasured = true;
+    if (this.#ended++ % MEASURED_EVERY === 0) this.#measure(attempt);
     if (this.#running === 0 && this.#buffered === 0) {
       const idle = this.#idle;
       this.#idle = [];
