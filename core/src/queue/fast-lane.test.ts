@@ -139,6 +139,30 @@ describe("a fast lane", () => {
     );
   });
 
+  it("lets I/O have its turn, however fast the store answers and its callers call again", async () => {
+    const store = new ShakyStore([]);
+    const lane = makeLane(store, new ManualClock());
+    const total = 1_000;
+    let accepted = 0;
+    const push = () => {
+      lane.push({
+        body: Buffer.from("x"),
+        accepted: () => {
+          if (++accepted < total) push();
+        },
+        refused: () => undefined,
+      });
+    };
+    push();
+    await new Promise<void>((resolve) => {
+      setImmediate(resolve);
+    });
+    expect(accepted).toBeGreaterThan(0);
+    expect(accepted).toBeLessThan(total);
+    await settle(lane, new ManualClock());
+    expect(accepted).toBe(total);
+  });
+
   it("moves to a fresh lane when the store has forgotten what it acknowledged", async () => {
     const clock = new ManualClock();
     const store = new ShakyStore([]);

@@ -65,6 +65,8 @@ export class FastLane {
   /** Why the lane ended, or null. */
   #endError: Error | null = null;
   #isFlushPlanned = false;
+  /** A flush was planned in this turn of the event loop. */
+  #hadFlush = false;
   /** Since when submissions wait for a store that is away; 0 while flowing. */
   #stuckSinceMs = 0;
 
@@ -97,13 +99,25 @@ export class FastLane {
     this.#refusePending(error);
   }
 
+  /**
+   * Plans a flush for the end of this tick; if this turn of the event loop had one already, for the next turn. A store
+   * in this process answers within the turn, and callers that enqueue again on every answer would keep I/O, timers and
+   * the Worker from ever having theirs.
+   */
   #planFlush(): void {
     if (this.#isFlushPlanned) return;
     this.#isFlushPlanned = true;
-    afterTick(() => {
+    const flush = () => {
       this.#isFlushPlanned = false;
       this.#flush();
+    };
+    const { clock } = this.#context;
+    if (this.#hadFlush) return clock.immediate(flush);
+    this.#hadFlush = true;
+    clock.immediate(() => {
+      this.#hadFlush = false;
     });
+    afterTick(flush);
   }
 
   #flush(): void {
