@@ -50,6 +50,11 @@ export const errorTable = {
     template: "Step `{step}` runs on a Worker thread, which needs the App option `module` (usually import.meta.url)",
     retryable: false,
   },
+  MR_MODULE_FAILED: { template: "module {module} cannot be run by a Worker: {reason}", retryable: false },
+  MR_NODE_TAKEN: {
+    template: "Node name `{node}` is in use by process {owner} on {host}: name this one otherwise, or take it over",
+    retryable: true,
+  },
   MR_NOT_FOUND: { template: "{kind} {id} is not known here", retryable: false },
   MR_NOT_SERIALISABLE: { template: "{path} cannot be stored: {reason}", retryable: false },
   MR_OPERATION_CANCELLED: { template: "Operation {id} was cancelled: {reason}", retryable: false },
@@ -59,6 +64,10 @@ export const errorTable = {
   MR_QUEUE_FULL: { template: "Queue `{queue}` holds its maximum of {max} Operations", retryable: true },
   MR_RESULT_NOT_SERIALISABLE: { template: "result of {step} cannot be stored: {reason}", retryable: false },
   MR_RETRY_AFTER: { template: "asked to be tried again after {delayMs} ms", retryable: true },
+  MR_RING_BROKEN: {
+    template: "a ring holds what no Worker writes (frame {sequence}, length {length}): its Worker is replaced",
+    retryable: true,
+  },
   MR_STORE_CORRUPT: { template: "store {store} is damaged: {reason}", retryable: false },
   MR_STORE_FULL: { template: "store {store} has no room left: {reason}", retryable: true },
   MR_STORE_LOCKED: { template: "store {store} is in use by process {owner}", retryable: true },
@@ -74,6 +83,10 @@ export const errorTable = {
   MR_TIMEOUT: { template: "{what} did not end within {timeoutMs} ms", retryable: true },
   MR_TOO_LARGE: { template: "{path} takes at least {bytes} bytes, allowed are {bytesMax}", retryable: false },
   MR_UNKNOWN_TARGET: { template: "no Step or Workflow is called `{name}`{hint}", retryable: false },
+  MR_WORKER_LOST: {
+    template: "the Worker that ran Attempt {attempt} of {id} ended: {reason}",
+    retryable: true,
+  },
   MR_WAIT_TIMEOUT: { template: "Operation {id} is still going on after {timeoutMs} ms of waiting", retryable: true },
 } as const satisfies Record<string, ErrorRow>;
 
