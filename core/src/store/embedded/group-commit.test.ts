@@ -1,6 +1,7 @@
 /** When answers go out, on a disk that commits, flushes and fails when told. */
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../base/clock.js";
+import { type Clock, systemClock } from "../../base/clock.js";
+import { ManualClock } from "../../testing/manual-clock.js";
 import { type CommitLevel, GroupCommit } from "./group-commit.js";
 import type { Write } from "./layout.js";
 import type { LmdbFile } from "./lmdb.js";
@@ -54,11 +55,11 @@ class Scene {
   mayRetry = false;
   #touched: string[] = [];
 
-  constructor(level: CommitLevel) {
+  constructor(level: CommitLevel, clock: Clock = systemClock) {
     this.commits = new GroupCommit({
       file: this.disk.file,
       level,
-      clock: systemClock,
+      clock,
       collect: (writer) => {
         for (const name of this.#touched.splice(0)) {
           writer.begin();
@@ -152,6 +153,24 @@ describe("group commit", () => {
     expect(ahead).toBeLessThan(100);
     await s.disk.commit(0);
     expect(s.told).toHaveLength(100);
+  });
+
+  it("puts a cut off on `memory`, so that what comes soon after shares it, until somebody must wait", async () => {
+    const clock = new ManualClock();
+    const s = new Scene("memory", clock);
+    s.write("a");
+    await turn();
+    s.write("b");
+    await turn();
+    expect(s.told).toEqual(["a", "b"]);
+    expect(batchesOf(s.disk)).toEqual([]);
+    clock.moveTo(clock.nowMs() + 50);
+    await turn();
+    expect(batchesOf(s.disk)).toEqual([2]);
+    await s.disk.commit(0);
+    for (let i = 0; i < 100; i++) s.write(`w${i}`); // more than may be answered ahead: the cut does not tarry
+    await turn();
+    expect(batchesOf(s.disk)).toEqual([2, 100]);
   });
 
   it("leaves the fate of calls open when a batch is refused, and writes the same bytes until they stand", async () => {

@@ -6,7 +6,9 @@
  * bounds how far the disk may lag; `aof` waits for the commit; `flushed` for its flush.
  *
  *   idle        nothing touched. A call that touches something → scheduled.
- *   scheduled   until this turn of the event loop ends, so that its calls share a transaction → committing.
+ *   scheduled   until this turn of the event loop ends, so that its calls share a transaction → committing. In `memory`
+ *               nobody waits for it, so it comes PACE_MS later: what was enqueued, claimed and completed in between is
+ *               written as finished only, or not at all. Somebody who does wait brings it forward.
  *   committing  the cut is being written; calls go on and wait for the next → scheduled, or idle.
  *   failing     a cut was refused, whole. The state is ahead of the disk by it, so nothing is applied or told; who
  *               waits hears MR_INDETERMINATE; the same bytes are written again until they stand → scheduled.
@@ -40,6 +42,8 @@ export interface GroupCommitOptions {
 
 /** In `memory`: how many calls may be answered ahead of the disk before answers wait for it. */
 const AHEAD_MAX = 64;
+/** In `memory`: how long a cut is put off, so that short lives end before they are written. */
+const PACE_MS = 20;
 const RETRY_MS = 250;
 /** A commit or flush that takes longer leaves its calls unanswered for good: their fate is open. */
 const STALL_MS = 30_000;
@@ -61,6 +65,8 @@ export class GroupCommit {
   /** Something may have been touched since the last cut. */
   #isTouched = false;
   #isScheduled = false;
+  /** In `memory`: set while a cut is put off. */
+  #pace: Timer | null = null;
   #isCommitting = false;
   #isFailing = false;
   /** Cuts whose flush is still under way; answers of `flushed` wait for all of them. */
@@ -84,7 +90,7 @@ export class GroupCommit {
   /** Something was touched: a cut will follow. */
   touch(): void {
     this.#isTouched = true;
-    this.#schedule();
+    this.#scheduleCalmly();
   }
 
   /** Answers a call when its level is reached. */
@@ -116,6 +122,7 @@ export class GroupCommit {
   abandon(cause: unknown): void {
     this.#isFailing = true;
     this.#retry?.cancel();
+    this.#pace?.cancel();
     this.#reject(this.#waiting.splice(0), cause);
   }
 
@@ -136,8 +143,20 @@ export class GroupCommit {
     this.#schedule();
   }
 
+  /** A cut that nobody waits for yet. */
+  #scheduleCalmly(): void {
+    if (this.#options.level !== "memory" || this.#waiting.length > 0) return this.#schedule();
+    if (this.#pace !== null || this.#isScheduled || this.#isCommitting || this.#isFailing) return;
+    this.#pace = this.#options.clock.setTimer(PACE_MS, () => {
+      this.#pace = null;
+      this.#schedule();
+    });
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#isCommitting || this.#isFailing) return;
+    this.#pace?.cancel();
+    this.#pace = null;
     this.#isScheduled = true;
     this.#options.clock.immediate(() => {
       this.#isScheduled = false;
@@ -186,7 +205,7 @@ export class GroupCommit {
         if (bytes > WRITER_KEPT_BYTES) this.#writer = new Writer(1024 * 1024);
         if (level !== "flushed") settleAll(waiters);
         this.#options.written(bytes);
-        if (this.#isTouched || this.#waiting.length > 0) this.#schedule();
+        if (this.#isTouched || this.#waiting.length > 0) this.#scheduleCalmly();
         this.#idle();
       },
       (error: unknown) => {
