@@ -40,33 +40,45 @@ export class Duplex {
     this.#port = port;
   }
 
-  /** Makes committed frames visible; rings if the other side sleeps in its event loop. */
+  /** Makes committed frames visible; rings if the other side waits for them in its event loop. */
   publish(): void {
     if (this.producer.publish()) this.ring();
   }
 
-  /** Gives back the room of frames taken; rings if the other side waits for room in its event loop. */
+  /**
+   * Gives back the room of frames taken; rings if the other side waits for room in its event loop.
+   *
+   * Errors: MR_RING_BROKEN when the outgoing ring is broken. It is told here, and not by whoever writes, so that one
+   * place hears of both rings: where the incoming one is read. What came is read by then.
+   */
   release(): void {
     if (this.consumer.release()) this.ring();
+    this.producer.assertSound();
   }
 
-  /** This end looks at its incoming ring by itself: no bell is needed. */
+  /** This end looks at its rings by itself: no bell is needed. */
   wake(): void {
+    this.producer.askForRoom(AWAKE);
     this.consumer.ask(AWAKE);
   }
 
   /**
-   * This end goes back to its event loop and wants to be rung. False: something is there already, look first.
-   * With `wantsRoom` it is also rung when room is given back.
+   * This end goes back to its event loop and wants to be rung, once. False: there is something to do already, look first.
+   *
+   * With `wantsRoom` it is also rung when room is given back, and room for what was refused last counts as something
+   * to do. Publish and release before: the other side may sleep, too.
    */
   listen(wantsRoom = false): boolean {
     this.producer.askForRoom(wantsRoom ? LISTENING : AWAKE);
     this.consumer.ask(LISTENING);
-    if (this.consumer.isEmpty) return true;
-    this.consumer.ask(AWAKE);
+    // Said first, looked at then: what comes in between either is seen here or rings.
+    const hasRoom = wantsRoom && this.producer.hasRoom;
+    if (this.consumer.isEmpty && !hasRoom && !this.producer.isBroken) return true;
+    this.wake();
     return false;
   }
 
+  /** Rings the other side, whatever it does. */
   ring(): void {
     this.rings++;
     this.#port.postMessage(null);

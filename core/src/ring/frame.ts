@@ -2,6 +2,7 @@
  * Records of any length over a ring: short ones are written in place, long ones go in pieces, and what finds no room
  * waits here in order. The reader puts the pieces together again.
  */
+import { Deque } from "../base/deque.js";
 import { AWAKE } from "./layout.js";
 import type { Consumer, Producer } from "./ring.js";
 
@@ -18,7 +19,7 @@ export class FrameWriter {
   readonly #producer: Producer;
   /** Longest piece: a quarter of the ring, so that a long record moves on while the other side reads. */
   readonly #pieceBytes: number;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new Deque<Waiting>();
   #waitingBytes = 0;
   #isAside = false;
 
@@ -28,12 +29,19 @@ export class FrameWriter {
     this.#pieceBytes = Math.min(producer.payloadBytesMax, producer.capacity / 4);
   }
 
-  /** Bytes that wait here for room in the ring; while there are any, later records wait behind them. */
+  /**
+   * Bytes that wait here for room in the ring; while there are any, later records wait behind them. Nothing bounds
+   * them here: a producer that may not outrun its reader looks at this, and waits or refuses.
+   */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** Opens a record of up to `bytes`: write it into `target` from the offset returned on, then call `end`. */
+  /**
+   * Opens a record of up to `bytes`: write it into `target` from the offset returned on, then call `end`.
+   *
+   * A record that is never ended (its encoder threw) leaves nothing behind.
+   */
   begin(bytes: number): number {
     if (this.#waitingBytes === 0 && bytes <= this.#pieceBytes) {
       const at = this.#producer.reserve(bytes);
@@ -52,20 +60,20 @@ export class FrameWriter {
   end(bytes: number): void {
     if (!this.#isAside) return this.#producer.commit(bytes);
     this.#waiting.push({ bytes: this.target.subarray(0, bytes), sent: 0 });
-    this.#waitingBytes += Math.max(1, bytes);
+    this.#waitingBytes += weight(bytes);
     this.flush();
   }
 
   /** Moves what waits into the ring as far as there is room; true when nothing waits any more. */
   flush(): boolean {
-    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+    for (let first = this.#waiting.at(0); first !== undefined; first = this.#waiting.at(0)) {
       const { bytes, sent } = first;
       const length = Math.min(this.#pieceBytes, bytes.length - sent);
       const at = this.#producer.reserve(length);
       if (at < 0) return false;
       bytes.copy(this.#producer.bytes, at, sent, sent + length);
       first.sent += length;
-      this.#waitingBytes -= Math.max(1, length);
+      this.#waitingBytes -= weight(length);
       this.#producer.commit(length, first.sent < bytes.length);
       if (first.sent >= bytes.length) this.#waiting.shift();
     }
@@ -75,9 +83,14 @@ export class FrameWriter {
 
   /** The size of the next piece that waits: what to wait for room for. */
   get nextBytes(): number {
-    const first = this.#waiting[0];
+    const first = this.#waiting.at(0);
     return first === undefined ? 0 : Math.min(this.#pieceBytes, first.bytes.length - first.sent);
   }
+}
+
+/** What a record or piece counts while it waits: an empty one waits, too. */
+function weight(bytes: number): number {
+  return Math.max(1, bytes);
 }
 
 /** Reads records. */

@@ -1,5 +1,5 @@
 /**
- * One knower per fact: who may import a package, tell the time, draw chance or read the environment.
+ * One knower per fact: who may import a package, tell the time, draw chance, read the environment or block a thread.
  *
  * Judged by syntax, so a comment or a string never counts, and neither does a type such as `typeof setTimeout`.
  */
@@ -46,7 +46,22 @@ const facts: readonly Fact[] = [
     testingMay: false,
     members: ["process.env"],
   },
-  { what: "the exit of the process", knowers: [], testingMay: false, members: ["process.exit"] },
+  { what: "blocking waits", knowers: ["ring/wait.ts"], testingMay: false, members: ["Atomics.wait"] },
+  {
+    what: "waking what blocks",
+    knowers: ["ring/ring.ts", "ring/wait.ts"],
+    testingMay: false,
+    members: ["Atomics.notify"],
+  },
+  // Leaks while it waits and does not keep the process alive: a port rings instead.
+  { what: "Atomics.waitAsync", knowers: [], testingMay: false, members: ["Atomics.waitAsync"] },
+  {
+    what: "the exit of the process",
+    // Both are programs of their own.
+    knowers: ["worker/thread.ts", "worker/process.ts"],
+    testingMay: false,
+    members: ["process.exit"],
+  },
 ];
 
 /** Finds facts known in a file of core that is not their knower. */

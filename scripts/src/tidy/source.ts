@@ -19,7 +19,7 @@ export interface Finding {
   readonly message: string;
 }
 
-const folders = ["core/src", "bench/src", "test", "scripts/src", "docs/examples/src"];
+const folders = ["core/src", "server/src", "bench/src", "test", "scripts/src", "docs/examples/src"];
 const skippedFolders = new Set(["node_modules", "dist", "fixture"]);
 const languages = /\.(ts|lua)$/;
 

@@ -33,6 +33,9 @@ describe("knowers", () => {
     ["process.env", "const e = process.env.HOME;", "process.env"],
     ["globalThis.process.env", "const e = globalThis.process.env;", "process.env"],
     ["process.exit", "process.exit(1);", "process.exit"],
+    ["Atomics.wait", "Atomics.wait(words, 0, seen);", "Atomics.wait"],
+    ["Atomics.notify", "Atomics.notify(words, 0);", "Atomics.notify"],
+    ["Atomics.waitAsync", "Atomics.waitAsync(words, 0, seen);", "Atomics.waitAsync"],
   ])("finds %s in a file that is not its knower", (_, text, sight) => {
     const found = messages(inspectKnowers, { "core/src/queue/queue.ts": text });
     expect(found).toHaveLength(1);
@@ -43,6 +46,8 @@ describe("knowers", () => {
     ["the knower itself", "core/src/base/clock.ts", "const t = Date.now(); setTimeout(() => {}, 1);"],
     ["a unit test", "core/src/queue/queue.test.ts", "const t = Date.now();"],
     ["testing/, for time", "core/src/testing/manual-clock.ts", "const t = Date.now();"],
+    ["a ring's wait", "core/src/ring/wait.ts", "Atomics.wait(words, 0, seen); Atomics.notify(words, 0);"],
+    ["other atomics", "core/src/worker/seats.ts", "Atomics.store(words, 0, 1); Atomics.load(words, 0);"],
     ["other workspaces", "bench/src/main.ts", "const t = process.env.HOME;"],
     ["a method of that name", "core/src/queue/queue.ts", "clock.setTimeout(() => {}, 1);"],
     ["a declared method", "core/src/queue/queue.ts", "interface C { setTimeout(f: () => void): void }"],
@@ -51,6 +56,13 @@ describe("knowers", () => {
     ["a date made of a number", "core/src/queue/queue.ts", "const d = new Date(nowMs);"],
   ])("lets %s be", (_, path, text) => {
     expect(messages(inspectKnowers, { [path]: text })).toEqual([]);
+  });
+
+  test("lets a ring's ends wake but not wait", () => {
+    const text = "Atomics.notify(words, 0);\nAtomics.wait(words, 0, seen);";
+    expect(messages(inspectKnowers, { "core/src/ring/ring.ts": text })).toEqual([
+      "core/src/ring/ring.ts:2 Atomics.wait: only core/src/ring/wait.ts knows blocking waits",
+    ]);
   });
 
   test("does not let testing/ read the environment", () => {
