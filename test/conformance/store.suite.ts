@@ -10,6 +10,7 @@ import { claimSentences } from "./store/claim.js";
 import { enqueueSentences } from "./store/enqueue.js";
 import { eventSentences } from "./store/event.js";
 import { housekeepingSentences } from "./store/housekeeping.js";
+import { nodeSentences } from "./store/node.js";
 import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
 import { readingSentences } from "./store/reading.js";
@@ -49,6 +50,7 @@ export function storeSuite(name: string, setup: Setup): void {
     housekeepingSentences(present);
     readingSentences(present);
     eventSentences(present);
+    nodeSentences(present);
   });
 
   describe(`${name}, closed`, () => {

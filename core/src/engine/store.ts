@@ -25,6 +25,11 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  NodeBeatAnswer,
+  NodeBeatParams,
+  NodeEntry,
+  NodeLeaveAnswer,
+  NodeLeaveParams,
   OutcomesAnswer,
   PeekAnswer,
   PeekParams,
@@ -58,8 +63,10 @@ export interface StoreListener {
   progressed(id: string, value: Uint8Array): void;
   /** Something `owner` holds in `segment` was marked for cancelling: its next `extend` says what. */
   marked(segment: string, owner: string): void;
-  /** The connection came back: hints and events may have been missed meanwhile. */
-  restored(): void;
+  /**
+   * A connection came back: hints and events of these Segments may have been missed meanwhile. `null`: of all.
+   */
+  restored(segments: readonly string[] | null): void;
 }
 
 /** One App's durable state: its Segments, their Queues, everything in them. */
@@ -73,8 +80,11 @@ export interface Store {
   open(): Promise<void>;
   /** Ends all connections; calls still unanswered reject with MR_INDETERMINATE. Errors: none. */
   close(): Promise<void>;
-  /** Resolves when calls can be sent again; at once if they can now. Errors: MR_APP_CLOSED after `close`. */
-  ready(): Promise<void>;
+  /**
+   * Resolves when calls can be sent again; at once if they can now. With several servers: calls for this Segment, or
+   * without one any call. Errors: MR_APP_CLOSED after `close`.
+   */
+  ready(segment?: string): Promise<void>;
   /** Adds a listener; the returned function removes it. Errors: none. */
   listen(listener: StoreListener): () => void;
 
@@ -84,6 +94,13 @@ export interface Store {
   openSegment(segment: string): Promise<void>;
   /** Records that a Queue is paused (or not) for Segments opened later. Errors: the common ones. */
   recordPause(queue: string, isPaused: boolean): Promise<void>;
+
+  /** Lists the incarnations in the App's index of Nodes, in no order; dead ones too, until somebody forgets them. Errors: the common ones. */
+  nodes(): Promise<readonly NodeEntry[]>;
+  /** Puts an incarnation into the App's index of Nodes, or raises its beat counter. Errors: the common ones. */
+  nodeBeat(params: NodeBeatParams): Promise<NodeBeatAnswer>;
+  /** Takes an incarnation out of the App's index of Nodes. Errors: the common ones. */
+  nodeLeave(params: NodeLeaveParams): Promise<NodeLeaveAnswer>;
 
   /** Interns a lane of one incarnation and answers its marks. Errors: the common ones. */
   laneOpen(segment: string, params: LaneOpenParams): Promise<LaneOpenAnswer>;

@@ -46,10 +46,18 @@ export const TRANSITION_NAMES = [
   "counts",
   "queue_pause",
   "queue_resume",
+  "node_beat",
+  "node_leave",
 ] as const;
 
 /** The name of a transition. */
 export type TransitionName = (typeof TRANSITION_NAMES)[number];
+
+/** The name of a transition on the App's index of Nodes, which lies in no Segment. */
+export type NodeTransitionName = "node_beat" | "node_leave";
+
+/** The name of a transition of one Segment. */
+export type SegmentTransitionName = Exclude<TransitionName, NodeTransitionName>;
 
 // ── Opening ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -282,10 +290,10 @@ export interface PromoteParams {
   readonly max: number;
 }
 
-/** `nextDueAtMs`: due time of the earliest still scheduled, or null. */
+/** `nextDueInMs`: milliseconds by the store's clock until the earliest still scheduled is due, or null. */
 export interface PromoteAnswer {
   readonly promoted: number;
-  readonly nextDueAtMs: number | null;
+  readonly nextDueInMs: number | null;
 }
 
 /**
@@ -416,7 +424,8 @@ export interface CountsAnswer {
   readonly scheduled: number;
   readonly running: number;
   readonly dead: number;
-  readonly nextDueAtMs: number | null;
+  /** Milliseconds by the store's clock until the earliest scheduled Operation is due, not above 0 once it is; or null. */
+  readonly nextDueInMs: number | null;
   readonly totals: Totals;
 }
 
@@ -428,6 +437,56 @@ export interface QueuePauseParams {
 /** `unchanged`: it was so before. */
 export interface QueuePauseAnswer {
   readonly answer: "ok" | "unchanged";
+}
+
+// ── Nodes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Puts an incarnation into the App's index of Nodes, or raises its beat counter by one.
+ *
+ * The index is of the App as a whole and in no Segment. No clock has a part in it: whoever sees a counter stand still
+ * for a Lease, by a monotonic clock of its own, holds that incarnation for dead. A repeat raises the counter once more.
+ */
+export interface NodeBeatParams {
+  readonly incarnation: string;
+  /** Name of its Node: the Segment it writes. */
+  readonly node: string;
+  /** What others should know of it (node.ts), 1 byte to 64 KiB; replaces what was there, never decoded by a store. */
+  readonly about: Uint8Array;
+  /** Answer the *elders*, too. Costs O(index); for the moment a process joins. */
+  readonly isJoining: boolean;
+}
+
+/** One incarnation in the App's index of Nodes. */
+export interface NodeEntry {
+  readonly incarnation: string;
+  readonly node: string;
+  /** 1 after its first beat. */
+  readonly beat: number;
+  readonly about: Uint8Array;
+}
+
+/**
+ * `beat` is the counter now. `elders`: with `isJoining`, the entries of the same Node that came into the index before
+ * this one, oldest first; of two that join at once, one sees the other. Else empty.
+ */
+export interface NodeBeatAnswer {
+  readonly beat: number;
+  readonly elders: readonly NodeEntry[];
+}
+
+/**
+ * Takes an incarnation out of the App's index of Nodes: itself (`beat` null), or one that an observer has seen silent
+ * at this counter. What it holds in Segments is untouched: `rescue` is by Segment.
+ */
+export interface NodeLeaveParams {
+  readonly incarnation: string;
+  readonly beat: number | null;
+}
+
+/** `stale`: its counter is another one, it lives; nothing changed. `missing`: it is not in the index. */
+export interface NodeLeaveAnswer {
+  readonly answer: "ok" | "stale" | "missing";
 }
 
 // ── Events ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -118,7 +118,7 @@ export function outcomeSentences(scene: () => Scene): void {
         body: plain(bytes("a")),
         value: plain(bytes("boom")),
       });
-      expect((await s.counts()).nextDueAtMs).toBe(record.dueAtMs);
+      expect((await s.counts()).nextDueInMs).toBe(500);
     });
 
     it("gives the retry the next Attempt number, and the same bytes", async () => {
@@ -267,7 +267,7 @@ export function outcomeSentences(scene: () => Scene): void {
       await s.advance(699);
       expect(await s.promote()).toMatchObject({ promoted: 0 });
       await s.advance(1);
-      expect(await s.promote()).toMatchObject({ promoted: 1, nextDueAtMs: null });
+      expect(await s.promote()).toMatchObject({ promoted: 1, nextDueInMs: null });
       expect(await s.claimTexts("o1")).toEqual(["a"]);
     });
 

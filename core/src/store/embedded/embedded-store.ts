@@ -65,8 +65,16 @@ const ADDS: ReadonlySet<StoreCall> = new Set<StoreCall>(["enqueue", "enqueue_ful
 /** How long `close` waits for a disk that does not answer. */
 const CLOSE_MAX_MS = 30_000;
 
-/** Calls that write nothing. */
-const READS: ReadonlySet<StoreCall> = new Set<StoreCall>(["find", "peek", "counts", "segments"]);
+/** Calls that write nothing to disk. */
+const READS: ReadonlySet<StoreCall> = new Set<StoreCall>([
+  "find",
+  "peek",
+  "counts",
+  "segments",
+  "nodes",
+  "node_beat",
+  "node_leave",
+]);
 
 /** A Store in a directory of this machine, used by one process at a time. */
 export class EmbeddedStore extends MachineStore {

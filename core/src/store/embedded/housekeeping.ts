@@ -34,7 +34,8 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
     state.due.remove(first);
     pushBack(state, first);
   }
-  return { promoted, nextDueAtMs: state.due.first?.timeMs ?? null };
+  const next = state.due.first;
+  return { promoted, nextDueInMs: next === undefined ? null : next.timeMs - nowMs };
 }
 
 /** requeue: failed → ready, a new generation. */

@@ -27,6 +27,11 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  NodeBeatAnswer,
+  NodeBeatParams,
+  NodeEntry,
+  NodeLeaveAnswer,
+  NodeLeaveParams,
   OutcomesAnswer,
   PeekAnswer,
   PeekParams,
@@ -42,14 +47,16 @@ import type {
   RequeueParams,
   RescueAnswer,
   RescueParams,
+  SegmentTransitionName,
   TransitionName,
 } from "../../engine/transitions.js";
 import { type AnswerOf, apply, newSegment, type ParamsOf, type SegmentState, takeEvents } from "./machine.js";
+import { type NodesState, nodeBeat, nodeLeave } from "./nodes.js";
 import { type SegmentSnapshot, snapshot } from "./snapshot.js";
 import type { MachineEvent } from "./state.js";
 
 /** What is being asked: a transition, or one of the store's own calls. */
-export type StoreCall = TransitionName | "segments" | "openSegment" | "recordPause";
+export type StoreCall = TransitionName | "segments" | "nodes" | "openSegment" | "recordPause";
 
 /** What changed in the App's list of Segments and pauses. */
 export type DirectoryChange = { readonly segment: string } | { readonly queue: string; readonly isPaused: boolean };
@@ -69,6 +76,7 @@ export abstract class MachineStore implements Store {
   protected readonly clock: Clock;
   protected readonly states = new Map<string, SegmentState>();
   protected readonly paused = new Set<string>();
+  readonly #nodes: NodesState = new Map();
   readonly #tracks: boolean;
   readonly #listeners = new Set<StoreListener>();
   /** Events on their way to the listeners, delivered together a turn of the event loop later. */
@@ -127,6 +135,18 @@ export abstract class MachineStore implements Store {
       this.directoryChanged({ queue, isPaused });
     }
     return this.answer("recordPause", undefined);
+  }
+
+  nodes(): Promise<readonly NodeEntry[]> {
+    return this.#askNodes("nodes", {}, () => [...this.#nodes.values()]);
+  }
+
+  nodeBeat(params: NodeBeatParams): Promise<NodeBeatAnswer> {
+    return this.#askNodes("node_beat", params, () => nodeBeat(this.#nodes, params));
+  }
+
+  nodeLeave(params: NodeLeaveParams): Promise<NodeLeaveAnswer> {
+    return this.#askNodes("node_leave", params, () => nodeLeave(this.#nodes, params));
   }
 
   laneOpen(segment: string, params: LaneOpenParams): Promise<LaneOpenAnswer> {
@@ -230,12 +250,16 @@ export abstract class MachineStore implements Store {
   /** Tells the listeners that hints may have been missed. */
   protected restored(): void {
     this.clock.immediate(() => {
-      for (const listener of [...this.#listeners]) listener.restored();
+      for (const listener of [...this.#listeners]) listener.restored(null);
     });
   }
 
   /** Applies one transition now. */
-  protected run<Name extends TransitionName>(name: Name, state: SegmentState, params: ParamsOf<Name>): AnswerOf<Name> {
+  protected run<Name extends SegmentTransitionName>(
+    name: Name,
+    state: SegmentState,
+    params: ParamsOf<Name>,
+  ): AnswerOf<Name> {
     const answer = apply(state, name, params, Math.round(this.clock.nowMs() * 1000));
     if (state.events.length > 0) {
       this.announce(takeEvents(state).map((event) => ({ segment: state.segment, event })));
@@ -243,7 +267,16 @@ export abstract class MachineStore implements Store {
     return answer;
   }
 
-  #call<Name extends TransitionName>(name: Name, segment: string, params: ParamsOf<Name>): Promise<AnswerOf<Name>> {
+  #askNodes<Answer>(call: StoreCall, params: object, move: () => Answer): Promise<Answer> {
+    const refusal = this.refusal(call, params);
+    return refusal === null ? this.answer(call, move()) : Promise.reject(refusal);
+  }
+
+  #call<Name extends SegmentTransitionName>(
+    name: Name,
+    segment: string,
+    params: ParamsOf<Name>,
+  ): Promise<AnswerOf<Name>> {
     const refusal = this.refusal(name, params);
     if (refusal !== null) return Promise.reject(refusal);
     const state = this.states.get(segment);

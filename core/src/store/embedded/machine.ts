@@ -40,7 +40,7 @@ import type {
   RescueParams,
   SegmentOpenAnswer,
   SegmentOpenParams,
-  TransitionName,
+  SegmentTransitionName,
 } from "../../engine/transitions.js";
 import { enqueue, enqueueFull } from "./enqueue.js";
 import { promote, prune, requeue } from "./housekeeping.js";
@@ -78,20 +78,20 @@ export interface TransitionTypes {
 }
 
 /** Parameters of a transition. */
-export type ParamsOf<Name extends TransitionName> = TransitionTypes[Name]["params"];
+export type ParamsOf<Name extends SegmentTransitionName> = TransitionTypes[Name]["params"];
 
 /** Answer of a transition. */
-export type AnswerOf<Name extends TransitionName> = TransitionTypes[Name]["answer"];
+export type AnswerOf<Name extends SegmentTransitionName> = TransitionTypes[Name]["answer"];
 
 /** One move of the machine. */
-export type MachineMove<Name extends TransitionName> = (
+export type MachineMove<Name extends SegmentTransitionName> = (
   state: SegmentState,
   params: ParamsOf<Name>,
   nowUs: number,
 ) => AnswerOf<Name>;
 
-/** Every move by its transition's name. */
-export const machine: { readonly [Name in TransitionName]: MachineMove<Name> } = {
+/** Every move by its transition's name; those of the index of Nodes are in nodes.ts. */
+export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Name> } = {
   segment_open: segmentOpen,
   lane_open: laneOpen,
   enqueue,
@@ -115,7 +115,7 @@ export const machine: { readonly [Name in TransitionName]: MachineMove<Name> } =
 };
 
 /** Applies one transition. `nowUs` is the store's clock in whole microseconds since 1970. */
-export function apply<Name extends TransitionName>(
+export function apply<Name extends SegmentTransitionName>(
   state: SegmentState,
   transition: Name,
   params: ParamsOf<Name>,

@@ -150,20 +150,21 @@ export function peek(state: SegmentState, params: PeekParams): PeekAnswer {
 }
 
 /** counts: the Segment at a glance. */
-export function counts(state: SegmentState): CountsAnswer {
+export function counts(state: SegmentState, _params: object, nowUs: number): CountsAnswer {
   const queues = [...state.queues.values()]
     .sort((a, b) => compareNames(a.name, b.name))
     .map(({ name, length, withdrawn, isPaused }) => ({ queue: name, ready: length - withdrawn, isPaused }));
   const owners = [...state.owners.values()]
     .sort((a, b) => compareNames(a.name, b.name))
     .map(({ name, beat, held }) => ({ owner: name, beat, held }));
+  const next = state.due.first;
   return {
     queues,
     owners,
     scheduled: state.due.size,
     running: state.running,
     dead: state.dead.size,
-    nextDueAtMs: state.due.first?.timeMs ?? null,
+    nextDueInMs: next === undefined ? null : next.timeMs - Math.floor(nowUs / 1000),
     totals: { ...state.totals },
   };
 }

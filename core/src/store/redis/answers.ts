@@ -19,6 +19,9 @@ import type {
   ExtendAnswer,
   FindAnswer,
   LaneOpenAnswer,
+  NodeBeatAnswer,
+  NodeEntry,
+  NodeLeaveAnswer,
   OutcomeAnswer,
   PeekAnswer,
   PromoteAnswer,
@@ -376,7 +379,7 @@ export function requeueAnswer(reply: Reply): RequeueAnswer {
 
 export function promoteAnswer(reply: Reply): PromoteAnswer {
   const [promoted, due] = list(reply);
-  return { promoted: integer(promoted), nextDueAtMs: timeOrNull(due) };
+  return { promoted: integer(promoted), nextDueInMs: timeOrNull(due) };
 }
 
 export function rescueAnswer(reply: Reply): RescueAnswer {
@@ -441,13 +444,50 @@ export function countsAnswer(reply: Reply): CountsAnswer {
     scheduled: integer(scheduled),
     running: integer(running),
     dead: integer(dead),
-    nextDueAtMs: timeOrNull(due),
+    nextDueInMs: timeOrNull(due),
     totals,
   };
 }
 
 export function queuePauseAnswer(reply: Reply): QueuePauseAnswer {
   return { answer: word(reply) };
+}
+
+export function nodeBeatAnswer(reply: Reply): NodeBeatAnswer {
+  const [beat, ...rest] = list(reply);
+  const elders: NodeEntry[] = [];
+  for (let i = 0; i < rest.length; i += 4) {
+    elders.push({
+      incarnation: text(rest[i]),
+      beat: integer(rest[i + 1]),
+      node: text(rest[i + 2]),
+      about: bytes(rest[i + 3]),
+    });
+  }
+  return { beat: integer(beat), elders };
+}
+
+export function nodeLeaveAnswer(reply: Reply): NodeLeaveAnswer {
+  return { answer: word(reply) };
+}
+
+/** The index of Nodes as HGETALL gives it. */
+export function nodesAnswer(reply: Reply): NodeEntry[] {
+  const flat = list(reply);
+  const entries: NodeEntry[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    const incarnation = text(flat[i]);
+    const entry = bytes(flat[i + 1]);
+    if (incarnation === "#") continue;
+    const aboutAt = 13 + entry.readUInt8(12);
+    entries.push({
+      incarnation,
+      node: entry.toString("utf8", 13, aboutAt),
+      beat: entry.readUIntBE(0, 6),
+      about: entry.subarray(aboutAt),
+    });
+  }
+  return entries;
 }
 
 function triples<T>(reply: Reply | undefined, make: (name: string, first: number, second: number) => T): T[] {

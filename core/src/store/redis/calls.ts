@@ -14,6 +14,7 @@ import type {
   EnqueueParams,
   FailParams,
   LaneOpenParams,
+  NodeBeatParams,
   PeekParams,
   ProgressParams,
   ReleaseParams,
@@ -204,6 +205,18 @@ export function findFrame(prefix: Buffer, dots: readonly LocalDot[], instance: s
 export function peekFrame(prefix: Buffer, params: PeekParams): Buffer {
   const { of, offset, limit } = params;
   return textsFrame(prefix, of === "dead" ? ["d", offset, limit] : ["q", offset, limit, of.queue]);
+}
+
+export function nodeBeatFrame(prefix: Buffer, params: NodeBeatParams): Buffer {
+  const { incarnation, node, about, isJoining } = params;
+  const names = Buffer.byteLength(incarnation) + Buffer.byteLength(node);
+  const frame = new FrameWriter(prefix, 4, names + about.length + 1);
+  return frame
+    .text(incarnation)
+    .text(node)
+    .bytes(about)
+    .text(isJoining ? "1" : "0")
+    .finish();
 }
 
 /** Owner, retention, all addresses; what follows is one argument per element, of `content` bytes in all. */

@@ -20,6 +20,16 @@ export function pausedKey(app: string): string {
   return `{${app}}:paused`;
 }
 
+/** Hash of the App's incarnations: entries of node_beat.lua, and `#`. */
+export function nodesKey(app: string): string {
+  return `{${app}}:nodes`;
+}
+
+/** String: the server's own name, where an App has several servers. */
+export function siteKey(app: string): string {
+  return `{${app}}:site`;
+}
+
 /** Channel of bells and cancel marks of all Segments of the App. */
 export function bellChannel(app: string): string {
   return `{${app}}:bell`;

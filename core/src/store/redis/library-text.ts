@@ -64,7 +64,9 @@ function helpers(variant: LibraryVariant): string {
   return variant === "work" ? HELPER_TEXT : HELPER_TEXT.replace(CLOCK_LINE, () => TEST_CLOCK_LINE);
 }
 
-/** The door in front of a transition (_entry.lua); the one that makes the root record passes without one. */
+/** The door in front of a transition (_entry.lua): the one that makes the root record, and the index of Nodes, have none. */
 function wrap(transition: string): string {
-  return transition === "segment_open" ? `entry(${transition}, true)` : `entry(${transition})`;
+  return transition === "segment_open" || transition.startsWith("node_")
+    ? `entry(${transition}, true)`
+    : `entry(${transition})`;
 }

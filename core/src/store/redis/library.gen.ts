@@ -4,10 +4,10 @@
 
 /** What the text says of itself in `hello`. */
 export const PROTOCOL = 1;
-export const BUILD = 1;
+export const BUILD = 2;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "2079dbe0501ce193040e0918641122673a48e46b829fb29036803371601abaae";
+export const DIGEST = "4ff9ec0dddde489bc0eda87493dbbe7047dd269780fb1e5d7c37ff15e32f3f86";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -38,7 +38,9 @@ export type LuaFunctionName =
   | "peek"
   | "counts"
   | "queue_pause"
-  | "queue_resume";
+  | "queue_resume"
+  | "node_beat"
+  | "node_leave";
 
 /** All functions, in contract order. */
 export const LUA_FUNCTIONS: readonly LuaFunction[] = [
@@ -63,6 +65,8 @@ export const LUA_FUNCTIONS: readonly LuaFunction[] = [
   { name: "counts", transition: "counts", flags: ["no-writes"] },
   { name: "queue_pause", transition: "queue_pause", flags: ["allow-oom"] },
   { name: "queue_resume", transition: "queue_resume", flags: ["allow-oom"] },
+  { name: "node_beat", transition: "node_beat", flags: ["allow-oom"] },
+  { name: "node_leave", transition: "node_leave", flags: ["allow-oom"] },
 ];
 
 /** The line that reads the server's clock; the test build replaces it. */
@@ -70,8 +74,8 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
-  "local PROTOCOL, BUILD, SCHEMA = '1', 1, '1'",
-  "local DIGEST = '2079dbe0501ce193040e0918641122673a48e46b829fb29036803371601abaae'",
+  "local PROTOCOL, BUILD, SCHEMA = '1', 2, '1'",
+  "local DIGEST = '4ff9ec0dddde489bc0eda87493dbbe7047dd269780fb1e5d7c37ff15e32f3f86'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -138,6 +142,10 @@ export const HELPER_TEXT: string = [
   "end",
   "local function now_us(root) local t = call('TIME'); return t[1] * 1000000 + t[2] end",
   "local function now_ms(root) return math.floor(now_us(root) / 1000) end",
+  "local function due_in(root)",
+  "  local earliest = call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2]",
+  "  return earliest and string.format('%.0f', tonumber(earliest) - now_ms(root)) or ''",
+  "end",
   "local function read_lane(record)",
   "  local accepted, claimed, length = unpack_bytes('>I5I5B', record)",
   "  return accepted, claimed, sub(record, 12, 11 + length), sub(record, 12 + length)",
@@ -1068,7 +1076,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    end",
   "    commit(root, moves)",
   "  end",
-  "  return { #due, call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2] or '' }",
+  "  return { #due, due_in(root) }",
   "end",
 ].join("\n"),
   rescue: [
@@ -1251,7 +1259,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  end",
   "  return {",
   "    call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),",
-  "    call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2] or '',",
+  "    due_in(root),",
   "    queues, owners, call('HGETALL', K.totals(root)),",
   "  }",
   "end",
@@ -1272,6 +1280,54 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  if call('HGET', K.queues(root), queue) ~= '1' then return 'unchanged' end",
   "  call('HSET', K.queues(root), queue, '0')",
   "  ring(root, 'b', queue)",
+  "  return 'ok'",
+  "end",
+].join("\n"),
+  node_beat: [
+  "local function read_node(entry)",
+  "  local beat, place, length = unpack_bytes('>I6I6B', entry)",
+  "  return beat, place, sub(entry, 14, 13 + length), sub(entry, 14 + length)",
+  "end",
+  "local function node_beat(root, args)",
+  "  local incarnation, node, about, joining = args[1], args[2], args[3], args[4] == '1'",
+  "  if not incarnation or incarnation == '' or incarnation == '#' or not node or node == '' or #node > 255 then",
+  "    return BADARGS",
+  "  end",
+  "  if not about or about == '' or #about > 65536 then return BADARGS end",
+  "  local present = call('HGET', root, incarnation)",
+  "  local beat, place = 0, nil",
+  "  if present then beat, place = read_node(present) else place = tonumber(call('HGET', root, '#') or 0) + 1 end",
+  "  local reply, elders = { beat + 1 }, {}",
+  "  if joining then",
+  "    local flat = call('HGETALL', root)",
+  "    for i = 1, #flat, 2 do",
+  "      if flat[i] ~= '#' then",
+  "        local other_beat, other_place, other_node, other_about = read_node(flat[i + 1])",
+  "        if other_node == node and other_place < place then",
+  "          elders[#elders + 1] = { flat[i], other_beat, other_node, other_about, place = other_place }",
+  "        end",
+  "      end",
+  "    end",
+  "    table.sort(elders, function(a, b) return a.place < b.place end)",
+  "    for _, elder in ipairs(elders) do",
+  "      put(reply, elder[1], elder[2])",
+  "      put(reply, elder[3], elder[4])",
+  "    end",
+  "  end",
+  "  if not present then call('HSET', root, '#', place) end",
+  "  call('HSET', root, incarnation, pack('>I6I6B', beat + 1, place, #node) .. node .. about)",
+  "  return reply",
+  "end",
+].join("\n"),
+  node_leave: [
+  "local function node_leave(root, args)",
+  "  local incarnation, seen = args[1], args[2]",
+  "  if not incarnation or incarnation == '' or incarnation == '#' or not seen then return BADARGS end",
+  "  local entry = call('HGET', root, incarnation)",
+  "  if not entry then return 'missing' end",
+  "  if seen ~= '' and tonumber(seen) ~= (unpack_bytes('>I6', entry)) then return 'stale' end",
+  "  call('HDEL', root, incarnation)",
+  "  if call('HLEN', root) == 1 then call('DEL', root) end",
   "  return 'ok'",
   "end",
 ].join("\n"),

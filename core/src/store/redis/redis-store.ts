@@ -29,6 +29,11 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  NodeBeatAnswer,
+  NodeBeatParams,
+  NodeEntry,
+  NodeLeaveAnswer,
+  NodeLeaveParams,
   OutcomesAnswer,
   PeekAnswer,
   PeekParams,
@@ -49,7 +54,7 @@ import * as answers from "./answers.js";
 import * as calls from "./calls.js";
 import { isErrorReply, Link, orThrow, type Reply, type Session } from "./connection.js";
 import { firstWord, isWithoutRoot, replyFailure, schemaFailure, unsent } from "./failure.js";
-import { bellChannel, pausedKey, replyChannel, rootKey, segmentsKey } from "./keys.js";
+import { bellChannel, nodesKey, pausedKey, replyChannel, rootKey, segmentsKey, siteKey } from "./keys.js";
 import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
 import { deliverBell, deliverReplies } from "./messages.js";
@@ -84,6 +89,8 @@ const OPEN_POLL_MS = 50;
 /** How often the store hears itself; two silent periods and the listening connection is built anew. */
 const ECHO_PERIOD_MS = 5_000;
 const INSTANCE_BITS = 64;
+/** Six characters: short, for they stand in ids. */
+const SITE_BITS = 30;
 const ECHO = Buffer.from([0xff, 0xff]);
 
 /** The Store of one App on one Redis. */
@@ -234,7 +241,7 @@ export class RedisStore implements Store {
 
   #restored(isFirst: boolean): void {
     if (isFirst) return;
-    for (const listener of this.#listeners) listener.restored();
+    for (const listener of this.#listeners) listener.restored(null);
   }
 
   #hear(channel: Buffer, payload: Buffer): void {
@@ -261,6 +268,17 @@ export class RedisStore implements Store {
     }
     this.#echo = this.#clock.setTimer(ECHO_PERIOD_MS, () => this.#sendEcho());
     this.#echo.unref();
+  }
+
+  /** Draws the name at the first call; see store/sites/site.ts. Errors: the common ones. */
+  async siteName(known: string | null): Promise<string> {
+    const key = siteKey(this.#app);
+    const found = await this.#command("siteName", "GET", key);
+    if (Buffer.isBuffer(found)) return found.toString();
+    const drawn = known ?? (this.#options.random ?? systemRandom).text(SITE_BITS);
+    // Of two who draw at once the first one's name stands.
+    const present = await this.#command("siteName", "SET", key, drawn, "NX", "GET");
+    return Buffer.isBuffer(present) ? present.toString() : drawn;
   }
 
   // ── Directory ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -292,6 +310,25 @@ export class RedisStore implements Store {
   async #members(key: string): Promise<string[]> {
     const reply = await this.#command("segments", "SMEMBERS", key);
     return Array.isArray(reply) ? reply.map(String) : [];
+  }
+
+  // ── Nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async nodes(): Promise<readonly NodeEntry[]> {
+    return answers.nodesAnswer(await this.#command("nodes", "HGETALL", nodesKey(this.#app)));
+  }
+
+  async nodeBeat(params: NodeBeatParams): Promise<NodeBeatAnswer> {
+    return answers.nodeBeatAnswer(
+      await this.#callRoot(nodesKey(this.#app), "node_beat", null, (prefix) => calls.nodeBeatFrame(prefix, params)),
+    );
+  }
+
+  async nodeLeave(params: NodeLeaveParams): Promise<NodeLeaveAnswer> {
+    const texts = [params.incarnation, params.beat ?? ""];
+    return answers.nodeLeaveAnswer(
+      await this.#callRoot(nodesKey(this.#app), "node_leave", null, (prefix) => calls.textsFrame(prefix, texts)),
+    );
   }
 
   // ── Transitions ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -407,13 +444,27 @@ export class RedisStore implements Store {
    * we had opened, is sent again when that is mended. Work that was lost with the root stays lost: lanes and waits
    * find out by what the emptied Segment answers.
    */
-  async #call(segment: string, name: LuaFunctionName, encode: (prefix: Buffer) => Buffer): Promise<Reply> {
-    const root = this.#rootOf(segment);
-    const call = { call: name, id: segment };
+  #call(segment: string, name: LuaFunctionName, encode: (prefix: Buffer) => Buffer): Promise<Reply> {
+    return this.#callRoot(this.#rootOf(segment), name, segment, encode);
+  }
+
+  /** `segment` null: the root is no Segment's. */
+  async #callRoot(
+    root: string,
+    name: LuaFunctionName,
+    segment: string | null,
+    encode: (prefix: Buffer) => Buffer,
+  ): Promise<Reply> {
+    const call = { call: name, id: segment ?? root };
     const reply = await this.#calls.send(call, encode(this.#library.prefix(root, name)));
     if (!isErrorReply(reply)) return reply;
     if (this.#library.isMissing(reply)) await this.#reload();
-    else if (isWithoutRoot(reply.errorReply) && this.#ownSegments.has(segment) && name !== "segment_open") {
+    else if (
+      segment !== null &&
+      isWithoutRoot(reply.errorReply) &&
+      this.#ownSegments.has(segment) &&
+      name !== "segment_open"
+    ) {
       this.#logger.error({ store: this.url, segment }, "the store was emptied: the Segment is opened anew");
       await this.openSegment(segment);
     } else throw replyFailure(this.#target, call, reply.errorReply);

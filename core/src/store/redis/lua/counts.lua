@@ -1,7 +1,7 @@
---- Reads a Segment's Queues, owners, sums and next due time.
+--- Reads a Segment's Queues, owners, sums and how soon something is due.
 -- root     the Segment
 -- args     none
--- returns  scheduled · running · dead · next due time or empty · Queues · owners · sums, the last three as flat arrays:
+-- returns  scheduled · running · dead · milliseconds until the next is due or empty · Queues · owners · sums, the last three as flat arrays:
 --          Queue, ready, 1 if paused · owner, beat, held · name, sum
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
@@ -28,7 +28,7 @@ local function counts(root)
   end
   return {
     call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),
-    call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2] or '',
+    due_in(root),
     queues, owners, call('HGETALL', K.totals(root)),
   }
 end

@@ -1,7 +1,7 @@
 --- Makes due Operations ready.
 -- root     the Segment
 -- args     max
--- returns  promoted · due time of the earliest still scheduled, or empty
+-- returns  promoted · milliseconds until the earliest still scheduled is due, or empty
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   due r p; rings the bells of lists that were empty
 -- flags    allow-oom
@@ -21,5 +21,5 @@ local function promote(root, args)
     end
     commit(root, moves)
   end
-  return { #due, call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2] or '' }
+  return { #due, due_in(root) }
 end

@@ -1,0 +1,117 @@
+/**
+ * Looks at a Redis server for people who ask whether it is fit: settings, room, time, way. Reads only; loads no
+ * functions and writes no key. Used by the `doctor` of the command line.
+ */
+import { type Clock, systemClock } from "../../base/clock.js";
+import { silentLogger } from "../../base/log.js";
+import { systemRandom } from "../../base/random.js";
+import { isErrorReply, Link, type Session } from "./connection.js";
+import { unsent } from "./failure.js";
+import { parseRedisUrl } from "./url.js";
+
+/** What a server says of itself; null where it does not let us read. */
+export interface RedisReport {
+  /** URL without secrets. */
+  readonly url: string;
+  readonly version: string | null;
+  /** "redis" or "valkey". */
+  readonly product: string;
+  /** "master" or "slave", in the server's words. */
+  readonly role: string | null;
+  readonly maxmemoryPolicy: string | null;
+  readonly appendonly: string | null;
+  readonly appendfsync: string | null;
+  readonly usedMemoryBytes: number | null;
+  /** 0 for no limit. */
+  readonly maxmemoryBytes: number | null;
+  /** Fastest of five round trips, in milliseconds. */
+  readonly roundTripMs: number;
+  /** Its wall clock minus ours, as well as the way lets us tell; milliseconds. */
+  readonly skewMs: number;
+}
+
+const ROUND_TRIPS = 5;
+const POLL_MS = 20;
+
+/** Connects, reads, goes. Errors: MR_STORE_URL · MR_STORE_UNAVAILABLE after `timeoutMs`. */
+export async function examineRedis(url: string, timeoutMs: number, clock: Clock = systemClock): Promise<RedisReport> {
+  const target = parseRedisUrl(url);
+  const found: { report: RedisReport | null } = { report: null };
+  const link = new Link({
+    target,
+    tls: null,
+    name: "millrace-doctor",
+    clock,
+    random: systemRandom,
+    logger: silentLogger,
+    callTimeoutMs: timeoutMs,
+    greet: async (session) => {
+      found.report = await read(session, target.shown, clock);
+    },
+    up: () => undefined,
+    message: () => undefined,
+  });
+  try {
+    link.open();
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    while (found.report === null) {
+      if (link.fatal !== null) throw link.fatal;
+      if (clock.monotonicMs() >= deadlineMs) throw unsent(target, link.reason);
+      await new Promise<void>((resolve) => {
+        clock.setTimer(POLL_MS, resolve);
+      });
+    }
+    return found.report;
+  } finally {
+    link.close();
+  }
+}
+
+async function read(session: Session, url: string, clock: Clock): Promise<RedisReport> {
+  const info = await fieldsOf(session, "INFO");
+  const config = await settingsOf(session);
+  const times: { readonly tripMs: number; readonly skewMs: number }[] = [];
+  for (let trip = 0; trip < ROUND_TRIPS; trip++) times.push(await timeOf(session, clock));
+  const best = times.reduce((a, b) => (b.tripMs < a.tripMs ? b : a));
+  const number = (text: string | undefined) => (text === undefined ? null : Number(text));
+  return {
+    url,
+    version: info.get("valkey_version") ?? info.get("redis_version") ?? null,
+    product: info.get("server_name") ?? "redis",
+    role: info.get("role") ?? null,
+    maxmemoryPolicy: info.get("maxmemory_policy") ?? config.get("maxmemory-policy") ?? null,
+    appendonly: config.get("appendonly") ?? null,
+    appendfsync: config.get("appendfsync") ?? null,
+    usedMemoryBytes: number(info.get("used_memory")),
+    maxmemoryBytes: number(info.get("maxmemory")),
+    roundTripMs: best.tripMs,
+    skewMs: best.skewMs,
+  };
+}
+
+/** Its time, taken to be read in the middle of the round trip: off by at most half of it. */
+async function timeOf(session: Session, clock: Clock): Promise<{ tripMs: number; skewMs: number }> {
+  const sentMs = clock.monotonicMs();
+  const sentAtMs = clock.nowMs();
+  const reply = await session.command("TIME");
+  const tripMs = clock.monotonicMs() - sentMs;
+  if (isErrorReply(reply) || !Array.isArray(reply)) return { tripMs, skewMs: 0 };
+  const [seconds, micros] = reply.map(Number);
+  return { tripMs, skewMs: (seconds ?? 0) * 1000 + (micros ?? 0) / 1000 - (sentAtMs + tripMs / 2) };
+}
+
+async function fieldsOf(session: Session, name: string): Promise<ReadonlyMap<string, string>> {
+  const reply = await session.command(name);
+  if (isErrorReply(reply)) return new Map();
+  const lines = String(reply)
+    .split("\r\n")
+    .filter((line) => line.includes(":"));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]));
+}
+
+async function settingsOf(session: Session): Promise<ReadonlyMap<string, string>> {
+  const reply = await session.command("CONFIG", "GET", "maxmemory-policy", "appendonly", "appendfsync");
+  if (isErrorReply(reply) || !Array.isArray(reply)) return new Map();
+  const flat = reply.map(String);
+  return new Map(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""]] : [])));
+}
