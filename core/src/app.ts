@@ -6,7 +6,9 @@
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { crewSpecOf } from "./app/crew-spec.js";
 import { type AppEvents, EventHub } from "./app/events.js";
+import { openProducer } from "./app/open-producer.js";
 import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 import {
   type AppOptions,
@@ -17,13 +19,14 @@ import {
 } from "./app/options.js";
 import { QueueFace } from "./app/queue-face.js";
 import type { Reach } from "./app/reach.js";
+import { takeSeat } from "./app/seated.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
 import { parseDuration } from "./base/duration.js";
-import { resolveNodeId } from "./base/env.js";
+import { type Machine, resolveNodeId, thisMachine } from "./base/env.js";
 import { createError, show } from "./base/errors.js";
 import { newIncarnation } from "./base/id.js";
 import { type Logger, silentLogger } from "./base/log.js";
@@ -32,14 +35,18 @@ import { type Random, systemRandom } from "./base/random.js";
 import { tryPlaceId } from "./engine/dot.js";
 import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
+import type { WorkerView } from "./foreman/crew.js";
 import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
 import { Handle, type Outcome, type WaitOptions } from "./handle.js";
 import { type Counters, createCounters } from "./queue/counters.js";
 import { Finder } from "./queue/finder.js";
-import { Producer } from "./queue/producer.js";
 import { type ResendContext, resend } from "./queue/resend.js";
 import { Segments } from "./queue/segments.js";
+import type { SubmissionSink } from "./queue/submission.js";
 import { WAIT_POLL_MS, Waiters } from "./queue/waiters.js";
+import { findAppSeat } from "./worker/app-seat.js";
+import { ExecutorHost } from "./worker/executors.js";
+import { type Executor, Executors } from "./workflow/executor.js";
 import { Registry } from "./workflow/registry.js";
 import { validate } from "./workflow/schema.js";
 import { defineStep, type StepDefinition, type StepFunction, type StepOptions } from "./workflow/step.js";
@@ -54,20 +61,31 @@ export interface AppWorld {
   readonly times: ForemanTimes;
   /** Period of the safety poll of waits. */
   readonly waitPollMs: number;
+  /** Where this process runs, as it tells others. */
+  readonly machine: Machine;
+  /** Whether an App with a `module` runs its Steps in Worker threads; else all of them run on this one. */
+  readonly hasThreads: boolean;
   readonly makeStore: (options: OpenStoreOptions) => Promise<Store>;
   /** Awaited between the acknowledgement of a single enqueue and its handle. */
   readonly afterEnqueue?: () => Promise<void>;
+  /** The module's export that is the App, for Workers; null to find it. */
+  readonly exportName: string | null;
+  /** Owners whose process was seen to end: what they held is rescued without waiting for their Lease. */
+  readonly buried: readonly string[];
 }
 
-/** The method by which testing/ changes an App's world before it is used. */
+/** The method by which testing/ and app/foreman-app.ts change an App's world before it is used. */
 export const SETTLE_IN = Symbol("millrace.settleIn");
+
+/** The method by which app/foreman-app.ts looks behind an App's face. */
+export const FOREMAN_VIEW = Symbol("millrace.foremanView");
 
 /** Counters of an App with what it has at hand right now. */
 export type AppMetrics = ReturnType<Counters["snapshot"]> & { readonly running: number; readonly buffered: number };
 
 interface Opened {
   readonly store: Store;
-  readonly producer: Producer;
+  readonly producer: SubmissionSink;
   readonly segments: Segments;
   readonly finder: Finder;
   readonly waiters: Waiters;
@@ -76,7 +94,6 @@ interface Opened {
 
 const BULK_CHUNK = 1_000;
 const BULK_AHEAD = 16 * BULK_CHUNK;
-const DRAIN_DEFAULT = "30s";
 /** How long `close` waits for enqueues that have no answer yet. */
 const CLOSE_WAIT_MS = 5_000;
 
@@ -87,6 +104,9 @@ export class App implements AsyncDisposable {
   readonly nodeId: string;
   readonly #options: ReturnType<typeof resolveAppOptions>;
   readonly #registry = new Registry();
+  readonly #executors = new Executors();
+  /** What it has to do with the Worker it was made in; null outside of Workers. */
+  readonly #inWorker: ReturnType<typeof takeSeat>;
   readonly #log: Logger;
   readonly #counters = createCounters();
   readonly #events = new EventHub();
@@ -96,7 +116,11 @@ export class App implements AsyncDisposable {
     random: systemRandom,
     times: FOREMAN_TIMES,
     waitPollMs: WAIT_POLL_MS,
+    machine: thisMachine(),
+    hasThreads: true,
     makeStore,
+    exportName: null,
+    buried: [],
   };
   #state: AppState = "new";
   #opening: Promise<Opened> | null = null;
@@ -105,6 +129,10 @@ export class App implements AsyncDisposable {
   #foreman: Foreman | null = null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<StopReport> | null = null;
+  /** The Foreman that is being stopped: another `stop` may hurry it. */
+  #leaving: Foreman | null = null;
+  /** The shortest time to drain that was asked for. */
+  #drainMs = 0;
   #closing: Promise<void> | null = null;
 
   /** Checks the options; does no I/O. Errors: MR_INVALID_OPTION. */
@@ -112,10 +140,19 @@ export class App implements AsyncDisposable {
     this.#options = resolveAppOptions(options);
     this.id = this.#options.id;
     this.nodeId = resolveNodeId(this.#options.nodeId);
-    this.#log = ((this.#options.logger as Logger | undefined) ?? silentLogger).child({ app: this.id }); // a logger, by its row
-    this.#reach = {
+    const { logger } = this.#options;
+    const fallback = findAppSeat()?.log ?? silentLogger;
+    this.#log = ((logger as Logger | undefined) ?? fallback).child({ app: this.id }); // a logger, by its row
+    this.#inWorker = takeSeat(this, {
+      id: this.id,
+      options: this.#options,
+      registry: this.#registry,
+      executors: this.#executors.registered(),
+      log: this.#log,
+    });
+    this.#reach = this.#inWorker?.seated?.reach ?? {
       opened: async (method) => void (await this.#open(method)),
-      store: () => this.#need().store,
+      durability: () => this.#need().store.durability.level,
       finder: () => this.#need().finder,
       waiters: () => this.#need().waiters,
       clock: () => this.#world.clock,
@@ -128,13 +165,13 @@ export class App implements AsyncDisposable {
 
   /** Where it is in its life. */
   get state(): AppState {
-    return this.#state;
+    return this.#inWorker?.seated ? "started" : this.#state;
   }
 
   /**
    * Declares a Step: a name, a function and how its Operations are treated. The Step enqueues itself.
    *
-   * Errors: MR_INVALID_NAME, MR_INVALID_OPTION, MR_DUPLICATE_NAME.
+   * Errors: MR_INVALID_NAME, MR_INVALID_OPTION, MR_UNKNOWN_EXECUTOR, MR_DUPLICATE_NAME.
    */
   step<S extends StandardSchemaV1, O>(
     name: string,
@@ -146,13 +183,22 @@ export class App implements AsyncDisposable {
   step(name: string, optionsOrFn: unknown, fn?: unknown): AnyStep {
     const isShort = typeof optionsOrFn === "function" && fn === undefined;
     const options = isShort ? undefined : optionsOrFn;
-    const definition = defineStep(name, options, isShort ? optionsOrFn : fn, this.#options.defaults);
+    const definition = defineStep(name, options, isShort ? optionsOrFn : fn, this.#options.defaults, this.#executors);
     this.#registry.register(definition);
     return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
   }
 
   /** The same as `step`: a task is a Step whose Operations stand alone. */
   task: App["step"] = this.step;
+
+  /**
+   * Registers an executor, for the Steps declared after it that name it in their options.
+   *
+   * Errors: MR_INVALID_NAME, MR_DUPLICATE_NAME, MR_INVALID_OPTION.
+   */
+  executor(name: string, executor: Executor): void {
+    this.#executors.register(name, executor);
+  }
 
   /**
    * Enqueues one Operation; resolves when the store has it.
@@ -191,8 +237,8 @@ export class App implements AsyncDisposable {
   ): Promise<{ readonly handles: (Handle | Error)[] }> {
     const step = this.#resolve(target);
     const resolved = options === undefined ? null : resolveEnqueueOptions(options);
-    const { producer } = await this.#open("enqueueMany");
-    const bulk = new Bulk((laneName, counter) => this.#handle(laneName, counter));
+    const producer = await this.#openSink("enqueueMany");
+    const bulk = new Bulk((laneName, counter, segment) => new Handle(this.#reach, segment, laneName, counter));
     for (const input of inputs) {
       const index = bulk.reserve();
       try {
@@ -272,8 +318,13 @@ export class App implements AsyncDisposable {
 
   /** Counters since this App was made, and what runs now. */
   metrics(): AppMetrics {
-    const load = this.#foreman?.load ?? { running: 0, buffered: 0 };
+    const load = this.#inWorker?.seated?.load ?? (this.#foreman ?? this.#leaving)?.load ?? { running: 0, buffered: 0 };
     return { ...this.#counters.snapshot(), ...load };
+  }
+
+  /** The Worker threads and processes of this App here; none when its Steps run on this thread. */
+  workers(): WorkerView[] {
+    return (this.#foreman ?? this.#leaving)?.workers() ?? [];
   }
 
   /** The Steps declared, by name. */
@@ -283,12 +334,15 @@ export class App implements AsyncDisposable {
   }
 
   /**
-   * Opens the store and runs Operations on this thread until `stop`. Starting twice is the same as once.
+   * Opens the store and runs Operations until `stop`: with the option `module` in Worker threads, once all of them are
+   * ready; without it on this thread. Starting twice is the same as once.
    *
-   * Errors: MR_MODULE_REQUIRED for a blocking Step (it would block this thread) · MR_STORE_UNSAFE, MR_STORE_LOCKED,
+   * Errors: MR_MODULE_REQUIRED for a blocking Step without `module` (it would block this thread) · MR_MODULE_FAILED,
+   * MR_WORKERS_NOT_READY · MR_STORE_UNSAFE, MR_STORE_LOCKED,
    * MR_STORE_VERSION, MR_STORE_CORRUPT, MR_STORE_UNAVAILABLE · MR_APP_CLOSED.
    */
   async start(): Promise<void> {
+    if (this.#inWorker !== null) return await this.#startInWorker(this.#inWorker);
     if (this.#stopping !== null) await this.#stopping;
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = null;
@@ -298,13 +352,17 @@ export class App implements AsyncDisposable {
   }
 
   /**
-   * Stops gracefully: claims nothing new, lets running work finish for `drain` (default 30 s), gives the rest back
-   * without spending an Attempt. Stopping what is not started resolves. Errors: MR_INVALID_OPTION.
+   * Stops gracefully: claims nothing new, lets running work finish for `drain` (default: the option `workers.drain`),
+   * gives the rest back without spending an Attempt. Stopping what is not started resolves; stopping again with a
+   * shorter `drain` hurries the stop. Errors: MR_INVALID_OPTION.
    */
   async stop(options: { readonly drain?: Duration } = {}): Promise<StopReport> {
-    const drainMs = parseDuration(options.drain ?? DRAIN_DEFAULT, "stop.drain");
+    const drainMs = parseDuration(options.drain ?? this.#options.workers.drain, "stop.drain");
+    this.#refuseInWorker("stop");
+    this.#drainMs = this.#stopping === null ? drainMs : Math.min(this.#drainMs, drainMs);
+    void this.#leaving?.stop(this.#drainMs);
     // Set before anything is awaited: a `start` called right after this one begins when this one has ended.
-    this.#stopping ??= this.#stop(drainMs).finally(() => {
+    this.#stopping ??= this.#stop().finally(() => {
       this.#stopping = null;
     });
     return await this.#stopping;
@@ -312,12 +370,14 @@ export class App implements AsyncDisposable {
 
   /** Stops, then lets go of the store. Closing twice is the same as once; any other use afterwards gives MR_APP_CLOSED. */
   async close(): Promise<void> {
+    this.#refuseInWorker("close");
     this.#closing ??= this.#close();
     await this.#closing;
   }
 
   /** Closes at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#inWorker?.seated) return; // the Worker goes on with it
     await this.close();
   }
 
@@ -335,26 +395,73 @@ export class App implements AsyncDisposable {
     return this.#registry;
   }
 
-  async #start(): Promise<void> {
-    for (const step of this.#registry.list()) {
-      if (step.kind === "blocking") throw createError("MR_MODULE_REQUIRED", { step: step.name });
+  /** For app/foreman-app.ts: opens the store and shows what an App keeps to itself. Errors: those of `start`. */
+  async [FOREMAN_VIEW](): Promise<{
+    readonly owner: string;
+    readonly store: Store;
+    readonly foreman: () => Foreman | null;
+  }> {
+    const { store } = await this.#open("start");
+    return { owner: this.#incarnation, store, foreman: () => this.#foreman };
+  }
+
+  /** The definitions are complete. What stands below the call is the main thread's: it never comes to it. */
+  async #startInWorker({ seat, seated }: NonNullable<ReturnType<typeof takeSeat>>): Promise<never> {
+    if (seated === null) {
+      const expected = "in the main thread: this Worker runs another App";
+      throw createError("MR_APP_STATE", { app: this.id, state: "inside a Worker", method: "start", expected });
     }
-    const { context, segments } = await this.#open("start");
-    const { workers } = this.#options;
-    const ofSteps = [...new Set(this.#registry.list().map((step) => step.queue))];
+    seat.start(this);
+    return await new Promise<never>(() => undefined);
+  }
+
+  #refuseInWorker(method: string): void {
+    const seated = this.#inWorker?.seated;
+    if (seated) throw seated.refusal(method);
+  }
+
+  async #start(): Promise<void> {
+    const { module, workers } = this.#options;
+    const own = this.#executors.registered();
+    const steps = this.#registry.list();
+    const blocking = steps.find((step) => step.kind === "blocking");
+    if (module === undefined && blocking !== undefined) {
+      throw createError("MR_MODULE_REQUIRED", { step: blocking.name });
+    }
+    const { context, segments, store, producer, finder, waiters } = await this.#open("start");
+    const ofSteps = [...new Set(steps.map((step) => step.queue))];
     const queues = (workers.queues as readonly string[] | undefined) ?? (ofSteps.length > 0 ? ofSteps : ["async"]); // names, by its row
+    const crew =
+      module === undefined || !this.#world.hasThreads
+        ? null
+        : crewSpecOf({
+            ...{ workers, steps, appId: this.id, nodeId: this.nodeId, log: this.#log, clock: this.#world.clock },
+            module: module as string, // a file URL, by its row
+            exportName: this.#world.exportName,
+            durability: store.durability.level,
+            desk: {
+              producer,
+              finder,
+              waiters,
+              call: (call) => resend(context, this.#options.network.timeout, () => call(store)),
+            },
+          });
     const foreman = new Foreman({
       ...context,
       segments,
       registry: this.#registry,
       log: this.#log,
       owner: this.#incarnation,
+      node: { name: this.nodeId, machine: this.#world.machine, isTakeover: this.#options.takeover },
       queues,
       slots: workers.asyncWorkers * workers.slots,
+      ...(crew === null && own.size > 0 ? { executors: new ExecutorHost(own, this.#world.clock, this.#log) } : {}),
+      crew,
       times: this.#world.times,
       isWatched: () => this.#events.isWatched,
       settled: (attempt, kind, value) => this.#events.settled(attempt, kind, value),
     });
+    for (const owner of this.#world.buried) foreman.bury(owner);
     this.#foreman = foreman;
     this.#state = "started";
     try {
@@ -367,15 +474,17 @@ export class App implements AsyncDisposable {
     }
   }
 
-  async #stop(drainMs: number): Promise<StopReport> {
+  async #stop(): Promise<StopReport> {
     await this.#starting?.catch(() => undefined);
     const foreman = this.#foreman;
     if (foreman === null) return { released: 0, isForced: false };
     this.#foreman = null;
+    this.#leaving = foreman;
     this.#state = "stopping";
     try {
-      return await foreman.stop(drainMs);
+      return await foreman.stop(this.#drainMs);
     } finally {
+      this.#leaving = null;
       this.#starting = null;
       this.#state = "ready";
     }
@@ -421,34 +530,34 @@ export class App implements AsyncDisposable {
       durability: this.#options.durability,
       clock,
       random,
-      logger: this.#log,
+      logger: this.#log.child({ target: "store" }),
     });
     await store.open();
     try {
       const context = { store, clock, random, counters: this.#counters };
-      await store.openSegment(this.nodeId);
       this.#incarnation = newIncarnation(random);
-      const segments = new Segments(store);
-      segments.view(this.nodeId);
-      const finder = new Finder(context, this.#options.network.timeout);
-      const waiters = new Waiters(context, this.#world.waitPollMs);
-      const producer = new Producer({
+      const { producer, segment } = await openProducer({
         ...context,
-        segment: this.nodeId,
+        node: this.nodeId,
         incarnation: this.#incarnation,
         timeoutMs: this.#options.network.timeout,
+        log: this.#log,
       });
+      const segments = new Segments(store);
+      segments.view(segment);
+      const finder = new Finder(context, this.#options.network.timeout);
+      const waiters = new Waiters(context, this.#world.waitPollMs);
       store.listen({
-        bell: (segment) => this.#foreman?.bell(segment),
+        bell: (segment, queue) => this.#foreman?.bell(segment, queue),
         due: (segment, inMs) => this.#foreman?.expect(segment, inMs),
         settled: (outcome) => waiters.settle(outcome),
         progressed: (id, value) => waiters.progress(id, value),
         marked: (segment, owner) => {
           if (owner === this.#incarnation) this.#foreman?.marked(segment);
         },
-        restored: () => {
-          waiters.readAll();
-          this.#foreman?.restored();
+        restored: (of) => {
+          waiters.readAll(of);
+          this.#foreman?.restored(of);
         },
       });
       this.#opened = { store, producer, segments, finder, waiters, context };
@@ -469,18 +578,23 @@ export class App implements AsyncDisposable {
     try {
       const resolved = options === undefined ? null : resolveEnqueueOptions(options);
       const checked = this.#check(step, input, resolved);
-      if (checked instanceof Promise || this.#opened === null || this.#closing !== null) {
+      const sink = this.#inWorker?.seated?.sink ?? this.#opened?.producer;
+      if (checked instanceof Promise || sink === undefined || this.#closing !== null) {
         return this.#enqueueLater(step, checked, resolved);
       }
-      return this.#submit(this.#opened.producer, step, checked, resolved);
+      return this.#submit(sink, step, checked, resolved);
     } catch (error) {
       return Promise.reject(error as Error); // validation, codec and options throw errors only
     }
   }
 
   async #enqueueLater(step: StepDefinition, checked: unknown, resolved: ResolvedEnqueue | null): Promise<Handle> {
-    const { producer } = await this.#open("enqueue");
-    return await this.#submit(producer, step, await checked, resolved);
+    const sink = await this.#openSink("enqueue");
+    return await this.#submit(sink, step, await checked, resolved);
+  }
+
+  async #openSink(method: string): Promise<SubmissionSink> {
+    return this.#inWorker?.seated?.sink ?? (await this.#open(method)).producer;
   }
 
   #check(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): unknown {
@@ -488,10 +602,15 @@ export class App implements AsyncDisposable {
     return validate(step.input, input, step.name);
   }
 
-  #submit(producer: Producer, step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Promise<Handle> {
+  #submit(
+    producer: SubmissionSink,
+    step: StepDefinition,
+    input: unknown,
+    resolved: ResolvedEnqueue | null,
+  ): Promise<Handle> {
     const body = this.#pack(step, input, resolved);
     const handle = new Promise<Handle>((resolve, reject) => {
-      this.#push(producer, step, resolved, new SingleSubmission(body, this.#reach, this.nodeId, resolve, reject));
+      this.#push(producer, step, resolved, new SingleSubmission(body, this.#reach, resolve, reject));
     });
     const { afterEnqueue } = this.#world;
     return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));
@@ -504,7 +623,7 @@ export class App implements AsyncDisposable {
 
   /** The fast path unless a priority, a delay or a moment asks for a record of its own. */
   #push(
-    producer: Producer,
+    producer: SubmissionSink,
     step: StepDefinition,
     resolved: ResolvedEnqueue | null,
     submission: SingleSubmission | BulkSubmission,
@@ -520,13 +639,9 @@ export class App implements AsyncDisposable {
       queue,
       priority,
       due,
-      accepted: (laneName, counter) => submission.accepted(laneName, counter),
+      accepted: (laneName, counter, segment) => submission.accepted(laneName, counter, segment),
       refused: (error) => submission.refused(error),
     });
-  }
-
-  #handle(laneName: string, counter: number): Handle {
-    return new Handle(this.#reach, this.nodeId, laneName, counter);
   }
 
   #closedError(method: string): Error {

@@ -62,7 +62,7 @@ export class Handle<O = unknown> {
 
   /** What the acknowledgement of the enqueue promised. */
   get receipt(): Receipt {
-    return { durability: this.#reach.store().durability.level, deduplicated: false };
+    return { durability: this.#reach.durability(), deduplicated: false };
   }
 
   /**

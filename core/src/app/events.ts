@@ -5,7 +5,7 @@
 
 import type { RemoteError } from "../base/errors.js";
 import type { SettledKind } from "../foreman/completer.js";
-import type { Attempt } from "../worker/attempt.js";
+import type { Assignment } from "../worker/port.js";
 import { remoteErrorOf } from "./status.js";
 
 /** The end of an Attempt. */
@@ -55,7 +55,7 @@ export class EventHub {
   }
 
   /** Tells how the store took an outcome. */
-  settled(attempt: Attempt, kind: SettledKind, value: Uint8Array | null): void {
+  settled(attempt: Assignment, kind: SettledKind, value: Uint8Array | null): void {
     if (this.#listeners.size === 0) return;
     switch (kind) {
       case "failed":
@@ -84,7 +84,7 @@ export class EventHub {
   }
 }
 
-function eventOf(attempt: Attempt): AttemptEvent {
+function eventOf(attempt: Assignment): AttemptEvent {
   const { step, enqueuedAtMs, startedAtMs } = attempt;
   return {
     id: attempt.operationId,

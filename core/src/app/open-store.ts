@@ -12,7 +12,8 @@ import { POISON_RETAIN_MS, poisonOutcome } from "../foreman/rescuer.js";
 
 /** What a store is opened with. */
 export interface OpenStoreOptions {
-  readonly url: string;
+  /** Several: one Redis server each. */
+  readonly url: string | readonly string[];
   readonly app: string;
   readonly durability: Durability | undefined;
   readonly clock: Clock;
@@ -26,6 +27,7 @@ export const EMBEDDED_PATH = ".millrace";
 /** Makes the store a URL names; it is not open yet. Errors: MR_STORE_URL, MR_DURABILITY_UNAVAILABLE. */
 export async function makeStore(options: OpenStoreOptions): Promise<Store> {
   const { url, app, durability, clock, random, logger } = options;
+  if (typeof url !== "string") return await makeSites(options, url);
   const scheme = /^([a-z][a-z0-9+-]*):/.exec(url)?.[1];
   const level = durability === undefined ? {} : { durability };
   switch (scheme) {
@@ -55,4 +57,20 @@ export async function makeStore(options: OpenStoreOptions): Promise<Store> {
       throw createError("MR_STORE_URL", { store: JSON.stringify(url), reason });
     }
   }
+}
+
+/** One URL is a plain store: what several cost is not paid by those who have one. */
+async function makeSites(options: OpenStoreOptions, urls: readonly string[]): Promise<Store> {
+  const [only] = urls;
+  if (only !== undefined && urls.length === 1) return await makeStore({ ...options, url: only });
+  const { app, durability, clock, random, logger } = options;
+  const { RedisStore } = await import("../store/redis/redis-store.js");
+  const { SitesStore } = await import("../store/sites/sites-store.js");
+  const level = durability === undefined ? {} : { durability };
+  const makes = urls.map((url) => async () => {
+    // A site that is away is waited for as long as it takes; SitesStore judges how long a start may.
+    const openTimeoutMs = Number.POSITIVE_INFINITY;
+    return new RedisStore({ url, app, clock, random, logger, openTimeoutMs, ...level });
+  });
+  return new SitesStore({ app, makes, clock, logger });
 }

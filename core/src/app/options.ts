@@ -1,6 +1,8 @@
 /**
  * What an App can be told: its options table and those of its calls, the single source of types, checks and docs.
  */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Duration } from "../base/duration.js";
 import { createError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
@@ -21,6 +23,23 @@ const isNames = (value: unknown) => (Array.isArray(value) && value.every(isName)
 const isRecord = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
 
+/** A URL, or a list of Redis URLs; the list's members are read where stores are made. */
+const STORES_MAX = 16;
+const isStore = (value: unknown): string | readonly string[] | null => {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value) || value.length < 1 || value.length > STORES_MAX) return null;
+  const isFit = value.every((url) => typeof url === "string" && /^(rediss?|redis\+unix|unix):/.test(url));
+  return isFit && new Set(value).size === value.length ? value : null;
+};
+
+/** A file URL as it is, a path from the working directory; its text. */
+function parseModule(value: unknown): string | null {
+  const text = value instanceof URL ? value.href : value;
+  if (typeof text !== "string" || text === "") return null;
+  if (text.startsWith("file:")) return URL.canParse(text) ? text : null;
+  return /^[a-z][a-z0-9+.-]+:/i.test(text) ? null : pathToFileURL(resolve(text)).href;
+}
+
 const workersTable = {
   asyncWorkers: {
     type: "integer",
@@ -29,7 +48,81 @@ const workersTable = {
     max: 256,
     sentence: "Async Workers; on the program's own thread they share one event loop.",
   },
+  blockingWorkers: {
+    type: "integer",
+    default: 2,
+    min: 1,
+    max: 256,
+    sentence: "Blocking Workers, one Operation at a time each; started if there are blocking Steps.",
+  },
+  processWorkers: {
+    type: "integer",
+    default: 1,
+    min: 1,
+    max: 256,
+    sentence: "Process Workers, one Operation at a time each; started if a Step's executor is `process`.",
+  },
   slots: { type: "integer", default: 8, min: 1, max: 4096, sentence: "Attempts one async Worker runs at once." },
+  maxConcurrent: {
+    type: "integer",
+    default: 200,
+    min: 4,
+    max: 65_536,
+    sentence: "Attempts that may run at once in async and blocking Workers while the mix is optimised.",
+  },
+  autoOptimize: {
+    type: "boolean",
+    default: true,
+    sentence: "Whether the numbers of async and blocking Workers and of slots follow the work there is.",
+  },
+  optimizationInterval: {
+    type: "duration",
+    default: "30s",
+    min: "1s",
+    max: "1h",
+    sentence: "Time between two decisions about them that are not urgent.",
+  },
+  maxHeapMb: {
+    type: "integer",
+    default: 1024,
+    min: 16,
+    max: 1_048_576,
+    unit: "MiB",
+    sentence: "Largest JavaScript heap of a Worker; one that needs more ends, and only its own work is lost.",
+  },
+  maxRssMb: {
+    type: "integer",
+    min: 16,
+    max: 1_048_576,
+    unit: "MiB",
+    sentence: "A Worker whose heap and buffers are larger finishes what it has and is replaced; by default none is.",
+  },
+  maxOperations: {
+    type: "integer",
+    min: 1,
+    max: 1_000_000_000,
+    sentence: "A Worker that has ended so many Operations is replaced; by default none is.",
+  },
+  maxAge: {
+    type: "duration",
+    min: "1s",
+    max: "3650d",
+    sentence: "A Worker that is older finishes what it has and is replaced; by default none is.",
+  },
+  stuckAfter: {
+    type: "duration",
+    default: "30s",
+    min: "1s",
+    max: "1d",
+    sentence: "An async Worker whose event loop stands still for so long is ended, whatever its Steps' timeouts.",
+  },
+  drain: {
+    type: "duration",
+    default: "30s",
+    min: 0,
+    max: "1d",
+    sentence: "How long running work may take to finish when the App stops.",
+  },
   queues: {
     type: "custom",
     expected: "a list of Queue names",
@@ -52,14 +145,29 @@ const networkTable = {
 export const appTable = {
   id: { ...nameRow, default: "default", sentence: "Name of the App: its own key space, Queues and metrics." },
   store: {
-    type: "string",
+    type: "custom",
+    expected: `a URL, or a list of 1 to ${STORES_MAX} different Redis URLs`,
+    parse: isStore,
     default: "embedded:.millrace",
-    sentence: "Where work is kept: `embedded:DIR`, `memory:`, `redis://…`, `rediss://…`.",
+    sentence:
+      "Where work is kept: `embedded:DIR`, `memory:`, `redis://…`, `rediss://…`; or a list of Redis servers, the same for every process of the App.",
+  },
+  module: {
+    type: "custom",
+    expected: "a file URL (import.meta.url) or a path",
+    parse: parseModule,
+    sentence:
+      "The module that makes this App, usually `import.meta.url`: Workers in threads import it; without it, async Steps run on the program's own thread.",
   },
   nodeId: {
     type: "string",
     env: "NODE_ID",
     sentence: "Name of this machine and of its Segment; by default NODE_ID or the host name.",
+  },
+  takeover: {
+    type: "boolean",
+    default: false,
+    sentence: "Start although another machine that lives bears the same `nodeId`.",
   },
   durability: {
     type: "string",
@@ -86,17 +194,43 @@ export const appTable = {
 export interface AppOptions {
   /** Default `"default"`. */
   readonly id?: string;
-  /** Default `"embedded:.millrace"`. */
-  readonly store?: string;
+  /** Default `"embedded:.millrace"`. A list: several Redis servers, the same for every process of the App. */
+  readonly store?: string | readonly string[];
+  /** `import.meta.url` of the module that makes this App: Workers in threads import it. */
+  readonly module?: string | URL;
   /** Default NODE_ID, else the host name. */
   readonly nodeId?: string;
+  /** Start although another machine that lives bears the same `nodeId`. Default false. */
+  readonly takeover?: boolean;
   /** Weakest level an acknowledgement may have. */
   readonly durability?: Durability;
   readonly workers?: {
     /** Default 4. */
     readonly asyncWorkers?: number;
-    /** Default 8. */
+    /** Default 2. */
+    readonly blockingWorkers?: number;
+    /** Default 1. */
+    readonly processWorkers?: number;
+    /** Attempts one async Worker runs at once. Default 8. */
     readonly slots?: number;
+    /** Attempts at once while the mix is optimised. Default 200. */
+    readonly maxConcurrent?: number;
+    /** Default true. */
+    readonly autoOptimize?: boolean;
+    /** Default 30 s. */
+    readonly optimizationInterval?: Duration;
+    /** Largest heap of a Worker in MiB; one that needs more ends. Default 1024. */
+    readonly maxHeapMb?: number;
+    /** A Worker whose heap and buffers are larger (MiB) is replaced. By default none is. */
+    readonly maxRssMb?: number;
+    /** A Worker that has ended so many Operations is replaced. By default none is. */
+    readonly maxOperations?: number;
+    /** A Worker that is older is replaced. By default none is. */
+    readonly maxAge?: Duration;
+    /** An async Worker whose event loop stands still for so long is ended. Default 30 s. */
+    readonly stuckAfter?: Duration;
+    /** How long running work may take to finish when the App stops. Default 30 s. */
+    readonly drain?: Duration;
     readonly queues?: readonly string[];
   };
   readonly network?: {

@@ -9,26 +9,18 @@ import type { Reach } from "./reach.js";
 export class SingleSubmission implements Submission {
   readonly body: Uint8Array;
   readonly #reach: Reach;
-  readonly #segment: string;
   readonly #resolve: (handle: Handle) => void;
   readonly #reject: (error: Error) => void;
 
-  constructor(
-    body: Uint8Array,
-    reach: Reach,
-    segment: string,
-    resolve: (handle: Handle) => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(body: Uint8Array, reach: Reach, resolve: (handle: Handle) => void, reject: (error: Error) => void) {
     this.body = body;
     this.#reach = reach;
-    this.#segment = segment;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  accepted(laneName: string, counter: number): void {
-    this.#resolve(new Handle(this.#reach, this.#segment, laneName, counter));
+  accepted(laneName: string, counter: number, segment: string): void {
+    this.#resolve(new Handle(this.#reach, segment, laneName, counter));
   }
 
   refused(error: Error): void {
@@ -39,12 +31,12 @@ export class SingleSubmission implements Submission {
 /** The answers of one enqueueMany, in the order of its inputs. */
 export class Bulk {
   readonly handles: (Handle | Error)[] = [];
-  readonly #makeHandle: (laneName: string, counter: number) => Handle;
+  readonly #makeHandle: (laneName: string, counter: number, segment: string) => Handle;
   #unanswered = 0;
   #floor = 0;
   #wake: (() => void) | null = null;
 
-  constructor(makeHandle: (laneName: string, counter: number) => Handle) {
+  constructor(makeHandle: (laneName: string, counter: number, segment: string) => Handle) {
     this.#makeHandle = makeHandle;
   }
 
@@ -59,8 +51,8 @@ export class Bulk {
     return this.handles.length++;
   }
 
-  accept(index: number, laneName: string, counter: number): void {
-    this.#answer(index, this.#makeHandle(laneName, counter));
+  accept(index: number, laneName: string, counter: number, segment: string): void {
+    this.#answer(index, this.#makeHandle(laneName, counter, segment));
   }
 
   refuse(index: number, error: Error): void {
@@ -98,8 +90,8 @@ export class BulkSubmission implements Submission {
     this.#index = index;
   }
 
-  accepted(laneName: string, counter: number): void {
-    this.#bulk.accept(this.#index, laneName, counter);
+  accepted(laneName: string, counter: number, segment: string): void {
+    this.#bulk.accept(this.#index, laneName, counter, segment);
   }
 
   refused(error: Error): void {

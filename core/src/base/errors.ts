@@ -17,6 +17,7 @@ export const errorTable = {
   MR_APP_CLOSED: { template: "App {app} is closed: {method} is not possible any more", retryable: false },
   MR_APP_STATE: { template: "App {app} is {state}: {method} needs it to be {expected}", retryable: false },
   MR_CONFLICT: { template: "{what} {id} already exists with other content", retryable: false },
+  MR_CONTRACT_BROKEN: { template: "{what} breaks its contract: {problem}", retryable: false },
   MR_DECODE: {
     template: "stored bytes are not a Millrace payload: {reason} at byte {at} of {bytes}",
     retryable: false,
@@ -82,9 +83,17 @@ export const errorTable = {
   MR_TERMINAL: { template: "{reason}", retryable: false },
   MR_TIMEOUT: { template: "{what} did not end within {timeoutMs} ms", retryable: true },
   MR_TOO_LARGE: { template: "{path} takes at least {bytes} bytes, allowed are {bytesMax}", retryable: false },
+  MR_UNKNOWN_EXECUTOR: {
+    template: "no executor is called `{name}`{hint} (known here: {known}; register one before the Steps that name it)",
+    retryable: false,
+  },
   MR_UNKNOWN_TARGET: { template: "no Step or Workflow is called `{name}`{hint}", retryable: false },
   MR_WORKER_LOST: {
     template: "the Worker that ran Attempt {attempt} of {id} ended: {reason}",
+    retryable: true,
+  },
+  MR_WORKERS_NOT_READY: {
+    template: "{count} Worker(s) were not ready within {timeoutMs} ms: {workers}",
     retryable: true,
   },
   MR_WAIT_TIMEOUT: { template: "Operation {id} is still going on after {timeoutMs} ms of waiting", retryable: true },

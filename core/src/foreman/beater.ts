@@ -6,9 +6,11 @@
  * to rescue; what runs there is told to end before that.
  */
 import type { Timer } from "../base/clock.js";
+import type { Address } from "../engine/lease.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments, SegmentView } from "../queue/segments.js";
-import type { InlineWorker } from "../worker/inline.js";
+import type { AbortKind } from "../workflow/step.js";
+import type { Pool } from "./pool.js";
 
 /** Spare time between fencing oneself and the end of the Lease. */
 const MARGIN_MS = 1_000;
@@ -16,9 +18,11 @@ const MARGIN_MS = 1_000;
 /** What the beater needs. */
 export interface BeaterOptions extends ResendContext {
   readonly segments: Segments;
-  readonly worker: InlineWorker;
+  readonly pools: readonly Pool[];
   readonly owner: string;
   readonly leaseMs: number;
+  /** Called when a Lease is lost: what has not begun must not begin any more. */
+  readonly lost: () => void;
 }
 
 /** Sends beats. */
@@ -26,36 +30,49 @@ export class Beater {
   readonly #options: BeaterOptions;
   /** Per Segment, the timer of the self-fence: a beat that gets no answer must not hold it up. */
   readonly #fences = new Map<string, Timer>();
+  /** Segments to which a beat of the rounds is on its way. */
+  readonly #beating = new Set<SegmentView>();
   #isOver = false;
 
   constructor(options: BeaterOptions) {
     this.#options = options;
   }
 
-  /** One round: beats wherever something is held, or was claimed since the last round. */
+  /**
+   * One round: beats wherever something is held, or was claimed since the last round. Waits for no answer: a server
+   * that gives none must not hold up the beats to the others.
+   */
   async run(): Promise<void> {
-    const due: SegmentView[] = [];
     for (const view of this.#options.segments.all()) {
-      if (view.held > 0 || view.wasClaimed) due.push(view);
-      else this.#rest(view);
+      if (view.held > 0 || view.wasClaimed) {
+        if (!this.#beating.has(view)) void this.#beatOnce(view);
+      } else this.#rest(view);
     }
-    await Promise.all(due.map((view) => this.beat(view)));
+  }
+
+  async #beatOnce(view: SegmentView): Promise<void> {
+    this.#beating.add(view);
+    await this.beat(view);
+    this.#beating.delete(view);
   }
 
   /** Beats in one Segment: at once when something there was marked for cancelling. */
   async beat(view: SegmentView): Promise<void> {
-    const { store, worker, owner, clock, counters } = this.#options;
+    const { store, owner, clock, counters, leaseMs } = this.#options;
     const sentMs = clock.monotonicMs();
-    this.#fence(view, view.provenMs ?? sentMs);
+    // Whoever stood still for so long, and wakes, must not be taken in by this beat's answer: it is for new claims.
+    const isLate = sentMs - (view.provenMs ?? sentMs) >= leaseMs - MARGIN_MS;
+    if (isLate) this.#lose(view);
+    this.#fence(view, isLate ? sentMs : (view.provenMs ?? sentMs));
     view.wasClaimed = false;
     try {
       const { answer, marked } = await store.extend(view.name, { owner });
       counters.add("beats");
       this.#fence(view, sentMs);
       if (answer === "missing" && view.held > 0 && !view.isBusy && !view.wasClaimed) {
-        worker.abortWhere(view.name, "all", "lease_lost");
+        this.#lose(view);
       }
-      if (marked.length > 0) worker.abortWhere(view.name, marked, "cancel");
+      if (marked.length > 0) this.#abort(view.name, marked, "cancel");
     } catch {
       view.wasClaimed = true; // unknown: the next round beats again, and the self-fence judges by time
     }
@@ -70,14 +87,22 @@ export class Beater {
   /** Sets when what runs in a Segment is told to end, unless a beat gets through before. */
   #fence(view: SegmentView, provenMs: number): void {
     if (this.#isOver) return;
-    const { worker, clock, leaseMs } = this.#options;
+    const { clock, leaseMs } = this.#options;
     view.provenMs = provenMs;
     this.#fences.get(view.name)?.cancel();
-    const fence = clock.setTimer(provenMs + leaseMs - MARGIN_MS - clock.monotonicMs(), () => {
-      if (view.held > 0) worker.abortWhere(view.name, "all", "lease_lost");
-    });
+    const fence = clock.setTimer(provenMs + leaseMs - MARGIN_MS - clock.monotonicMs(), () => this.#lose(view));
     fence.unref();
     this.#fences.set(view.name, fence);
+  }
+
+  #lose(view: SegmentView): void {
+    if (view.held === 0) return;
+    this.#options.lost(); // first: an aborted Attempt makes room for the next
+    this.#abort(view.name, "all", "lease_lost");
+  }
+
+  #abort(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+    for (const pool of this.#options.pools) pool.abortWhere(segment, addresses, kind);
   }
 
   /** Nothing is held there: nothing needs a beat or a fence. */

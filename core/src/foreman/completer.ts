@@ -2,14 +2,14 @@
  * Duty: takes outcomes from Workers to the store (elsewhere: acker). The outcomes of a tick leave together, one call
  * per Segment, kind and retention; each is sent until the store has taken or refused it.
  */
-import type { OutcomeAnswer, ReleaseElement } from "../engine/transitions.js";
+import type { Timer } from "../base/clock.js";
+import type { Claim, OutcomeAnswer, ReleaseElement } from "../engine/transitions.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 import type { Segments, SegmentView } from "../queue/segments.js";
 import { afterTick } from "../queue/tick.js";
-import type { Attempt } from "../worker/attempt.js";
 import type { Unstarted } from "../worker/inline.js";
-import type { OutcomePort } from "../worker/port.js";
+import type { Assignment, OutcomePort } from "../worker/port.js";
 
 /** How an Attempt's end was taken by the store. */
 export type SettledKind = "completed" | "failed" | "cancelled" | "retried" | "released" | "stale";
@@ -21,19 +21,19 @@ export interface CompleterOptions extends ResendContext {
   /** Whether anybody wants to be told of outcomes one by one. */
   readonly isWatched: () => boolean;
   /** Told of each outcome the store has answered. */
-  readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
+  readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
 }
 
 interface Failure {
-  readonly attempt: Attempt;
+  readonly attempt: Assignment;
   readonly value: Uint8Array;
   readonly retryInMs: number | null;
 }
 
 interface Release {
-  readonly attempt: Attempt;
+  readonly attempt: Assignment;
   readonly delayMs: number | null;
 }
 
@@ -42,7 +42,7 @@ interface Outbox {
   readonly segment: string;
   readonly retainMs: number;
   /** Completed Attempts, and their outcome bytes beside them: two rows cost less than a pair for each. */
-  completed: Attempt[];
+  completed: Assignment[];
   values: Uint8Array[];
   failures: Failure[];
   releases: Release[];
@@ -50,6 +50,15 @@ interface Outbox {
 
 /** Calls in flight per kind of outcome before later outcomes gather. */
 const WINDOW = 4;
+/** A call without an answer for so long is stuck and counts no more: others need not wait behind a server that is away. */
+const STUCK_MS = 2_000;
+
+/** A call in flight. */
+interface Flight {
+  readonly segment: string;
+  readonly sinceMs: number;
+  isStuck: boolean;
+}
 
 /** Carries outcomes to the store. */
 export class Completer implements OutcomePort {
@@ -57,9 +66,15 @@ export class Completer implements OutcomePort {
   readonly #outboxes = new Map<string, Outbox>();
   /** The one used last: nearly always the one wanted next. */
   #lastOutbox: Outbox | null = null;
-  readonly #progress = new Map<Attempt, Uint8Array>();
+  readonly #progress = new Map<Assignment, Uint8Array>();
   #isFlushPlanned = false;
+  /** Those in flight that are not stuck. */
   #calls = 0;
+  readonly #flights = new Set<Flight>();
+  /** Segments with stuck calls, and how many: what comes for them gathers until one is answered. */
+  readonly #stuck = new Map<string, number>();
+  /** Set while the window is full: looks for stuck calls. */
+  #windowTimer: Timer | null = null;
   #unacknowledged = 0;
   #drained: (() => void)[] = [];
 
@@ -72,47 +87,45 @@ export class Completer implements OutcomePort {
     return this.#unacknowledged;
   }
 
-  completed(attempt: Attempt, value: Uint8Array): void {
+  completed(attempt: Assignment, value: Uint8Array): void {
     const outbox = this.#outbox(attempt, attempt.step.retainCompletedMs);
     outbox.completed.push(attempt);
     outbox.values.push(value);
     this.#took(attempt);
   }
 
-  failed(attempt: Attempt, value: Uint8Array, retryInMs: number | null): void {
+  failed(attempt: Assignment, value: Uint8Array, retryInMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainFailedMs).failures.push({ attempt, value, retryInMs });
     this.#took(attempt);
   }
 
-  released(attempt: Attempt, delayMs: number | null): void {
+  released(attempt: Assignment, delayMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainCompletedMs).releases.push({ attempt, delayMs });
     this.#took(attempt);
   }
 
-  progressed(attempt: Attempt, value: Uint8Array): void {
+  progressed(attempt: Assignment, value: Uint8Array): void {
     this.#progress.set(attempt, value);
     this.#plan();
   }
 
   /** Gives back what was claimed and never begun; it keeps its place at the front. */
   async giveBack(unstarted: readonly Unstarted[]): Promise<void> {
-    const { store, owner, counters, segments } = this.#options;
+    const bySegment = new Map<string, Claim[]>();
     for (const { segment, claims } of unstarted) {
-      const elements = claims.map(
-        ({ lane, counter, token }): ReleaseElement => ({ lane, counter, token, delayMs: null }),
-      );
-      const params = { owner, retainMs: RELEASE_RETAIN_MS, elements };
-      this.#unacknowledged += claims.length;
-      try {
-        const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, () => store.release(segment, params));
-        const stale = answers.filter((answer) => answer === "stale").length;
-        counters.add("released", answers.length - stale);
-        counters.add("stale", stale);
-      } catch {
-        // The store is closed or refuses for good: what stays held is rescued when its Lease is over.
-      } finally {
-        this.#answered(segments.view(segment), claims.length);
-      }
+      const all = bySegment.get(segment);
+      if (all === undefined) bySegment.set(segment, [...claims]);
+      else all.push(...claims);
+    }
+    await Promise.all([...bySegment].map(([segment, claims]) => this.#giveAllBack(segment, claims)));
+  }
+
+  async #giveAllBack(segment: string, claims: Claim[]): Promise<void> {
+    // The order of each call becomes the order at the front: oldest claim first, so the latest are sent first.
+    const ordered = claims.sort((a, b) => a.token - b.token);
+    this.#unacknowledged += ordered.length;
+    for (let end = ordered.length; end > 0; end -= BATCH_MAX) {
+      await this.#giveBack(segment, ordered.slice(Math.max(0, end - BATCH_MAX), end));
     }
   }
 
@@ -122,7 +135,30 @@ export class Completer implements OutcomePort {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
-  #outbox(attempt: Attempt, retainMs: number): Outbox {
+  async #giveBack(segment: string, claims: readonly Claim[]): Promise<void> {
+    const { store, owner, counters, segments } = this.#options;
+    const elements = claims.map(
+      ({ lane, counter, token }): ReleaseElement => ({ lane, counter, token, delayMs: null }),
+    );
+    const params = { owner, retainMs: RELEASE_RETAIN_MS, elements };
+    try {
+      const { answers } = await resend(
+        this.#options,
+        Number.POSITIVE_INFINITY,
+        () => store.release(segment, params),
+        segment,
+      );
+      const stale = answers.filter((answer) => answer === "stale").length;
+      counters.add("released", answers.length - stale);
+      counters.add("stale", stale);
+    } catch {
+      // The store is closed or refuses for good: what stays held is rescued when its Lease is over.
+    } finally {
+      this.#answered(segments.view(segment), claims.length);
+    }
+  }
+
+  #outbox(attempt: Assignment, retainMs: number): Outbox {
     const last = this.#lastOutbox;
     if (last !== null && last.retainMs === retainMs && last.segment === attempt.segment) return last;
     const key = `${retainMs} ${attempt.segment}`;
@@ -135,7 +171,7 @@ export class Completer implements OutcomePort {
     return outbox;
   }
 
-  #took(attempt: Attempt): void {
+  #took(attempt: Assignment): void {
     this.#unacknowledged++;
     if (this.#progress.size > 0) this.#progress.delete(attempt);
     this.#plan();
@@ -152,8 +188,9 @@ export class Completer implements OutcomePort {
 
   #flush(): void {
     if (this.#progress.size > 0) this.#sendProgress();
-    if (this.#calls >= WINDOW) return; // the next answer flushes
+    if (this.#calls >= WINDOW) return this.#watchWindow(); // the next answer flushes
     for (const outbox of this.#outboxes.values()) {
+      if (this.#stuck.size > 0 && this.#stuck.has(outbox.segment)) continue;
       const { completed, values, failures, releases } = outbox;
       outbox.completed = [];
       outbox.values = [];
@@ -171,13 +208,44 @@ export class Completer implements OutcomePort {
         void this.#release(outbox, ordered.slice(Math.max(0, end - BATCH_MAX), end));
       }
     }
-    if (this.#outboxes.size > OUTBOXES_MAX) {
+    if (this.#outboxes.size > OUTBOXES_MAX && this.#stuck.size === 0) {
       this.#outboxes.clear(); // all are empty now
       this.#lastOutbox = null;
     }
   }
 
-  async #complete(outbox: Outbox, batch: readonly Attempt[], values: readonly Uint8Array[]): Promise<void> {
+  #watchWindow(): void {
+    if (this.#windowTimer !== null) return;
+    const { clock } = this.#options;
+    this.#windowTimer = clock.setTimer(STUCK_MS, () => {
+      this.#windowTimer = null;
+      for (const flight of this.#flights) {
+        if (clock.monotonicMs() - flight.sinceMs >= STUCK_MS) this.#setStuck(flight);
+      }
+      if (this.#unacknowledged > 0) this.#plan();
+    });
+    this.#windowTimer.unref();
+  }
+
+  #setStuck(flight: Flight): void {
+    if (flight.isStuck) return;
+    flight.isStuck = true;
+    this.#calls--;
+    this.#stuck.set(flight.segment, (this.#stuck.get(flight.segment) ?? 0) + 1);
+  }
+
+  #land(flight: Flight): void {
+    this.#flights.delete(flight);
+    if (!flight.isStuck) {
+      this.#calls--;
+      return;
+    }
+    const others = (this.#stuck.get(flight.segment) ?? 1) - 1;
+    if (others > 0) this.#stuck.set(flight.segment, others);
+    else this.#stuck.delete(flight.segment);
+  }
+
+  async #complete(outbox: Outbox, batch: readonly Assignment[], values: readonly Uint8Array[]): Promise<void> {
     const { store, owner, counters } = this.#options;
     const params = { owner, retainMs: outbox.retainMs, held: batch.map((attempt) => attempt.claim), values };
     await this.#send(
@@ -246,15 +314,23 @@ export class Completer implements OutcomePort {
     call: () => Promise<{ readonly answers: readonly OutcomeAnswer[] }>,
     answered: (answers: readonly OutcomeAnswer[]) => void,
   ): Promise<void> {
+    const flight: Flight = { segment, sinceMs: this.#options.clock.monotonicMs(), isStuck: false };
+    this.#flights.add(flight);
     this.#calls++;
     this.#options.counters.add("outcomeCalls");
+    const attempt = () =>
+      call().catch((error: unknown) => {
+        this.#setStuck(flight);
+        this.#plan();
+        throw error;
+      });
     try {
-      const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, call);
+      const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, attempt, segment);
       answered(answers);
     } catch {
       // The store is closed or refuses for good: what is unanswered stays with its Lease and is rescued elsewhere.
     } finally {
-      this.#calls--;
+      this.#land(flight);
       this.#answered(this.#options.segments.view(segment), batch.length);
       if (this.#unacknowledged > 0) this.#plan();
     }

@@ -1,13 +1,15 @@
 /**
- * Duty: claims work for the Worker (elsewhere: fetcher). Follows hints over Segments in rotation; claims when there is
- * room, as much as there is room for, one claim at a time per Segment. A lost reply is asked for again by its number.
+ * Duty: claims work for the pools (elsewhere: fetcher). Each pool follows its own hints over Segments in rotation;
+ * claims when there is room, as much as there is room for, pools by turns, one claim at a time per Segment. A lost
+ * reply is asked for again by its number.
  */
-import type { Claim, ClaimAnswer } from "../engine/transitions.js";
+import { isMillraceError } from "../base/errors.js";
+import type { Claim, ClaimAnswer, ClaimParams } from "../engine/transitions.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
-import { type ResendContext, resend } from "../queue/resend.js";
-import type { Segments, SegmentView } from "../queue/segments.js";
-import type { InlineWorker } from "../worker/inline.js";
+import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "../queue/resend.js";
+import type { Rotation, Segments, SegmentView, Turn } from "../queue/segments.js";
 import type { Completer } from "./completer.js";
+import type { Pool } from "./pool.js";
 
 /** Claims in flight over all Segments: enough to gather work that is thinly spread. */
 const CLAIMS_MAX = 8;
@@ -17,32 +19,64 @@ const THIN_SHARE = 4;
 const BACKLOG_MAX = 20_000;
 /** Weight of the newest claim in the mean round trip. */
 const MEAN_WEIGHT = 0.2;
+/** A claim without an answer for so long is stuck: its room is given to others, and its answer is taken when it comes. */
+const STUCK_MS = 2_000;
 /** A buffered Operation that waited this long for a slot goes back to its Queue. */
 const UNSTARTED_MS_MAX = 1_000;
 
 /** What the feeder needs. */
 export interface FeederOptions extends ResendContext {
   readonly segments: Segments;
-  readonly worker: InlineWorker;
+  readonly pools: readonly Pool[];
   readonly completer: Completer;
   readonly owner: string;
-  readonly queues: readonly string[];
 }
 
-/** Takes work from Segments to the Worker. */
+/** A pool as it is fed. */
+interface Intake {
+  readonly pool: Pool;
+  readonly rotation: Rotation;
+  /** Claims in flight, and the Operations they ask for. */
+  claims: number;
+  asked: number;
+  /** The last claim brought far less than it asked for. */
+  isThin: boolean;
+  /** Segments claimed from while some Queues were left out: to be asked again when none is. */
+  readonly owed: Set<Turn>;
+}
+
+/** A claim in flight. */
+interface Flight {
+  readonly intake: Intake;
+  readonly max: number;
+  readonly sentMs: number;
+  /** It holds no room any more: its server refuses, or does not answer. */
+  isStuck: boolean;
+}
+
+/** Takes work from Segments to the pools. */
 export class Feeder {
   readonly #options: FeederOptions;
+  readonly #intakes: readonly Intake[];
+  /** The intake to look at first: the one behind the last that claimed. */
+  #first = 0;
   #isOpen = false;
+  readonly #flights = new Set<Flight>();
+  /** Claims in flight that are not stuck. */
   #claims = 0;
-  /** Operations asked for by claims in flight. */
-  #asked = 0;
   #claimMs = 1;
-  /** The last claim brought far less than it asked for. */
-  #isThin = false;
   #stopped: (() => void)[] = [];
 
   constructor(options: FeederOptions) {
     this.#options = options;
+    this.#intakes = options.pools.map((pool) => ({
+      pool,
+      rotation: options.segments.join(pool.queues),
+      claims: 0,
+      asked: 0,
+      isThin: false,
+      owed: new Set(),
+    }));
   }
 
   /** Begins to claim. */
@@ -54,67 +88,146 @@ export class Feeder {
   /** Claims no more; resolves when the last claim has been answered. */
   stop(): Promise<void> {
     this.#isOpen = false;
+    for (const { rotation } of this.#intakes) this.#options.segments.leave(rotation);
     if (this.#claims === 0) return Promise.resolve();
     return new Promise((resolve) => this.#stopped.push(resolve));
   }
 
   /** Looks whether there is room and a hint; cheap enough for every completion. */
   wake(): void {
-    const { worker, segments, completer } = this.#options;
-    if (!this.#isOpen || completer.backlog > BACKLOG_MAX) return;
-    while (this.#claims < CLAIMS_MAX) {
-      const room = worker.room(this.#claimMs) - this.#asked;
-      // While claims bring about what they ask for, one at a time is enough, and the room that gathers meanwhile makes
-      // the next one worth its price. Work that is thinly spread is fetched from several Segments at once.
-      if (room <= 0 || (this.#claims > 0 && !this.#isThin)) return;
-      const view = segments.next();
-      if (view === null) return;
-      void this.#claim(view, Math.min(room, BATCH_MAX));
+    const intakes = this.#intakes;
+    if (!this.#isOpen || this.#options.completer.backlog > BACKLOG_MAX) return;
+    // After each claim the next pool has its turn; when none of them claims any more, all have been looked at.
+    for (let idle = 0; idle < intakes.length && this.#claims < CLAIMS_MAX; ) {
+      const at = this.#first;
+      const intake = intakes[at];
+      this.#first = at + 1 < intakes.length ? at + 1 : 0;
+      if (intake !== undefined && this.#feed(intake)) idle = 0;
+      else idle++;
     }
   }
 
-  /** Gives back what has waited too long for a slot. */
+  /** Gives back what has waited too long for a slot, and takes back the room of claims that nobody answers. */
   async relieve(): Promise<void> {
-    await this.#options.completer.giveBack(this.#options.worker.takeUnstarted(UNSTARTED_MS_MAX));
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const flight of this.#flights) if (nowMs - flight.sentMs >= STUCK_MS) this.#setStuck(flight);
+    // Not waited for: a server that does not answer would keep the next look away.
+    void this.giveBack(UNSTARTED_MS_MAX);
   }
 
-  async #claim(view: SegmentView, max: number): Promise<void> {
-    const { store, owner, queues, counters, clock, segments } = this.#options;
-    const hints = view.hints;
+  /** Gives back what has waited for a slot for `ageMs` or longer. */
+  async giveBack(ageMs: number): Promise<void> {
+    await this.#options.completer.giveBack(this.#intakes.flatMap(({ pool }) => pool.takeUnstarted(ageMs)));
+  }
+
+  #feed(intake: Intake): boolean {
+    const room = intake.pool.room(this.#claimMs) - intake.asked;
+    // While claims bring about what they ask for, one at a time is enough, and the room that gathers meanwhile makes
+    // the next one worth its price. Work that is thinly spread is fetched from several Segments at once.
+    if (room <= 0 || (intake.claims > 0 && !intake.isThin)) return false;
+    const { rotation, owed } = intake;
+    const { queues } = intake.pool;
+    if (queues.length === 0) return false;
+    if (owed.size > 0 && queues.length === rotation.queues.length) {
+      for (const { view } of owed) rotation.hint(view);
+      owed.clear();
+    }
+    const turn = rotation.next();
+    if (turn === null) return false;
+    void this.#claim(intake, turn, queues, Math.min(room, BATCH_MAX));
+    return true;
+  }
+
+  async #claim(intake: Intake, turn: Turn, queues: readonly string[], max: number): Promise<void> {
+    const { owner, counters, clock } = this.#options;
+    const { view, hints } = turn;
     const params = { owner, request: ++view.request, queues, max };
     view.isBusy = true;
-    this.#claims++;
-    this.#asked += max;
-    counters.add("claimCalls");
     const sentMs = clock.monotonicMs();
+    const flight: Flight = { intake, max, sentMs, isStuck: false };
+    this.#flights.add(flight);
+    this.#claims++;
+    intake.claims++;
+    intake.asked += max;
+    counters.add("claimCalls");
     let answer: ClaimAnswer | null = null;
+    let isRefused = false;
     try {
-      answer = await resend(this.#options, Number.POSITIVE_INFINITY, () => store.claim(view.name, params));
-    } catch {
-      // The store is closed or refuses for good; a bell or the safety poll tries again.
+      answer = await this.#ask(flight, view, params);
+    } catch (error) {
+      // Else the store is closed or refuses for good; a bell or the safety poll tries again.
+      isRefused = isResendable(error);
     }
-    this.#claims--;
-    this.#asked -= max;
+    this.#flights.delete(flight);
+    if (!flight.isStuck) this.#land(flight);
     view.isBusy = false;
-    segments.settle(view, answer !== null && (answer.waiting > 0 || view.hints !== hints));
-    if (answer !== null) this.#take(view, answer.claims, max, sentMs);
-    if (this.#claims === 0) {
-      for (const resolve of this.#stopped) resolve();
-      this.#stopped = [];
-    }
+    intake.rotation.settle(turn, answer !== null && (answer.waiting > 0 || turn.hints !== hints));
+    if (queues.length < intake.rotation.queues.length) intake.owed.add(turn);
+    if (answer !== null) this.#take(intake, view, answer.claims, max, sentMs);
+    if (isRefused) void this.#hintLater(intake, view);
+    else view.refusals = 0;
     this.wake();
   }
 
-  #take(view: SegmentView, claims: readonly Claim[], max: number, sentMs: number): void {
-    const { worker, completer, counters, clock } = this.#options;
+  /** Errors: MR_STORE_UNAVAILABLE, nothing was claimed; what repeating cannot help. */
+  async #ask(flight: Flight, view: SegmentView, params: ClaimParams): Promise<ClaimAnswer> {
+    const { store, counters } = this.#options;
+    try {
+      return await store.claim(view.name, params);
+    } catch (error) {
+      if (!isMillraceError(error, "MR_INDETERMINATE")) throw error;
+    }
+    this.#setStuck(flight);
+    counters.add("resends");
+    // It may have taken something: asked for again by its number it tells what, else it takes one; its room is gone.
+    const again = { ...params, max: 1 };
+    return await resend(this.#options, Number.POSITIVE_INFINITY, () => store.claim(view.name, again), view.name);
+  }
+
+  /** A server that refuses is asked again when it can be, and not by everybody at once. */
+  async #hintLater(intake: Intake, view: SegmentView): Promise<void> {
+    view.isBusy = true;
+    try {
+      await waitReady(this.#options, Number.POSITIVE_INFINITY, view.name);
+      await pauseBefore(this.#options, view.refusals++);
+    } catch {
+      return; // the store was closed
+    } finally {
+      view.isBusy = false;
+    }
+    if (!this.#isOpen) return;
+    intake.rotation.hint(view);
+    this.wake();
+  }
+
+  #setStuck(flight: Flight): void {
+    if (flight.isStuck) return;
+    flight.isStuck = true;
+    this.#land(flight);
+    this.wake();
+  }
+
+  /** A claim holds no room any more. */
+  #land({ intake, max }: Flight): void {
+    this.#claims--;
+    intake.claims--;
+    intake.asked -= max;
+    if (this.#claims > 0) return;
+    for (const resolve of this.#stopped) resolve();
+    this.#stopped = [];
+  }
+
+  #take(intake: Intake, view: SegmentView, claims: readonly Claim[], max: number, sentMs: number): void {
+    const { completer, counters, clock } = this.#options;
     this.#claimMs += MEAN_WEIGHT * (clock.monotonicMs() - sentMs - this.#claimMs);
-    this.#isThin = claims.length < max / THIN_SHARE;
+    intake.isThin = claims.length < max / THIN_SHARE;
     if (claims.length === 0) return counters.add("emptyClaims");
     view.held += claims.length;
+    view.claimed += claims.length;
     view.wasClaimed = true;
     view.provenMs ??= sentMs;
     counters.add("claimed", claims.length);
-    if (this.#isOpen) worker.push(view.name, claims);
+    if (this.#isOpen) intake.pool.push(view.name, claims);
     else void completer.giveBack([{ segment: view.name, claims }]);
   }
 }

@@ -2,19 +2,30 @@
  * The Foreman (elsewhere: supervisor, worker process): one per process that executes. Composes the duties; has no
  * logic of its own beyond the order of starting and of a graceful stop.
  *
+ * It runs Operations on this thread (no crew given), or in Worker threads and processes.
+ *
  * Stop: no new claims → unstarted work back to the front of its Queue → running work may finish until the deadline →
  * the rest is aborted and given back unharmed → every outcome is answered → the incarnation leaves. Beats go on
  * throughout, so nothing is rescued meanwhile.
  */
+import type { Clock, Timer } from "../base/clock.js";
+import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
-import type { Attempt } from "../worker/attempt.js";
-import { InlineWorker, type InlineWorkerOptions } from "../worker/inline.js";
+import type { ExecutorHost } from "../worker/executors.js";
+import { InlineWorker } from "../worker/inline.js";
+import type { Assignment } from "../worker/port.js";
+import type { Registry } from "../workflow/registry.js";
 import { Beater } from "./beater.js";
+import { CallDesk, type DeskServices } from "./call-desk.js";
 import { Completer, type SettledKind } from "./completer.js";
-import { Duties } from "./duties.js";
+import { Crew, type CrewOptions, WATCH_MS, type WorkerView } from "./crew.js";
+import { Duties, type Duty } from "./duties.js";
 import { Feeder } from "./feeder.js";
+import type { Mix } from "./mix/mix.js";
+import { Nodes, type NodeView } from "./nodes.js";
+import { InlinePool, type Pool } from "./pool.js";
 import { Promoter } from "./promoter.js";
 import { Pruner } from "./pruner.js";
 import { poisonOutcome, Rescuer } from "./rescuer.js";
@@ -40,17 +51,37 @@ export const FOREMAN_TIMES: ForemanTimes = {
   recoveriesMax: 3,
 };
 
+/** The Workers of a Foreman that runs nothing on its own thread. */
+export interface CrewSpec extends Pick<CrewOptions, "squads" | "limits" | "openLine"> {
+  /** What calls of Steps are answered from. */
+  readonly desk: DeskServices;
+}
+
 /** What a Foreman needs. `deadlineMs` values elsewhere are by this clock's monotonic time. */
 export interface ForemanOptions extends ResendContext {
   readonly segments: Segments;
-  readonly registry: InlineWorkerOptions["registry"];
+  readonly registry: Registry;
   readonly log: Logger;
   readonly owner: string;
+  readonly node: NodeIdentity;
+  /** Queues to claim from, and Attempts at once, when Operations run on this thread. */
   readonly queues: readonly string[];
   readonly slots: number;
+  /** The App's own executors, when Operations run on this thread; Workers have theirs. */
+  readonly executors?: ExecutorHost;
+  /** Null: Operations run on this thread. */
+  readonly crew: CrewSpec | null;
   readonly times: ForemanTimes;
   readonly isWatched: () => boolean;
-  readonly settled: (attempt: Attempt, kind: SettledKind, value: Uint8Array | null) => void;
+  readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
+}
+
+/** Which Node this process belongs to. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly machine: Machine;
+  /** Start although another machine that lives bears the name. */
+  readonly isTakeover: boolean;
 }
 
 /** What a graceful stop did. */
@@ -65,35 +96,33 @@ export interface StopReport {
 export class Foreman {
   readonly #options: ForemanOptions;
   readonly #completer: Completer;
-  readonly #worker: InlineWorker;
+  readonly #crew: Crew | null;
+  readonly #pools: readonly Pool[];
   readonly #feeder: Feeder;
   readonly #beater: Beater;
   readonly #promoter: Promoter;
   readonly #rescuer: Rescuer;
   readonly #surveyor: Surveyor;
+  readonly #nodes: Nodes;
   readonly #duties: Duties;
   #isWakePlanned = false;
+  readonly #patience: Patience;
+  #stopping: Promise<StopReport> | null = null;
 
   constructor(options: ForemanOptions) {
     this.#options = options;
-    const { segments, registry, log, clock, random, counters, owner, queues, times } = options;
+    const { segments, log, clock, owner, times } = options;
+    this.#patience = new Patience(clock);
     this.#promoter = new Promoter(options);
     this.#completer = new Completer({
       ...options,
       answered: () => this.#feeder.wake(),
     });
-    this.#worker = new InlineWorker({
-      registry,
-      port: this.#completer,
-      clock,
-      random,
-      log,
-      slots: options.slots,
-      hungry: () => this.#feeder.wake(),
-      began: (count) => counters.add("started", count),
-    });
-    this.#feeder = new Feeder({ ...options, worker: this.#worker, completer: this.#completer });
-    this.#beater = new Beater({ ...options, worker: this.#worker, leaseMs: times.leaseMs });
+    this.#crew = options.crew === null ? null : this.#makeCrew(options.crew);
+    this.#pools = this.#crew?.pools ?? [this.#makeInline()];
+    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer: this.#completer });
+    const lost = () => void this.#feeder.giveBack(0);
+    this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
     this.#surveyor = new Surveyor({
       ...options,
@@ -102,26 +131,58 @@ export class Foreman {
       found: () => this.#feeder.wake(),
     });
     const pruner = new Pruner(options, segments);
+    this.#nodes = this.#makeNodes();
     this.#duties = new Duties(
       [
         { name: "beat", periodMs: times.beatMs, run: () => this.#beater.run() },
         { name: "survey", periodMs: times.surveyMs, run: () => this.#surveyor.run() },
+        { name: "nodes", periodMs: times.beatMs, run: () => this.#nodes.run() },
         { name: "prune", periodMs: times.pruneMs, run: () => pruner.run() },
         { name: "relieve", periodMs: times.relieveMs, run: () => this.#feeder.relieve() },
+        ...(this.#crew === null ? [] : [watchOf(this.#crew)]),
       ],
       clock,
       log,
     );
-    log.debug({ owner, queues, slots: options.slots }, "foreman made");
+    log.debug({ owner, pools: this.#pools.map(({ kind, queues }) => ({ kind, queues })) }, "foreman made");
   }
 
   /** Attempts running and Operations buffered in this process. */
   get load(): { readonly running: number; readonly buffered: number } {
-    return { running: this.#worker.running, buffered: this.#worker.buffered };
+    let running = 0;
+    let buffered = 0;
+    for (const pool of this.#pools) {
+      running += pool.running;
+      buffered += pool.buffered;
+    }
+    return { running, buffered };
   }
 
-  /** Resolves when every Segment was surveyed once and claiming has begun. */
+  /** Every process that executes this App, as this one sees it. */
+  nodes(): NodeView[] {
+    return this.#nodes.list();
+  }
+
+  /** Its Worker threads and processes; none when Operations run on this thread. */
+  get crew(): Crew | null {
+    return this.#crew;
+  }
+
+  /** Every Worker thread and process there is. */
+  workers(): WorkerView[] {
+    return this.#crew?.workers() ?? [];
+  }
+
+  /** Changes how many Workers there are and how much they run at once, while work goes on. */
+  applyMix(mix: Mix): void {
+    this.#crew?.applyMix(mix);
+  }
+
+  /** Resolves when every Worker is ready, every Segment was surveyed once and claiming has begun. */
   async start(): Promise<void> {
+    await this.#nodes.join();
+    await this.#options.executors?.start();
+    await this.#crew?.start();
     await this.#options.segments.refresh();
     this.#options.segments.hintAll();
     this.#promoter.start();
@@ -131,8 +192,8 @@ export class Foreman {
   }
 
   /** Takes a bell; the bells of a tick cause one look. */
-  bell(segment: string): void {
-    this.#options.segments.hint(segment);
+  bell(segment: string, queue: string | null = null): void {
+    this.#options.segments.hint(segment, queue);
     this.#options.counters.add("bells");
     if (this.#isWakePlanned) return;
     this.#isWakePlanned = true;
@@ -147,12 +208,20 @@ export class Foreman {
     void this.#beater.beat(this.#options.segments.view(segment));
   }
 
-  /** Takes word that the connection came back: whatever was missed is looked for. */
-  restored(): void {
-    this.#rescuer.reset();
-    this.#options.segments.hintAll();
+  /** Takes word that a connection came back, to these Segments or to all (`null`): whatever was missed is looked for. */
+  restored(of: readonly string[] | null): void {
+    const { segments } = this.#options;
+    this.#rescuer.reset(of);
+    this.#nodes.reset();
+    if (of === null) segments.hintAll();
+    else for (const segment of of) segments.hint(segment);
     this.#feeder.wake();
     void this.#surveyor.run().catch(() => undefined);
+  }
+
+  /** Takes word that an owner is dead, from who saw its process end; before `start`. */
+  bury(owner: string): void {
+    this.#rescuer.bury(owner);
   }
 
   /** Takes word that something in a Segment becomes due. */
@@ -160,8 +229,17 @@ export class Foreman {
     this.#promoter.expect(segment, inMs);
   }
 
-  /** Stops gracefully; see the head of this file. `graceMs` is how long running work may take to finish. */
-  async stop(graceMs: number): Promise<StopReport> {
+  /**
+   * Stops gracefully; see the head of this file. `graceMs` is how long running work may take to finish. Asked again, a
+   * shorter time shortens the wait.
+   */
+  stop(graceMs: number): Promise<StopReport> {
+    this.#patience.shorten(graceMs);
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<StopReport> {
     const { counters } = this.#options;
     const releasedBefore = counters.get("released");
     // A store that is away holds a stop up once, not at each of these; what it has not taken is rescued later.
@@ -171,35 +249,83 @@ export class Foreman {
     };
     await answered(this.#feeder.stop());
     this.#promoter.stop();
-    await answered(this.#completer.giveBack(this.#worker.takeUnstarted(0)));
-    const isIdle = await this.#settlesWithin(this.#worker.whenIdle(), graceMs);
-    if (!isIdle) {
-      this.#worker.abortAll("drain");
-      const isAborted = await this.#settlesWithin(this.#worker.whenIdle(), Math.min(graceMs, ABORT_MS));
-      if (!isAborted) this.#worker.giveUp();
-    }
+    await answered(this.#feeder.giveBack(0));
+    const isIdle = await this.#patience.outlasts(this.#whenIdle());
+    if (!isIdle) await this.#force();
+    const crew = this.#crew?.stop();
+    const { executors } = this.#options;
+    if (executors !== undefined) await this.#settlesWithin(executors.stop(), EXECUTORS_MS);
     await answered(this.#completer.whenDrained());
     this.#duties.stop();
+    this.#rescuer.stop();
     this.#beater.stop();
     if (storeMs > 0) await answered(this.#leave());
+    await crew;
     return { released: counters.get("released") - releasedBefore, isForced: !isIdle };
+  }
+
+  /** Tells what still runs to end, then ends it. */
+  async #force(): Promise<void> {
+    for (const pool of this.#pools) pool.abortAll("drain");
+    const isAborted = await this.#settlesWithin(this.#whenIdle(), Math.min(this.#patience.ms, ABORT_MS));
+    if (isAborted) return;
+    const gone = Promise.all(this.#pools.map((pool) => pool.giveUp()));
+    await this.#settlesWithin(
+      gone.then(() => undefined),
+      KILL_MS,
+    );
+  }
+
+  async #whenIdle(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.whenIdle()));
+  }
+
+  #makeNodes(): Nodes {
+    const { node, registry, slots, times } = this.#options;
+    const queues = [...new Set(this.#pools.flatMap((pool) => pool.queues))];
+    const about = { queues, steps: registry.list().map(({ name }) => name), slots };
+    const { name, machine, isTakeover } = node;
+    return new Nodes({ ...this.#options, node: name, machine, isTakeover, about, leaseMs: times.leaseMs });
+  }
+
+  #makeInline(): Pool {
+    const { registry, clock, random, log, slots, counters, queues, executors } = this.#options;
+    const worker = new InlineWorker({
+      ...{ registry, clock, random, log, slots },
+      port: this.#completer,
+      hungry: () => this.#feeder.wake(),
+      began: (count) => counters.add("started", count),
+      ...(executors === undefined ? {} : { caller: executors }),
+    });
+    return new InlinePool(worker, queues);
+  }
+
+  #makeCrew({ squads, limits, openLine, desk: services }: CrewSpec): Crew {
+    const { registry, clock, random, log, counters } = this.#options;
+    const desk = new CallDesk(services);
+    return new Crew({
+      ...{ squads, limits, openLine, registry, clock, random, log, counters },
+      port: this.#completer,
+      hungry: () => this.#feeder.wake(),
+      asked: (member, source, offset, length) => desk.take(member, source, offset, length),
+      gone: (member) => desk.drop(member),
+    });
   }
 
   /** Lets the incarnation be forgotten where it worked; failing at it costs others one Lease of watching. */
   async #leave(): Promise<void> {
-    const { store, segments, owner, times } = this.#options;
-    for (const view of segments.all()) {
-      if (view.request === 0) continue;
-      try {
-        const { answer, beat, held } = await store.extend(view.name, { owner });
-        if (answer !== "ok") continue;
-        const recoveriesMax = times.recoveriesMax;
-        const rest = { retainMs: LEAVE_RETAIN_MS, recoveriesMax, poison: poisonOutcome(recoveriesMax) };
-        if (held === 0) await store.rescue(view.name, { owner, beat, max: 0, ...rest });
-      } catch {
-        return;
-      }
-    }
+    const left = [...this.#options.segments.all()].filter(({ request }) => request > 0);
+    const leaving = [this.#nodes.leave(), ...left.map(({ name }) => this.#leaveSegment(name))];
+    await Promise.allSettled(leaving);
+  }
+
+  async #leaveSegment(segment: string): Promise<void> {
+    const { store, owner, times } = this.#options;
+    const { answer, beat, held } = await store.extend(segment, { owner });
+    if (answer !== "ok" || held > 0) return;
+    const { recoveriesMax } = times;
+    const rest = { retainMs: LEAVE_RETAIN_MS, recoveriesMax, poison: poisonOutcome(recoveriesMax) };
+    await store.rescue(segment, { owner, beat, max: 0, ...rest });
   }
 
   async #settlesWithin(work: Promise<void>, ms: number): Promise<boolean> {
@@ -219,9 +345,60 @@ export class Foreman {
   }
 }
 
+/** How long a graceful stop waits; it may be told to wait less. */
+class Patience {
+  readonly #clock: Clock;
+  /** The shortest time asked for, in ms. */
+  ms = Number.POSITIVE_INFINITY;
+  #sinceMs = 0;
+  #over: (() => void) | null = null;
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Waits no longer than `ms` from the first call on. */
+  shorten(ms: number): void {
+    if (this.ms === Number.POSITIVE_INFINITY) this.#sinceMs = this.#clock.monotonicMs();
+    this.ms = Math.min(this.ms, ms);
+    if (this.#over !== null) this.#arm(this.#over);
+  }
+
+  /** Whether `work` settles before patience ends. */
+  async outlasts(work: Promise<void>): Promise<boolean> {
+    let isSettled = false;
+    await new Promise<void>((resolve) => {
+      this.#over = resolve;
+      this.#arm(resolve);
+      const end = () => resolve();
+      void work.then(() => {
+        isSettled = true;
+        end();
+      }, end);
+    });
+    this.#over = null;
+    this.#timer?.cancel();
+    return isSettled;
+  }
+
+  #arm(over: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.setTimer(this.#sinceMs + this.ms - this.#clock.monotonicMs(), over);
+  }
+}
+
+function watchOf(crew: Crew): Duty {
+  return { name: "watch", periodMs: WATCH_MS, run: async () => crew.watch() };
+}
+
 /** How long a store that is away may hold up a stop. */
 const STORE_MS = 10_000;
+/** How long executors may take to stop. */
+const EXECUTORS_MS = 10_000;
 /** How long aborted work may take to notice, at most. */
 const ABORT_MS = 5_000;
+/** How long threads and processes that are ended by force may take. */
+const KILL_MS = 5_000;
 /** Never used with `max: 0`; the contract wants a value. */
 const LEAVE_RETAIN_MS = 1_000;

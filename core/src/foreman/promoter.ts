@@ -68,15 +68,18 @@ export class Promoter {
   }
 
   async #promote(segment: string): Promise<void> {
-    const { store, clock, counters } = this.#context;
+    const { store, counters } = this.#context;
     try {
       for (;;) {
-        const answer = await resend(this.#context, Number.POSITIVE_INFINITY, () =>
-          store.promote(segment, { max: PROMOTE_MAX }),
+        const answer = await resend(
+          this.#context,
+          Number.POSITIVE_INFINITY,
+          () => store.promote(segment, { max: PROMOTE_MAX }),
+          segment,
         );
         counters.add("promoted", answer.promoted);
         if (answer.promoted === PROMOTE_MAX) continue;
-        if (answer.nextDueAtMs !== null) this.expect(segment, answer.nextDueAtMs - clock.nowMs());
+        if (answer.nextDueInMs !== null) this.expect(segment, answer.nextDueInMs);
         return;
       }
     } catch {

@@ -3,6 +3,7 @@
  * for a full Lease, by this process's own monotonic clock, loses what it holds there; the call names the counter seen,
  * so a beat that came meanwhile refuses it. Wall clocks, here or in the store, decide nothing.
  */
+import type { Timer } from "../base/clock.js";
 import { createError, toRemoteError } from "../base/errors.js";
 import { encodeOutcome } from "../engine/outcome.js";
 import type { OwnerCounts } from "../engine/transitions.js";
@@ -30,14 +31,35 @@ interface Sighting {
 export class Rescuer {
   readonly #options: RescuerOptions;
   readonly #seen = new Map<string, Map<string, Sighting>>();
+  /** Per Segment, when the first of the owners seen there will have been silent for a Lease. */
+  readonly #ends = new Map<string, Timer>();
+  /** Owners whose death is proved: their parent saw them exit. Their Lease need not pass. */
+  readonly #buried = new Set<string>();
+  #isOver = false;
 
   constructor(options: RescuerOptions) {
     this.#options = options;
   }
 
-  /** Forgets what was seen: after a reconnect every owner gets a full Lease again. */
-  reset(): void {
-    this.#seen.clear();
+  /** Forgets what was seen in these Segments (`null`: all): after a reconnect every owner gets a full Lease again. */
+  reset(segments: readonly string[] | null = null): void {
+    if (segments === null) this.#seen.clear();
+    else for (const segment of segments) this.#seen.delete(segment);
+  }
+
+  /**
+   * Takes word that an owner is dead, from who saw its process end: what it holds is rescued at the next survey of each
+   * Segment, with the beat read there. Never for an owner that is only silent: its claims would run twice at a time.
+   */
+  bury(owner: string): void {
+    this.#buried.add(owner);
+  }
+
+  /** Ends; nobody is watched any more. */
+  stop(): void {
+    this.#isOver = true;
+    for (const timer of this.#ends.values()) timer.cancel();
+    this.#ends.clear();
   }
 
   /** Takes a survey of one Segment's owners; rescues the silent ones. */
@@ -55,10 +77,36 @@ export class Rescuer {
       const isSame = last !== undefined && last.beat === one.beat && last.heldAny === heldAny;
       const sighting = isSame ? last : { beat: one.beat, sinceMs: nowMs, heldAny };
       now.set(one.owner, sighting);
-      if (nowMs - sighting.sinceMs >= leaseMs) silent.push(one);
+      if (nowMs - sighting.sinceMs >= leaseMs || this.#buried.has(one.owner)) silent.push(one);
     }
     this.#seen.set(segment, now);
+    this.#watch(segment, now);
     for (const one of silent) await this.#rescue(segment, one);
+  }
+
+  /** Wakes when the next Lease is over, which seldom is when a survey comes by: else what is held waits for both. */
+  #watch(segment: string, owners: ReadonlyMap<string, Sighting>): void {
+    if (this.#isOver) return;
+    const { clock, leaseMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    this.#ends.get(segment)?.cancel();
+    this.#ends.delete(segment);
+    const ends = [...owners.values()].flatMap(({ sinceMs, heldAny }) => (heldAny ? [sinceMs + leaseMs] : []));
+    const endMs = Math.min(...ends.filter((ms) => ms > nowMs));
+    if (!Number.isFinite(endMs)) return;
+    const timer = clock.setTimer(endMs - nowMs, () => void this.#look(segment));
+    timer.unref();
+    this.#ends.set(segment, timer);
+  }
+
+  /** Looks again: what was read before may be older than a cut of the connection, which gives all a Lease anew. */
+  async #look(segment: string): Promise<void> {
+    try {
+      const { owners } = await this.#options.store.counts(segment);
+      await this.see(segment, owners);
+    } catch {
+      // The store is away, closed, or refuses for good: surveys go on, if anything does.
+    }
   }
 
   async #rescue(segment: string, { owner, beat, held }: OwnerCounts): Promise<void> {
@@ -74,7 +122,12 @@ export class Rescuer {
       poison: poisonOutcome(recoveriesMax),
     };
     for (;;) {
-      const answer = await resend(this.#options, Number.POSITIVE_INFINITY, () => store.rescue(segment, params));
+      const answer = await resend(
+        this.#options,
+        Number.POSITIVE_INFINITY,
+        () => store.rescue(segment, params),
+        segment,
+      );
       counters.add("rescued", answer.rescued);
       if (answer.answer !== "ok" || answer.left === 0 || max === 0) return;
     }

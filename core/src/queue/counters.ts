@@ -24,7 +24,26 @@ export const counterTable = {
   bells: { kind: "counter", sentence: "Wake-ups received." },
   safetyPolls: { kind: "counter", sentence: "Slow polls that look for missed wake-ups and missed outcomes." },
   safetyFinds: { kind: "counter", sentence: "Slow polls that found something: each is a wake-up that was missed." },
+  given: { kind: "counter", sentence: "Operations handed to Worker threads and processes." },
+  takenBack: { kind: "counter", sentence: "Those of them that were taken back before they began." },
+  rings: { kind: "counter", sentence: "Times a Worker that waited in its event loop was woken by a message." },
+  ringFulls: { kind: "counter", sentence: "Times a Worker's ring had no room for what it was to be given." },
+  workersStarted: { kind: "counter", sentence: "Worker threads and processes started." },
+  workersLost: {
+    kind: "counter",
+    sentence: "Those of them that ended of themselves: a crash, an exit, out of memory.",
+  },
+  workersStuck: { kind: "counter", sentence: "Those of them that were ended because their loop stood still." },
+  workersRecycled: { kind: "counter", sentence: "Those of them that were replaced for their size, age, work or dirt." },
   resends: { kind: "counter", sentence: "Store calls sent again after a cut or a refusal." },
+  failovers: {
+    kind: "counter",
+    sentence: "Times this process began to write a Segment on another server than its home.",
+  },
+  segmentsAdopted: { kind: "counter", sentence: "Segments of Nodes that are gone from which this process took work." },
+  segmentsOrphaned: { kind: "gauge", sentence: "Segments with work whose Node is gone, as this process sees it." },
+  segmentsSkewed: { kind: "gauge", sentence: "Segments more than ten times as deep as the median of all." },
+  nodesLive: { kind: "gauge", sentence: "Incarnations in the App's index of Nodes whose beat moves." },
 } as const satisfies MetricTable;
 
 /** The counters of one process. */

@@ -36,6 +36,8 @@ interface Batch {
   readonly sinceMs: number;
   /** An earlier send may have been accepted. */
   isUnknown: boolean;
+  /** A send of it has no answer yet. */
+  isCalling: boolean;
   /** Its submitters were told MR_INDETERMINATE; it is still sent, so that its successors have their predecessor. */
   isAbandoned: boolean;
 }
@@ -88,6 +90,23 @@ export class FastLane {
     }
     this.#pending.push(submission);
     this.#planFlush();
+  }
+
+  /**
+   * Takes back what the store certainly does not have: submissions that were never sent, and those whose every send
+   * was refused, in order. What may be there stays here, with its counters; it alone is sent again.
+   */
+  withdraw(): Submission[] {
+    const withdrawn: Submission[] = [];
+    for (let last = this.#sent.at(-1); last !== undefined; last = this.#sent.at(-1)) {
+      if (last.isUnknown || last.isCalling || last.isAbandoned) break;
+      this.#sent.pop();
+      // Nobody has seen these counters: the next batch may have them.
+      this.#nextCounter = last.first;
+      withdrawn.unshift(...last.submissions);
+    }
+    for (const submission of this.#pending.shiftMany(this.#pending.length)) withdrawn.push(submission);
+    return withdrawn;
   }
 
   /** Refuses what was never sent, and all that comes, with `error`; what was sent is of unknown fate. */
@@ -146,7 +165,7 @@ export class FastLane {
     const { store, segment, incarnation, timeoutMs } = this.#context;
     this.#laneName = `${incarnation}.${this.#context.nextDigits()}`;
     const params = { laneName: this.#laneName, queue: this.#queue };
-    const opened = await resend(this.#context, timeoutMs, () => store.laneOpen(segment, params));
+    const opened = await resend(this.#context, timeoutMs, () => store.laneOpen(segment, params), segment);
     if (opened.answer !== "ok") throw createError("MR_CONFLICT", { what: "a lane", id: this.#laneName });
     this.#lane = opened.lane;
     this.#nextCounter = opened.accepted + 1;
@@ -167,7 +186,7 @@ export class FastLane {
     const first = this.#nextCounter;
     this.#nextCounter += submissions.length;
     const sinceMs = this.#context.clock.monotonicMs();
-    const batch = { first, submissions, bodies, sinceMs, isUnknown: false, isAbandoned: false };
+    const batch = { first, submissions, bodies, sinceMs, isUnknown: false, isCalling: false, isAbandoned: false };
     this.#sent.push(batch);
     return batch;
   }
@@ -175,6 +194,7 @@ export class FastLane {
   #call(batch: Batch): Promise<EnqueueAnswer> {
     const { store, segment, counters } = this.#context;
     counters.add("enqueueCalls");
+    batch.isCalling = true;
     return store.enqueue(segment, {
       lane: this.#lane,
       laneName: this.#laneName,
@@ -187,11 +207,13 @@ export class FastLane {
     this.#callsInFlight++;
     this.#call(batch).then(
       (answer) => {
+        batch.isCalling = false;
         if (answer.answer === "ok") this.#acknowledge(batch);
         else this.#setState("recovering");
         this.#callEnded();
       },
       (error: unknown) => {
+        batch.isCalling = false;
         this.#note(batch, error);
         this.#setState("recovering");
         this.#callEnded();
@@ -209,9 +231,10 @@ export class FastLane {
   #acknowledge(batch: Batch): void {
     this.#sent = this.#sent[0] === batch ? this.#sent.slice(1) : this.#sent.filter((other) => other !== batch);
     if (batch.isAbandoned) return;
-    this.#context.counters.add("enqueued", batch.submissions.length);
+    const { counters, segment } = this.#context;
+    counters.add("enqueued", batch.submissions.length);
     let counter = batch.first;
-    for (const submission of batch.submissions) submission.accepted(this.#laneName, counter++);
+    for (const submission of batch.submissions) submission.accepted(this.#laneName, counter++, segment);
   }
 
   /** What an error says about a batch: unknown, refused for now, or refused for good. */
@@ -237,7 +260,7 @@ export class FastLane {
     this.#stuckSinceMs ||= this.#context.clock.monotonicMs();
     try {
       for (let repeat = 0; this.#sent.length > 0 && !this.#isEnded(); repeat++) {
-        await waitReady(this.#context, EXPIRY_CHECK_MS);
+        await waitReady(this.#context, EXPIRY_CHECK_MS, this.#context.segment);
         this.#expire();
         if (repeat > 0) await pauseBefore(this.#context, repeat);
         await this.#resendAll();
@@ -257,9 +280,11 @@ export class FastLane {
       this.#context.counters.add("resends");
       try {
         const answer = await this.#call(batch);
+        batch.isCalling = false;
         if (answer.answer === "ok") this.#acknowledge(batch);
         else await this.#renumber();
       } catch (error) {
+        batch.isCalling = false;
         this.#note(batch, error);
         if (isResendable(error) || batch.isUnknown) return;
       }

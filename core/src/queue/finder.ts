@@ -51,7 +51,12 @@ export class Finder {
   async #read(segment: string, reads: readonly Read[]): Promise<void> {
     const params = { dots: reads.map((read) => read.dot), wait: false };
     try {
-      const { records } = await resend(this.#context, this.#timeoutMs, () => this.#context.store.find(segment, params));
+      const { records } = await resend(
+        this.#context,
+        this.#timeoutMs,
+        () => this.#context.store.find(segment, params),
+        segment,
+      );
       for (const [i, read] of reads.entries()) read.resolve(records[i] ?? "missing");
     } catch (error) {
       for (const read of reads) read.reject(error);

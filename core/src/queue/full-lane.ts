@@ -12,11 +12,24 @@ import { resend } from "./resend.js";
 import type { FullSubmission } from "./submission.js";
 import { afterTick } from "./tick.js";
 
+/** Submissions on their way in one call. */
+interface Batch {
+  readonly submissions: readonly FullSubmission[];
+  /** An earlier send may have been accepted. */
+  isUnknown: boolean;
+  /** A send of it has no answer yet. */
+  isCalling: boolean;
+  /** It was taken back: it is not sent again, and its submitters hear nothing of this lane. */
+  isWithdrawn: boolean;
+}
+
 /** The writer of one incarnation's full-path Operations. */
 export class FullLane {
   readonly #context: LaneContext;
   readonly #laneName: string;
   #pending: FullSubmission[] = [];
+  /** Batches without an answer, oldest first. */
+  readonly #sent = new Set<Batch>();
   #lane: Promise<number> | null = null;
   #nextCounter = 1;
   #unanswered = 0;
@@ -38,6 +51,21 @@ export class FullLane {
     if (this.#pending.length === 1) afterTick(() => this.#flush());
   }
 
+  /** Takes back what the store certainly does not have, in order; what may be there is sent again from here. */
+  withdraw(): FullSubmission[] {
+    const withdrawn: FullSubmission[] = [];
+    for (const batch of this.#sent) {
+      if (batch.isUnknown || batch.isCalling) continue;
+      batch.isWithdrawn = true;
+      this.#sent.delete(batch);
+      withdrawn.push(...batch.submissions);
+    }
+    withdrawn.push(...this.#pending);
+    this.#pending = [];
+    this.#unanswered -= withdrawn.length;
+    return withdrawn;
+  }
+
   #flush(): void {
     const pending = this.#pending;
     this.#pending = [];
@@ -53,40 +81,38 @@ export class FullLane {
     }
   }
 
-  async #send(batch: readonly FullSubmission[]): Promise<void> {
-    const { timeoutMs, counters } = this.#context;
-    const elements = batch.map(({ queue, priority, due, body }): FullElement => {
+  async #send(submissions: readonly FullSubmission[]): Promise<void> {
+    const { timeoutMs, counters, segment } = this.#context;
+    const elements = submissions.map(({ queue, priority, due, body }): FullElement => {
       return { counter: this.#nextCounter++, queue, priority, due, body };
     });
-    let isUnknown = false;
+    const batch: Batch = { submissions, isUnknown: false, isCalling: false, isWithdrawn: false };
+    this.#sent.add(batch);
     try {
-      const answers = await resend(this.#context, timeoutMs, () =>
-        this.#call(elements).catch((error: unknown) => {
-          isUnknown ||= isMillraceError(error, "MR_INDETERMINATE");
-          throw error;
-        }),
-      );
-      counters.add("enqueued", batch.length);
-      for (const [i, submission] of batch.entries()) {
-        const counter = (elements[i] as FullElement).counter; // made from batch, one each
-        if (answers[i] !== "conflict") submission.accepted(this.#laneName, counter);
+      const answers = await resend(this.#context, timeoutMs, () => this.#call(batch, elements), segment);
+      counters.add("enqueued", submissions.length);
+      for (const [i, submission] of submissions.entries()) {
+        const counter = (elements[i] as FullElement).counter; // made from submissions, one each
+        if (answers[i] !== "conflict") submission.accepted(this.#laneName, counter, segment);
         else submission.refused(createError("MR_CONFLICT", { what: "an Operation", id: this.#idOf(counter) }));
       }
     } catch (error) {
-      for (const [i, submission] of batch.entries()) {
+      if (batch.isWithdrawn) return;
+      const refusal = this.#refusalOf(error as Error); // stores reject with errors only
+      for (const [i, submission] of submissions.entries()) {
         const counter = (elements[i] as FullElement).counter;
         const id = this.#idOf(counter);
         submission.refused(
           // A later refusal, or the end of the store, does not undo what an earlier send may have done.
-          isUnknown ? createError("MR_INDETERMINATE", { call: "enqueue", id }, { cause: error }) : (error as Error), // stores reject with errors only
+          batch.isUnknown ? createError("MR_INDETERMINATE", { call: "enqueue", id }, { cause: error }) : refusal,
         );
       }
     } finally {
-      this.#unanswered -= batch.length;
+      if (this.#sent.delete(batch)) this.#unanswered -= submissions.length;
     }
   }
 
-  async #call(elements: readonly FullElement[]): Promise<readonly string[]> {
+  async #call(batch: Batch, elements: readonly FullElement[]): Promise<readonly string[]> {
     const { store, segment, counters } = this.#context;
     const laneName = this.#laneName;
     for (;;) {
@@ -101,11 +127,28 @@ export class FullLane {
         this.#lane = null;
         throw error;
       }
+      // Nobody hears this: who took the batch back answers its submitters.
+      if (batch.isWithdrawn) throw createError("MR_NOT_FOUND", { kind: "batch of lane", id: laneName });
       counters.add("enqueueCalls");
-      const answer = await store.enqueueFull(segment, { lane, laneName, elements });
-      if (answer.answer === "ok") return answer.answers;
+      batch.isCalling = true;
+      try {
+        const answer = await store.enqueueFull(segment, { lane, laneName, elements });
+        if (answer.answer === "ok") return answer.answers;
+      } catch (error) {
+        batch.isUnknown ||= isMillraceError(error, "MR_INDETERMINATE");
+        throw error;
+      } finally {
+        batch.isCalling = false;
+      }
       this.#lane = null; // the store forgot the lane: it was emptied or rolled back
     }
+  }
+
+  /** Why nothing was sent: what is not known is at most whether the lane was opened. */
+  #refusalOf(error: Error): Error {
+    if (!isMillraceError(error, "MR_INDETERMINATE")) return error;
+    const { url } = this.#context.store;
+    return createError("MR_STORE_UNAVAILABLE", { store: url, reason: error.message }, { cause: error });
   }
 
   #idOf(counter: number): string {

@@ -6,7 +6,10 @@ import type { Store } from "../engine/store.js";
 import type { PeekParams } from "../engine/transitions.js";
 
 /** Calls the store, again if need be. */
-export type CallStore = <Answer>(call: (store: Store) => Promise<Answer>) => Promise<Answer>;
+export type CallStore = <Answer>(call: (store: InspectedStore) => Promise<Answer>) => Promise<Answer>;
+
+/** What is read of a store. */
+export type InspectedStore = Pick<Store, "segments" | "peek">;
 
 const PAGE = 500;
 

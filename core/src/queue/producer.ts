@@ -6,7 +6,7 @@ import { LANES_MAX, laneDigits } from "../base/id.js";
 import { FastLane, type LaneContext } from "./fast-lane.js";
 import { FullLane } from "./full-lane.js";
 import type { ResendContext } from "./resend.js";
-import type { FullSubmission, Submission } from "./submission.js";
+import type { FullSubmission, Submission, SubmissionSink } from "./submission.js";
 
 /** Where and as whom a Producer writes. `timeoutMs`: how long a submission waits for its acknowledgement. */
 export interface ProducerOptions extends ResendContext {
@@ -15,8 +15,14 @@ export interface ProducerOptions extends ResendContext {
   readonly timeoutMs: number;
 }
 
+/** What a Producer gave back: where each was to go is its own, or named beside it. */
+export interface Withdrawn {
+  readonly fast: readonly { readonly queue: string; readonly submission: Submission }[];
+  readonly full: readonly FullSubmission[];
+}
+
 /** Hands submissions to lanes. */
-export class Producer {
+export class Producer implements SubmissionSink {
   readonly #context: LaneContext;
   readonly #fast = new Map<string, FastLane>();
   readonly #full: FullLane;
@@ -36,7 +42,6 @@ export class Producer {
     this.#full = new FullLane(this.#context);
   }
 
-  /** Enqueues at default priority, now. */
   push(queue: string, submission: Submission): void {
     let lane = this.#fast.get(queue);
     if (lane === undefined) {
@@ -46,19 +51,25 @@ export class Producer {
     lane.push(submission);
   }
 
-  /** Enqueues with a priority or a due time. */
   pushFull(submission: FullSubmission): void {
     this.#full.push(submission);
   }
 
-  /** How many submissions have no answer yet. */
   get backlog(): number {
     let backlog = this.#full.backlog;
     for (const lane of this.#fast.values()) backlog += lane.backlog;
     return backlog;
   }
 
-  /** Ends all lanes: what was not sent, and all that comes, is refused with `error`. */
+  /** Takes back what the store certainly does not have, in order. */
+  withdraw(): Withdrawn {
+    const fast: { queue: string; submission: Submission }[] = [];
+    for (const [queue, lane] of this.#fast) {
+      for (const submission of lane.withdraw()) fast.push({ queue, submission });
+    }
+    return { fast, full: this.#full.withdraw() };
+  }
+
   end(error: Error): void {
     for (const lane of this.#fast.values()) lane.end(error);
   }

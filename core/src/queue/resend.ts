@@ -25,11 +25,14 @@ export function isResendable(error: unknown): boolean {
   return isMillraceError(error, "MR_INDETERMINATE") || isMillraceError(error, "MR_STORE_UNAVAILABLE");
 }
 
-/** Waits until the store can be called, but not longer than `ms`. Errors: MR_APP_CLOSED once the store is closed. */
-export async function waitReady(context: ResendContext, ms: number): Promise<void> {
+/**
+ * Waits until the store can be called about a Segment (without one: at all), but not longer than `ms`.
+ * Errors: MR_APP_CLOSED once the store is closed.
+ */
+export async function waitReady(context: ResendContext, ms: number, segment?: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const timer = context.clock.setTimer(ms, resolve);
-    context.store.ready().then(
+    context.store.ready(segment).then(
       () => {
         timer.cancel();
         resolve();
@@ -53,13 +56,15 @@ export async function pauseBefore(context: ResendContext, repeat: number): Promi
 /**
  * Calls until there is an answer.
  *
- * Units: `timeoutMs` from the first call, Infinity to go on for ever.
+ * Units: `timeoutMs` from the first call, Infinity to go on for ever. `segment`: what the call is about, so that only
+ * the server it lives on is waited for.
  * Errors: what the call throws if repeating cannot help, or its last error when time is up; MR_APP_CLOSED.
  */
 export async function resend<Answer>(
   context: ResendContext,
   timeoutMs: number,
   call: () => Promise<Answer>,
+  segment?: string,
 ): Promise<Answer> {
   const deadlineMs = context.clock.monotonicMs() + timeoutMs;
   for (let repeat = 0; ; repeat++) {
@@ -68,7 +73,7 @@ export async function resend<Answer>(
     } catch (error) {
       const leftMs = deadlineMs - context.clock.monotonicMs();
       if (!isResendable(error) || leftMs <= 0) throw error;
-      await waitReady(context, leftMs);
+      await waitReady(context, leftMs, segment);
       await pauseBefore(context, repeat);
       context.counters.add("resends");
     }

@@ -5,10 +5,22 @@
 /** One Operation to enqueue by the fast path. Exactly one of the two methods is called, once. */
 export interface Submission {
   readonly body: Uint8Array;
-  /** The store has it. */
-  accepted(laneName: string, counter: number): void;
+  /** The store has it, in this Segment. */
+  accepted(laneName: string, counter: number, segment: string): void;
   /** It was refused (nothing happened) or its fate is unknown (MR_INDETERMINATE names its id). */
   refused(error: Error): void;
+}
+
+/** Takes submissions on their way to the store. */
+export interface SubmissionSink {
+  /** Enqueues at default priority, now. */
+  push(queue: string, submission: Submission): void;
+  /** Enqueues with a priority or a due time. */
+  pushFull(submission: FullSubmission): void;
+  /** How many submissions have no answer yet. */
+  readonly backlog: number;
+  /** Refuses what was not sent, and all that comes, with `error`; what was sent is of unknown fate. */
+  end(error: Error): void;
 }
 
 /** One Operation to enqueue by the full path. */

@@ -84,9 +84,11 @@ export class Waiters {
     for (const listener of this.#entries.get(id)?.listeners ?? []) listener(value);
   }
 
-  /** Reads all awaited Operations again: after a reconnect, when messages may have been lost. */
-  readAll(): void {
-    this.#read([...this.#entries.values()], false);
+  /** Reads awaited Operations of these Segments (`null`: all) again: after a reconnect, when messages may have been lost. */
+  readAll(segments: readonly string[] | null = null): void {
+    const entries = [...this.#entries.values()];
+    const wanted = segments === null ? null : new Set(segments);
+    this.#read(wanted === null ? entries : entries.filter(({ segment }) => wanted.has(segment)), false);
   }
 
   /** Fails all waits: the App is closing. */
@@ -134,7 +136,7 @@ export class Waiters {
     const params = { dots: entries.map((entry) => entry.dot), wait: true };
     for (const entry of entries) entry.reads++;
     try {
-      const { records } = await resend(this.#context, FIND_TIMEOUT_MS, () => store.find(segment, params));
+      const { records } = await resend(this.#context, FIND_TIMEOUT_MS, () => store.find(segment, params), segment);
       for (const [i, entry] of entries.entries()) {
         const record = records[i];
         const isOver = record === undefined || typeof record === "string" || isTerminal(record.state);

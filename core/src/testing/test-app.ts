@@ -149,8 +149,10 @@ export class TestApp implements AsyncDisposable {
     let earliestMs: number | null = null;
     for (const store of this.#stores) {
       for (const segment of await store.segments()) {
-        const { nextDueAtMs } = await store.counts(segment);
-        if (nextDueAtMs !== null) earliestMs = Math.min(earliestMs ?? nextDueAtMs, nextDueAtMs);
+        const { nextDueInMs } = await store.counts(segment);
+        if (nextDueInMs === null) continue;
+        const dueMs = this.#clock.nowMs() + nextDueInMs;
+        earliestMs = Math.min(earliestMs ?? dueMs, dueMs);
       }
     }
     return earliestMs;
@@ -208,6 +210,7 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
     // No duty recurs: due times have their own timers, and nothing else may move time's order.
     times: { leaseMs: NEVER, beatMs: NEVER, surveyMs: NEVER, pruneMs: NEVER, relieveMs: NEVER, recoveriesMax: 3 },
     waitPollMs: NEVER,
+    hasThreads: false,
     makeStore: async ({ app: id }) => {
       const store = new MemoryStore({ app: id, clock });
       stores.push(store);

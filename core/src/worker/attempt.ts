@@ -36,6 +36,8 @@ export class Attempt implements StepContext {
   readonly timeoutMs: number;
   /** Whether its outcome was handed over; nothing more is taken from its handler. */
   isOver = false;
+  /** Whether it was given up on and its handler still goes on (counted in Worker threads only). */
+  isAbandoned = false;
   /** Why it was aborted, or null. */
   abortKind: AbortKind | null = null;
   /** Neighbours in its deadline list (deadlines.ts). */

@@ -7,9 +7,9 @@ import { encodeEnvelope } from "../engine/envelope.js";
 import type { Claim } from "../engine/transitions.js";
 import { Registry } from "../workflow/registry.js";
 import { defineStep } from "../workflow/step.js";
-import { InlineWorker } from "./inline.js";
+import { InlineWorker, type SeatKeeper } from "./inline.js";
 
-function setUp(fn: (input: unknown) => unknown) {
+function setUp(fn: (input: unknown) => unknown, seats?: SeatKeeper) {
   const registry = new Registry();
   registry.register(defineStep("odd", { kind: "async", retries: 1, retryDelay: 7 }, fn, undefined));
   const outcomes: string[] = [];
@@ -21,6 +21,7 @@ function setUp(fn: (input: unknown) => unknown) {
     slots: 1,
     hungry: () => undefined,
     began: () => undefined,
+    ...(seats === undefined ? {} : { seats }),
     port: {
       completed: ({ claim }) => outcomes.push(`${claim.counter} completed`),
       failed: ({ claim }, _value, retryInMs) => outcomes.push(`${claim.counter} failed, retry in ${retryInMs}`),
@@ -94,4 +95,95 @@ describe("a handler that throws something odd", () => {
       expect(outcomes).toEqual(["1 failed, retry in 7"]);
     });
   }
+});
+
+describe("a Worker that keeps seats", () => {
+  function keeper(takenBack: readonly number[] = []) {
+    const log: string[] = [];
+    let turnIsOver = false;
+    const seats: SeatKeeper = {
+      begin: ({ counter }, limitMs) => {
+        log.push(`begin ${counter} of ${limitMs} ms`);
+        return !takenBack.includes(counter);
+      },
+      entered: ({ counter }) => log.push(`entered ${counter}`),
+      left: () => log.push("left"),
+      ended: () => log.push("ended"),
+      abandoned: (by) => log.push(`abandoned ${by}`),
+      isTurnOver: () => turnIsOver,
+      turned: () => {
+        log.push("turned");
+        turnIsOver = false;
+      },
+    };
+    return {
+      seats,
+      log,
+      endTurn: () => {
+        turnIsOver = true;
+      },
+    };
+  }
+
+  it("asks before each begin, and shows while it calls the handler", async () => {
+    const { seats, log } = keeper();
+    const { worker, claim } = setUp((n) => {
+      log.push(`handler ${n}`);
+      return n;
+    }, seats);
+    worker.push("s", [claim(1)]);
+    await worker.whenIdle();
+    expect(log).toEqual(["turned", "begin 1 of 300000 ms", "entered 1", "handler 1", "ended", "left"]);
+  });
+
+  it("drops what was taken back, without an outcome", async () => {
+    const { seats } = keeper([2, 3]);
+    const { worker, outcomes, claim } = setUp((n) => n, seats);
+    worker.push("s", [claim(1), claim(2)]);
+    await worker.whenIdle();
+    worker.push("s", [claim(3)]);
+    await worker.whenIdle();
+    expect(outcomes).toEqual(["1 completed"]);
+    expect(worker.running + worker.buffered).toBe(0);
+  });
+
+  it("begins one Attempt a turn at least, and no more once the turn is over", async () => {
+    const { seats, log, endTurn } = keeper();
+    const { worker, claim } = setUp((n) => {
+      log.push(`handler ${n}`);
+      endTurn();
+      return n;
+    }, seats);
+    worker.push("s", [claim(1), claim(2), claim(3)]);
+    expect(log.filter((line) => line.startsWith("handler"))).toEqual(["handler 1"]);
+    await worker.whenIdle();
+    expect(log.filter((line) => line === "turned" || line.startsWith("handler"))).toEqual([
+      "turned",
+      "handler 1",
+      "turned",
+      "handler 2",
+      "turned",
+      "handler 3",
+    ]);
+  });
+
+  it("counts a handler that goes on after it was given up on, until it ends", async () => {
+    const { seats, log } = keeper();
+    let end: (value: unknown) => void = () => undefined;
+    const { worker, outcomes, claim } = setUp(
+      () =>
+        new Promise((resolve) => {
+          end = resolve;
+        }),
+      seats,
+    );
+    worker.push("s", [claim(1)]);
+    worker.giveUp();
+    expect(outcomes).toEqual(["1 released for null"]);
+    expect(log).toContain("abandoned 1");
+    end(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(log.at(-1)).toBe("abandoned -1");
+    expect(outcomes.length).toBe(1);
+  });
 });

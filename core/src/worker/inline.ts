@@ -4,6 +4,9 @@
  * Claims wait in a small buffer so that a slot never waits for the network; how large it may be follows from how long
  * Attempts take and how long a claim takes. Runs at most TURN_MAX Attempts before it lets I/O through: then outcomes
  * leave and new claims arrive while it works on.
+ *
+ * A Worker thread and a process Worker run the same code, given claims that carry their seat in the place of the lane
+ * (intake.ts), and with a SeatKeeper.
  */
 import type { Clock } from "../base/clock.js";
 import { decode, encode } from "../base/codec.js";
@@ -43,9 +46,31 @@ export interface Overrides {
   readonly tags?: Readonly<Record<string, string>>;
 }
 
+/** What keeps the seats of a Worker thread: asked and told of each Attempt. On the program's own thread there is none. */
+export interface SeatKeeper {
+  /** An Attempt is about to begin; false if its claim was taken back: it is dropped without an outcome. */
+  begin(claim: Claim, limitMs: number): boolean;
+  /** Its handler is being called, until `left`. */
+  entered(claim: Claim): void;
+  left(): void;
+  /** An Attempt has its outcome. */
+  ended(): void;
+  /** How many more (or, negative, fewer) handlers go on although they were given up on. */
+  abandoned(by: number): void;
+  /** Whether the event loop must turn before another Attempt begins. */
+  isTurnOver(): boolean;
+  /** It turned. */
+  turned(): void;
+}
+
+/** What stands around the functions of chosen Steps (executors.ts). */
+export interface StepCaller {
+  call(step: StepDefinition, input: unknown, attempt: Attempt): unknown;
+}
+
 /** What an inline Worker needs. */
 export interface InlineWorkerOptions {
-  readonly registry: Registry;
+  readonly registry: Pick<Registry, "find">;
   readonly port: OutcomePort;
   readonly clock: Clock;
   readonly random: Random;
@@ -55,6 +80,9 @@ export interface InlineWorkerOptions {
   readonly hungry: () => void;
   /** Called with the number of Attempts begun since the last call. */
   readonly began: (count: number) => void;
+  readonly seats?: SeatKeeper;
+  /** Needed if the App has executors of its own. */
+  readonly caller?: StepCaller;
 }
 
 interface Batch {
@@ -75,7 +103,10 @@ export class InlineWorker implements AttemptHost {
   readonly log: Logger;
   readonly #options: InlineWorkerOptions;
   readonly #deadlines: Deadlines;
+  readonly #seats: SeatKeeper | null;
+  readonly #caller: StepCaller | null;
   readonly #batches = new Deque<Batch>();
+  #slots: number;
   #buffered = 0;
   #running = 0;
   /** Attempts begun since I/O last had its turn. */
@@ -91,6 +122,9 @@ export class InlineWorker implements AttemptHost {
   constructor(options: InlineWorkerOptions) {
     this.#options = options;
     this.log = options.log;
+    this.#slots = options.slots;
+    this.#seats = options.seats ?? null;
+    this.#caller = options.caller ?? null;
     this.#deadlines = new Deadlines(options.clock, (attempt) => this.abort(attempt, "timeout"));
   }
 
@@ -112,7 +146,7 @@ export class InlineWorker implements AttemptHost {
    * while another Foreman is idle.
    */
   room(claimMs: number): number {
-    const { slots } = this.#options;
+    const slots = this.#slots;
     const aheadMs = Math.max(AHEAD_MS_MIN, 2 * claimMs);
     const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
     const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
@@ -127,6 +161,13 @@ export class InlineWorker implements AttemptHost {
     this.#batches.push({ segment, claims, at: 0, sinceMs: this.#options.clock.monotonicMs() });
     this.#buffered += claims.length;
     this.#turn = 0;
+    this.#seats?.turned();
+    this.#pump();
+  }
+
+  /** Changes how many Attempts run at once; what runs beyond that goes on. */
+  setSlots(slots: number): void {
+    this.#slots = slots;
     this.#pump();
   }
 
@@ -159,6 +200,11 @@ export class InlineWorker implements AttemptHost {
     }
   }
 
+  /** Tells the Attempt in a seat to end. */
+  abortSeat(seat: number, kind: AbortKind): void {
+    for (const attempt of this.#deadlines.running()) if (attempt.claim.lane === seat) this.abort(attempt, kind);
+  }
+
   /** Tells every Attempt to end. */
   abortAll(kind: AbortKind): void {
     for (const attempt of this.#deadlines.running()) this.abort(attempt, kind);
@@ -169,14 +215,14 @@ export class InlineWorker implements AttemptHost {
     if (attempt.abortKind !== null) return;
     attempt.tellAbort(kind);
     const { killGraceMs } = attempt.step;
-    this.#options.clock.setTimer(killGraceMs, () => this.#conclude(attempt)).unref();
+    this.#options.clock.setTimer(killGraceMs, () => this.#abandon(attempt)).unref();
   }
 
   /** Gives up on all that still runs; their handlers may go on, but nothing more is taken from them. */
   giveUp(): void {
     for (const attempt of this.#deadlines.running()) {
       attempt.tellAbort("drain");
-      this.#conclude(attempt);
+      this.#abandon(attempt);
     }
   }
 
@@ -196,8 +242,8 @@ export class InlineWorker implements AttemptHost {
     if (this.#isPumping) return;
     this.#isPumping = true;
     let begun = 0;
-    while (this.#buffered > 0 && this.#running < this.#options.slots) {
-      if (this.#turn >= TURN_MAX) {
+    while (this.#buffered > 0 && this.#running < this.#slots) {
+      if (this.#turn >= TURN_MAX || (this.#seats !== null && this.#turn > 0 && this.#seats.isTurnOver())) {
         this.#planTurn();
         break;
       }
@@ -222,10 +268,12 @@ export class InlineWorker implements AttemptHost {
     this.#options.clock.immediate(() => {
       this.#isTurnPlanned = false;
       this.#turn = 0;
+      this.#seats?.turned();
       this.#pump();
     });
   }
 
+  /** What only reads is done first; the input may be of any size and shape, so it is decoded as the Attempt's affair. */
   #begin(segment: string, claim: Claim): void {
     const { registry, clock } = this.#options;
     const nowMs = clock.nowMs();
@@ -233,32 +281,41 @@ export class InlineWorker implements AttemptHost {
     try {
       envelope = decodeEnvelope(claim.body);
     } catch (error) {
-      return this.#end(this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, nowMs, nowMs), { kind: "end", error });
+      return this.#endUnread(this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, nowMs, nowMs), error);
     }
+    const { enqueuedAtMs } = envelope;
     const step = registry.find(envelope.step);
     if (step === undefined) {
+      const attempt = this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, enqueuedAtMs, nowMs);
+      if (attempt === null) return;
       this.log.warn({ step: envelope.step, segment }, "no such Step here: the Operation is put aside");
-      const attempt = this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, envelope.enqueuedAtMs, nowMs);
       return this.#end(attempt, { kind: "release", inMs: UNKNOWN_STEP_DELAY_MS });
     }
     let { retries, timeoutMs } = step;
-    let input: unknown;
-    try {
-      if (envelope.overrides !== null) {
+    if (envelope.overrides !== null) {
+      try {
         const overrides = decode(envelope.overrides) as Overrides; // written by this package, versioned with it
         retries = overrides.retries ?? retries;
         timeoutMs = overrides.timeoutMs ?? timeoutMs;
+      } catch (error) {
+        return this.#endUnread(this.#enter(segment, claim, step, 0, timeoutMs, enqueuedAtMs, nowMs), error);
       }
-      input = decode(claim.body, envelope.payloadAt);
-    } catch (error) {
-      return this.#end(this.#enter(segment, claim, step, 0, timeoutMs, envelope.enqueuedAtMs, nowMs), {
-        kind: "end",
-        error,
-      });
     }
-    this.#run(this.#enter(segment, claim, step, retries, timeoutMs, envelope.enqueuedAtMs, nowMs), step, input);
+    const attempt = this.#enter(segment, claim, step, retries, timeoutMs, enqueuedAtMs, nowMs);
+    if (attempt === null) return;
+    const seats = this.#seats;
+    if (seats === null) return this.#run(attempt, step, envelope.payloadAt);
+    seats.entered(claim);
+    this.#run(attempt, step, envelope.payloadAt);
+    seats.left();
   }
 
+  /** Ends what cannot be read; nothing is left to do for a claim that was taken back. */
+  #endUnread(attempt: Attempt | null, error: unknown): void {
+    if (attempt !== null) this.#end(attempt, { kind: "end", error });
+  }
+
+  /** Makes an Attempt of a claim; null if it was taken back. */
   #enter(
     segment: string,
     claim: Claim,
@@ -267,7 +324,11 @@ export class InlineWorker implements AttemptHost {
     timeoutMs: number,
     enqueuedAtMs: number,
     startedAtMs: number,
-  ): Attempt {
+  ): Attempt | null {
+    if (this.#seats !== null && !this.#seats.begin(claim, timeoutMs)) {
+      this.#tellIfIdle();
+      return null;
+    }
     const monotonicMs = this.#options.clock.monotonicMs();
     const attempt = new Attempt(this, segment, claim, step, retries, timeoutMs, enqueuedAtMs, startedAtMs, monotonicMs);
     this.#running++;
@@ -275,10 +336,16 @@ export class InlineWorker implements AttemptHost {
     return attempt;
   }
 
-  #run(attempt: Attempt, step: StepDefinition, input: unknown): void {
+  #run(attempt: Attempt, step: StepDefinition, payloadAt: number): void {
+    let input: unknown;
+    try {
+      input = decode(attempt.claim.body, payloadAt);
+    } catch (error) {
+      return this.#end(attempt, { kind: "end", error });
+    }
     let returned: unknown;
     try {
-      returned = step.fn(input, attempt);
+      returned = this.#caller === null ? step.fn(input, attempt) : this.#caller.call(step, input, attempt);
       // Looking at `then`, and calling it, may run user code too: what that throws is the Attempt's error.
       if (isThenable(returned)) {
         returned.then(
@@ -294,7 +361,7 @@ export class InlineWorker implements AttemptHost {
   }
 
   #returned(attempt: Attempt, value: unknown): void {
-    if (attempt.isOver) return;
+    if (attempt.isOver) return this.#late(attempt);
     // Past its timeout an Attempt has lost, whatever it returns: a retry may already be planned for that moment.
     if (attempt.abortKind === "timeout" || attempt.abortKind === "lease_lost") return this.#conclude(attempt);
     const { step } = attempt;
@@ -313,7 +380,7 @@ export class InlineWorker implements AttemptHost {
   }
 
   #completed(attempt: Attempt, value: unknown): void {
-    if (attempt.isOver) return;
+    if (attempt.isOver) return this.#late(attempt);
     const { step, enqueuedAtMs, startedAtMs } = attempt;
     let outcome: Uint8Array;
     try {
@@ -330,10 +397,27 @@ export class InlineWorker implements AttemptHost {
   }
 
   #rejected(attempt: Attempt, error: unknown): void {
-    if (attempt.isOver) return;
+    if (attempt.isOver) return this.#late(attempt);
     if (attempt.abortKind !== null) return this.#conclude(attempt, error);
     const { step, retries, claim } = attempt;
     this.#end(attempt, judge(step, retries, claim.attempt, error, this.#options.random), error);
+  }
+
+  /** Ends an aborted Attempt whose handler goes on. */
+  #abandon(attempt: Attempt): void {
+    if (attempt.isOver) return;
+    if (this.#seats !== null) {
+      attempt.isAbandoned = true;
+      this.#seats.abandoned(1);
+    }
+    this.#conclude(attempt);
+  }
+
+  /** A handler ended after it was given up on. */
+  #late(attempt: Attempt): void {
+    if (!attempt.isAbandoned) return;
+    attempt.isAbandoned = false;
+    this.#seats?.abandoned(-1);
   }
 
   /** Ends an aborted Attempt as its reason demands. */
@@ -381,11 +465,15 @@ export class InlineWorker implements AttemptHost {
     this.#deadlines.remove(attempt);
     this.#running--;
     if (this.#ended++ % MEASURED_EVERY === 0) this.#measure(attempt);
-    if (this.#running === 0 && this.#buffered === 0) {
-      const idle = this.#idle;
-      this.#idle = [];
-      for (const resolve of idle) resolve();
-    }
+    if (this.#seats !== null) this.#seats.ended();
+    this.#tellIfIdle();
+  }
+
+  #tellIfIdle(): void {
+    if (this.#running > 0 || this.#buffered > 0 || this.#idle.length === 0) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
   }
 }
 
@@ -393,6 +481,7 @@ export class InlineWorker implements AttemptHost {
 const UNKNOWN_STEP: StepDefinition = {
   name: "unknown",
   kind: "async",
+  executor: "io",
   queue: "async",
   priority: 0,
   retries: 0,

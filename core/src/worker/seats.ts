@@ -4,8 +4,10 @@
  * and whether the event loop turns.
  *
  *   Int32   0 BEATS · 1 CURRENT · 2 BEGUN · 3 ENDED · 4 HEAP_KB · 5 PHASE        written by the Worker
+ *           6 ABANDONED · 7 RESCUED                                               likewise
  *           16 + seat: FREE → GIVEN (Foreman) → BEGUN_SEAT (Worker) → FREE (Foreman, on the outcome)
- *                                     └→ TAKEN_BACK (Foreman) → FREE (Worker passes over it; Foreman frees it at once)
+ *                                     └→ TAKEN_BACK (Foreman) → FREE (Worker, as it passes over the record: until then
+ *                                        the seat must not be given again, or the old record would begin the new one)
  *   Float64 one per seat: the Attempt's time limit in ms, Infinity for none; written by the Worker before BEGUN_SEAT
  *
  * GIVEN → BEGUN_SEAT and GIVEN → TAKEN_BACK race; both are one compare-and-swap, so exactly one of them happens.
@@ -18,6 +20,22 @@ export const BEGUN = 2;
 export const ENDED = 3;
 export const HEAP_KB = 4;
 export const PHASE = 5;
+export const ABANDONED = 6;
+export const RESCUED = 7;
+
+/**
+ * What they mean. BEATS: raised about every 100 ms while the thread turns or waits for us. CURRENT: 1 + the seat whose
+ * handler is being called just now, synchronously; 0 for none. BEGUN, ENDED: Attempts so far. HEAP_KB: heap and buffers,
+ * each second. ABANDONED: handlers given up on that have not ended: above 0 the thread is dirty. RESCUED: wake-ups lost.
+ *
+ * Values of PHASE: the module is being imported · in its event loop · asleep at its ring, with nothing to do · waiting
+ * for room in its ring · draining.
+ */
+export const PHASE_STARTING = 0;
+export const PHASE_TURNING = 1;
+export const PHASE_RESTING = 2;
+export const PHASE_FULL = 3;
+export const PHASE_DRAINING = 4;
 
 /** States of a seat. */
 export const FREE = 0;
@@ -71,7 +89,7 @@ export class Seats {
     Atomics.store(this.#words, SEATS_AT + seat, GIVEN);
   }
 
-  /** Foreman: frees a seat. */
+  /** Frees a seat: the Foreman on its outcome, the Worker as it passes over what was taken back. */
   free(seat: number): void {
     Atomics.store(this.#words, SEATS_AT + seat, FREE);
   }
@@ -81,10 +99,12 @@ export class Seats {
     return Atomics.compareExchange(this.#words, SEATS_AT + seat, GIVEN, TAKEN_BACK) === GIVEN;
   }
 
-  /** Worker: begins an Attempt of `limitMs`; false if it was taken back. */
+  /** Worker: begins an Attempt of `limitMs`; false if it was taken back, and then its seat is free. Once per record. */
   begin(seat: number, limitMs: number): boolean {
     this.#limits[seat] = limitMs;
-    return Atomics.compareExchange(this.#words, SEATS_AT + seat, GIVEN, BEGUN_SEAT) === GIVEN;
+    if (Atomics.compareExchange(this.#words, SEATS_AT + seat, GIVEN, BEGUN_SEAT) === GIVEN) return true;
+    this.free(seat);
+    return false;
   }
 
   /** Time limit of the Attempt in a seat that has begun, in ms. */

@@ -1,39 +1,18 @@
 /**
  * A Step (elsewhere: task type, activity): a named piece of work, defined once, executed as Operations.
  *
- * Holds what user code writes and sees: options, the function, its context. Checked at definition; no I/O.
+ * Holds what user code writes: options and the function. Checked at definition; no I/O.
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Backoff, BackoffPolicy } from "../base/backoff.js";
 import type { Duration } from "../base/duration.js";
 import { createError, show } from "../base/errors.js";
-import type { Logger } from "../base/log.js";
 import { checkName, isName } from "../base/names.js";
 import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
+import type { StepContext } from "./context.js";
+import { BUILT_IN_EXECUTORS, Executors } from "./executor.js";
 
-/** Why a running Attempt is told to end: `abort.reason.kind`. */
-export type AbortKind = "cancel" | "timeout" | "drain" | "lease_lost";
-
-/** What a Step's function gets beside its input. Valid while the Attempt runs. */
-export interface StepContext {
-  /** The Operation's id, the same for every Attempt. */
-  readonly operationId: string;
-  /** The Unit it belongs to; null for a task. */
-  readonly unitId: string | null;
-  /** From 1; grows with failed Attempts only. */
-  readonly attempt: number;
-  /** The same for every Attempt of an Operation: hand it to systems that can deduplicate. */
-  readonly idempotencyKey: string;
-  /** Fencing token: larger for each later claim of this Operation. */
-  readonly fence: string;
-  /** When the Attempt times out, by this process's clock. */
-  readonly deadline: Date;
-  /** Fires on cancel, timeout, drain and a lost Lease; `reason` is a StepAborted error with `kind`. */
-  readonly abort: AbortSignal;
-  readonly log: Logger;
-  /** Notes how far the work is; the latest note is kept while the Attempt runs and sent to who watches. */
-  progress(done: number, total?: number, note?: string): void;
-}
+export type { AbortKind, StepContext } from "./context.js";
 
 /** A Step's work. Returning a promise is the rule; an `async` function makes an async Step. */
 export type StepFunction<I, O> = (input: I, context: StepContext) => O | Promise<O>;
@@ -56,11 +35,18 @@ export const stepTable = {
     sentence:
       "Whether it runs beside others on an event loop or alone on a thread; by default `async` for an async function.",
   },
+  executor: {
+    type: "custom",
+    expected: "a name (letters, digits, . _ -)",
+    parse: (value: unknown) => (isName(value) ? value : null),
+    sentence:
+      "What runs it: `io` (async Workers), `cpu` (blocking Workers), `process` (a child process) or one of `app.executor`; by default after its kind.",
+  },
   queue: {
     type: "custom",
     expected: "a name (letters, digits, . _ -)",
     parse: (value: unknown) => (isName(value) ? value : null),
-    sentence: "The Queue its Operations wait in; by default `async` or `blocking`, after its kind.",
+    sentence: "The Queue its Operations wait in; by default `async`, `blocking` or `process`, after what runs it.",
   },
   priority: { type: "integer", default: 0, min: -1000, max: 1000, sentence: "Larger runs sooner; FIFO among equals." },
   retries: { type: "integer", default: 3, min: 0, max: 1000, sentence: "Extra Attempts after the first." },
@@ -127,6 +113,8 @@ export const stepTable = {
 /** Options of a Step as users write them. See docs/reference/options.md. */
 export interface StepOptions {
   readonly kind?: "async" | "blocking";
+  /** `"io"`, `"cpu"`, `"process"` or one registered before by `app.executor`; default after `kind`. */
+  readonly executor?: string;
   readonly queue?: string;
   /** -1000…1000, larger runs sooner, default 0. */
   readonly priority?: number;
@@ -156,6 +144,8 @@ export interface StepOptions {
 export interface StepDefinition {
   readonly name: string;
   readonly kind: "async" | "blocking";
+  /** "io", "cpu", "process" or one the App registered. */
+  readonly executor: string;
   readonly queue: string;
   readonly priority: number;
   readonly retries: number;
@@ -171,12 +161,26 @@ export interface StepDefinition {
   readonly fn: StepFunction<unknown, unknown>;
 }
 
+/** The Workers Operations need: async or blocking threads, or child processes. */
+export type PoolKind = "async" | "blocking" | "process";
+
+/** Tells which Workers run a Step. */
+export function poolOf(step: Pick<StepDefinition, "kind" | "executor">): PoolKind {
+  return step.executor === "process" ? "process" : step.kind;
+}
+
 /**
- * Checks a Step's name, options and function and fills in defaults.
+ * Checks a Step's name, options and function and fills in defaults. `executors`: those its App knows by now.
  *
- * Errors: MR_INVALID_NAME, MR_INVALID_OPTION.
+ * Errors: MR_INVALID_NAME, MR_INVALID_OPTION, MR_UNKNOWN_EXECUTOR.
  */
-export function defineStep(name: string, options: unknown, fn: unknown, defaults: unknown): StepDefinition {
+export function defineStep(
+  name: string,
+  options: unknown,
+  fn: unknown,
+  defaults: unknown,
+  executors = new Executors(),
+): StepDefinition {
   checkName(name, "Step");
   if (typeof fn !== "function") {
     const problem = `expected a function as the Step's work, got ${show(fn)}`;
@@ -187,11 +191,12 @@ export function defineStep(name: string, options: unknown, fn: unknown, defaults
   const given = isOptions(options) && isOptions(defaults) ? { ...defaults, ...options } : options;
   const resolved: Resolved<typeof stepTable> = resolveOptions(stepTable, given, path);
   const isAsync = Object.prototype.toString.call(fn) === "[object AsyncFunction]";
-  const kind = resolved.kind ?? (isAsync ? "async" : "blocking");
+  const { kind, executor } = runnerOf(path, resolved.kind, resolved.executor, isAsync, executors);
   return {
     name,
     kind,
-    queue: resolved.queue ?? kind,
+    executor,
+    queue: resolved.queue ?? poolOf({ kind, executor }),
     priority: resolved.priority,
     retries: resolved.retries,
     backoff: {
@@ -210,6 +215,27 @@ export function defineStep(name: string, options: unknown, fn: unknown, defaults
     output: (resolved.output as StandardSchemaV1 | undefined) ?? null,
     fn: fn as StepFunction<unknown, unknown>, // checked above; its types are the caller's promise
   };
+}
+
+/** Kind and executor say the same in two ways; either may be left out, and they must not contradict each other. */
+function runnerOf(
+  path: string,
+  kind: StepDefinition["kind"] | undefined,
+  executor: string | undefined,
+  isAsync: boolean,
+  executors: Executors,
+): Pick<StepDefinition, "kind" | "executor"> {
+  if (executor === undefined) {
+    const chosen = kind ?? (isAsync ? "async" : "blocking");
+    return { kind: chosen, executor: chosen === "async" ? "io" : "cpu" };
+  }
+  executors.check(executor);
+  const fits = BUILT_IN_EXECUTORS.get(executor) ?? "async";
+  if (kind !== undefined && kind !== fits) {
+    const problem = `${show(executor)} runs Steps of kind "${fits}": leave out \`kind\`, or choose another executor`;
+    throw createError("MR_INVALID_OPTION", { path: `${path}.executor`, problem });
+  }
+  return { kind: fits, executor };
 }
 
 function isOptions(value: unknown): value is Record<string, unknown> {

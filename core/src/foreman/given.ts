@@ -1,0 +1,94 @@
+/**
+ * One claimed Operation on its way through a pool (elsewhere: task assignment): waiting, given to a Worker, ended. The
+ * Foreman's note of it; the Attempt itself lives in the Worker.
+ */
+import { decode } from "../base/codec.js";
+import { formatId } from "../engine/dot.js";
+import { decodeEnvelope } from "../engine/envelope.js";
+import { decodeOutcome } from "../engine/outcome.js";
+import type { Claim } from "../engine/transitions.js";
+import type { Overrides } from "../worker/inline.js";
+import type { Assignment } from "../worker/port.js";
+import type { AbortKind } from "../workflow/context.js";
+import type { StepDefinition } from "../workflow/step.js";
+
+/** Extra Attempts of an Operation, and the time limit of each in ms, Infinity for none. */
+export interface Terms {
+  readonly retries: number;
+  readonly timeoutMs: number;
+}
+
+/** A claimed Operation. */
+export class Given implements Assignment {
+  readonly segment: string;
+  readonly claim: Claim;
+  readonly step: StepDefinition;
+  /** Grows with each claim: what came first is given first, and given back in front. */
+  readonly order: number;
+  /** Since when it waits in a pool, or its Worker has it, by the monotonic clock. */
+  sinceMs: number;
+  /** Its place in its Worker; -1 while it waits. */
+  seat = -1;
+  /** Operations its Worker had besides when it was given: how much of its time there was waiting. */
+  besides = 0;
+  /** When it was first seen to have begun, by the monotonic clock; null before. */
+  begunMs: number | null = null;
+  abortKind: AbortKind | null = null;
+  /** Outcome bytes, once there are any. */
+  outcome: Uint8Array | null = null;
+  #terms: Terms | null = null;
+
+  constructor(segment: string, claim: Claim, step: StepDefinition, order: number, nowMs: number) {
+    this.segment = segment;
+    this.claim = claim;
+    this.step = step;
+    this.order = order;
+    this.sinceMs = nowMs;
+  }
+
+  get operationId(): string {
+    return formatId(this.segment, this.claim.laneName, this.claim.counter);
+  }
+
+  get attempt(): number {
+    return this.claim.attempt;
+  }
+
+  /** 0 when the envelope cannot be read. */
+  get enqueuedAtMs(): number {
+    return readOr(() => decodeEnvelope(this.claim.body).enqueuedAtMs, 0);
+  }
+
+  /** By the Worker's clock, known once it has ended with an outcome; else when it was enqueued. */
+  get startedAtMs(): number {
+    const { outcome } = this;
+    if (outcome === null) return this.enqueuedAtMs;
+    return readOr(() => decodeOutcome(outcome).startedAtMs, this.enqueuedAtMs);
+  }
+
+  /** The Step's, unless this Operation says otherwise. */
+  get terms(): Terms {
+    this.#terms ??= this.#readTerms();
+    return this.#terms;
+  }
+
+  #readTerms(): Terms {
+    const overrides = readOr((): Overrides => {
+      const envelope = decodeEnvelope(this.claim.body);
+      return envelope.overrides === null ? {} : (decode(envelope.overrides) as Overrides); // written by this package
+    }, {});
+    return {
+      retries: overrides.retries ?? this.step.retries,
+      timeoutMs: overrides.timeoutMs ?? this.step.timeoutMs,
+    };
+  }
+}
+
+/** What cannot be read is the Worker's to report; here it must only do no harm. */
+function readOr<Value>(read: () => Value, otherwise: Value): Value {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The line to a Worker thread: two rings, a bell, seats, and the thread's life (elsewhere: thread handle).
+ */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../base/clock.js";
+import { createDuplexMemory, Duplex } from "../ring/duplex.js";
+import { FrameReader, FrameWriter } from "../ring/frame.js";
+import { THREAD_ENTRY, type ThreadMessage, type WorkerBoot } from "../worker/boot.js";
+import { ABANDONED, BEATS, BEGUN, CURRENT, createSeatsBuffer, HEAP_KB, Seats } from "../worker/seats.js";
+import type { Line, LineEnd, LineEvents, RecordSink, Vitals } from "./line.js";
+import { captureStack } from "./stack.js";
+
+/** Bytes of each ring of a thread: a few thousand small Operations; larger records go in pieces. */
+const RING_BYTES = 2 ** 20;
+/** Records read before other things on this thread get their turn. */
+const DRAIN_MAX = 4_096;
+/** Flags a Worker thread must not inherit: it would wait for a debugger, or fight for its port. */
+const INSPECTOR_FLAG = /^--inspect/;
+
+/** What a thread is started with. */
+export interface ThreadLineOptions {
+  readonly boot: Omit<WorkerBoot, "memory" | "seats" | "seatCount">;
+  readonly seatCount: number;
+  /** Largest heap, in MiB; a thread that needs more dies alone. */
+  readonly maxHeapMb: number;
+  readonly clock: Clock;
+  readonly events: LineEvents;
+}
+
+/** The line to one Worker thread. */
+export class ThreadLine implements Line {
+  readonly seats: Seats;
+  readonly sink: RecordSink;
+  fulls = 0;
+  readonly #writer: FrameWriter;
+  readonly #reader: FrameReader;
+  readonly #duplex: Duplex;
+  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #events: LineEvents;
+  #error: unknown = null;
+  #isOver = false;
+  #isAgainPlanned = false;
+  #elu: ReturnType<Worker["performance"]["eventLoopUtilization"]> | null = null;
+
+  /** Starts the thread. */
+  constructor(options: ThreadLineOptions) {
+    const { boot, seatCount, maxHeapMb, clock, events } = options;
+    this.#clock = clock;
+    this.#events = events;
+    const memory = createDuplexMemory(RING_BYTES, RING_BYTES);
+    const seats = createSeatsBuffer(seatCount);
+    this.seats = new Seats(seats, seatCount);
+    const workerData: WorkerBoot = { ...boot, memory, seats, seatCount };
+    this.#worker = new Worker(THREAD_ENTRY, {
+      workerData,
+      name: boot.id,
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
+      ...threadFlags(process.execArgv),
+    });
+    this.#duplex = new Duplex("foreman", memory, this.#worker);
+    this.#writer = new FrameWriter(this.#duplex.producer);
+    this.#reader = new FrameReader(this.#duplex.consumer);
+    this.sink = this.#writer;
+    this.#worker.on("message", (message: ThreadMessage) => this.#hear(message));
+    this.#worker.on("error", (error: unknown) => {
+      this.#error = error;
+    });
+    this.#worker.once("exit", (code) => this.#ended({ code, signal: null, error: this.#error }));
+    this.#listen();
+  }
+
+  get isFull(): boolean {
+    return this.#writer.waitingBytes > 0;
+  }
+
+  get rings(): number {
+    return this.#duplex.rings;
+  }
+
+  publish(): void {
+    this.#writer.flush();
+    this.#duplex.publish();
+    // What waits for room leaves when the Worker rings to say that there is some.
+    if (!this.isFull) return;
+    this.fulls++;
+    this.#listen();
+  }
+
+  drain(take: (source: Buffer, offset: number, length: number) => void): void {
+    this.#duplex.wake();
+    let count = 0;
+    for (; count < DRAIN_MAX; count++) {
+      const length = this.#reader.next();
+      if (length < 0) break;
+      take(this.#reader.source, this.#reader.offset, length);
+    }
+    this.#duplex.release();
+    this.#writer.flush();
+    this.#duplex.publish();
+    if (count === DRAIN_MAX) this.#again();
+    else this.#listen();
+  }
+
+  vitals(): Vitals {
+    const { seats } = this;
+    return {
+      beats: seats.read(BEATS),
+      current: seats.read(CURRENT) - 1,
+      begun: seats.read(BEGUN),
+      heapKb: seats.read(HEAP_KB),
+      isDirty: seats.read(ABANDONED) > 0,
+    };
+  }
+
+  busyMs(): number | null {
+    if (this.#isOver) return null;
+    const now = this.#worker.performance.eventLoopUtilization();
+    const { active } = this.#elu === null ? now : this.#worker.performance.eventLoopUtilization(now, this.#elu);
+    this.#elu = now;
+    return active;
+  }
+
+  captureStack(): Promise<string | null> {
+    return this.#isOver ? Promise.resolve(null) : captureStack(this.#worker.threadId, this.#clock);
+  }
+
+  kill(): void {
+    void this.#worker.terminate();
+  }
+
+  /** Goes back to the event loop until the Worker rings. */
+  #listen(): void {
+    if (!this.#isOver && !this.#duplex.listen(this.isFull)) this.#again();
+  }
+
+  #again(): void {
+    if (this.#isAgainPlanned || this.#isOver) return;
+    this.#isAgainPlanned = true;
+    this.#clock.immediate(() => {
+      this.#isAgainPlanned = false;
+      if (!this.#isOver) this.#events.rung();
+    });
+  }
+
+  #hear(message: ThreadMessage): void {
+    if (message === null) return this.#events.rung();
+    switch (message.type) {
+      case "ready":
+        return this.#events.ready(message.manifest);
+      case "failed":
+        return this.#events.failed(message.error);
+      case "log":
+        return this.#events.log(message);
+    }
+  }
+
+  #ended(end: LineEnd): void {
+    this.#isOver = true;
+    this.#events.exited(end);
+  }
+}
+
+/** A thread inherits this process's flags; only if a debugger is among them it gets a list without it. */
+function threadFlags(flags: readonly string[]): { execArgv?: string[] } {
+  if (!flags.some((flag) => INSPECTOR_FLAG.test(flag))) return {};
+  return { execArgv: flags.filter((flag) => !INSPECTOR_FLAG.test(flag)) };
+}

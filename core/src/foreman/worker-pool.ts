@@ -1,0 +1,392 @@
+/**
+ * The pool of one kind of Workers, threads or processes (elsewhere: worker pool, dispatcher).
+ *
+ * Claims wait here and go to the Worker with the most free slots. A Worker is given a little more than its slots only
+ * when Operations are so short that the way to it would count; what it has not begun is taken back as soon as another
+ * Worker has nothing to do, or when it has waited too long. So a slow Operation holds nothing up but itself.
+ */
+import type { Clock } from "../base/clock.js";
+import { Deque } from "../base/deque.js";
+import type { Logger } from "../base/log.js";
+import type { Random } from "../base/random.js";
+import { decodeEnvelope } from "../engine/envelope.js";
+import type { Address } from "../engine/lease.js";
+import type { Claim } from "../engine/transitions.js";
+import type { Counters } from "../queue/counters.js";
+import type { Unstarted } from "../worker/inline.js";
+import type { OutcomePort } from "../worker/port.js";
+import type { AbortKind } from "../workflow/context.js";
+import type { Registry } from "../workflow/registry.js";
+import { type PoolKind, poolOf, type StepDefinition } from "../workflow/step.js";
+import { Cells } from "./cells.js";
+import { Given } from "./given.js";
+import type { Member } from "./member.js";
+import type { Pool } from "./pool.js";
+import type { Suspects } from "./suspects.js";
+
+/** Operations claimed ahead of free slots at most. */
+const BUFFER_MAX = 1_000;
+/** Work kept ready here at least, as time: each claim has its price. */
+const CLAIM_AHEAD_MS_MIN = 4;
+/** Work a Worker is given beyond its slots, as time: what lies between two bells. */
+const GIVE_AHEAD_MS = 2;
+const GIVE_AHEAD_MAX = 512;
+/** What has waited so long in a Worker goes to one that has nothing to do. */
+const LEVEL_MS = 4;
+/** One in so many Operations is timed. */
+const MEASURED_EVERY = 4;
+/** Weight of the newest measured Operation in the mean service time. */
+const MEAN_WEIGHT = 0.2;
+/** What is for Workers there are none of is put aside for this time. */
+const UNKNOWN_DELAY_MS = 15_000;
+
+/** What the pools of a Foreman share. */
+export interface PoolContext {
+  readonly registry: Pick<Registry, "find">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly counters: Counters;
+  readonly port: OutcomePort;
+  readonly suspects: Suspects;
+  /** Numbers claimed Operations. */
+  readonly nextOrder: () => number;
+  /** The pool that runs Steps of this kind, if there is one. */
+  readonly poolOf: (kind: PoolKind) => WorkerPool | undefined;
+  /** Called when there may be room for more claims. */
+  readonly hungry: () => void;
+}
+
+/** Workers of one kind. */
+export class WorkerPool implements Pool {
+  readonly kind: PoolKind;
+  readonly #context: PoolContext;
+  readonly #queues: readonly string[];
+  /** Queues in which Operations for another pool were found, and that pool. */
+  readonly #mixed = new Map<string, WorkerPool>();
+  readonly #buffer = new Deque<Given>();
+  /** Those that have to run alone. */
+  readonly #cells: Cells;
+  #members: readonly Member[] = [];
+  #isPumping = false;
+  #isLevelPlanned = false;
+  #meanMs = 0;
+  #isMeasured = false;
+  #ended = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(kind: PoolKind, queues: readonly string[], context: PoolContext) {
+    this.kind = kind;
+    this.#queues = queues;
+    this.#context = context;
+    const { suspects, clock, random, port } = context;
+    this.#cells = new Cells({
+      ...{ suspects, clock, random, port },
+      members: () => this.#members,
+      unload: (member) => this.unload(member),
+    });
+    suspects.whenFree(() => {
+      if (this.#cells.waiting > 0) this.pump();
+    });
+  }
+
+  /** All Queues; without those that brought work for another pool while that one has plenty. */
+  get queues(): readonly string[] {
+    if (this.#mixed.size === 0) return this.#queues;
+    return this.#queues.filter((queue) => this.#mixed.get(queue)?.hasPlenty !== true);
+  }
+
+  get running(): number {
+    return this.#members.reduce((sum, member) => sum + member.load, 0);
+  }
+
+  get buffered(): number {
+    return this.#buffer.length + this.#cells.waiting;
+  }
+
+  /** Mean time one Operation takes a slot, in ms; null before any was timed. */
+  get meanMs(): number | null {
+    return this.#isMeasured ? this.#meanMs : null;
+  }
+
+  /** Whether as much waits here as its Workers run. */
+  get hasPlenty(): boolean {
+    return this.buffered > Math.max(1, this.#slots());
+  }
+
+  /**
+   * Enough to keep every slot busy for two round trips, and none beyond the slots until the service time is known: slow
+   * work must not wait here behind other slow work while another Foreman is idle.
+   */
+  room(claimMs: number): number {
+    let slots = 0;
+    let taken = this.buffered;
+    for (const member of this.#members) {
+      if (member.state !== "open" || member.isReserved) continue;
+      slots += member.slots;
+      taken += member.load;
+    }
+    const aheadMs = Math.max(CLAIM_AHEAD_MS_MIN, 2 * claimMs);
+    const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
+    const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
+    const room = capacity - taken;
+    // While something waits here no slot is idle: a claim can wait until it is worth its price.
+    return this.buffered > 0 && room < capacity / 2 ? 0 : room;
+  }
+
+  push(segment: string, claims: readonly Claim[]): void {
+    const { registry, clock, nextOrder } = this.#context;
+    const nowMs = clock.monotonicMs();
+    const others = new Set<WorkerPool>();
+    for (const claim of claims) {
+      const step = stepOf(claim, registry);
+      const given = new Given(segment, claim, step ?? UNREADABLE, nextOrder(), nowMs);
+      // What cannot be read, or is not known, goes to any Worker: it reports the one and puts the other aside.
+      const kind = step === null ? this.kind : poolOf(step);
+      if (kind === this.kind) this.#accept(given);
+      else {
+        const other = this.#pass(given, kind);
+        if (other !== null) others.add(other);
+      }
+    }
+    this.pump();
+    for (const other of others) other.pump();
+  }
+
+  takeUnstarted(ageMs: number): Unstarted[] {
+    const taken = this.#members.flatMap((member) => this.#takeBack(member, ageMs));
+    const oldestMs = this.#context.clock.monotonicMs() - ageMs;
+    for (const given of this.#buffer.shiftMany(this.#buffer.length)) {
+      if (given.sinceMs <= oldestMs) taken.push(given);
+      else this.#buffer.push(given);
+    }
+    // Slots turned out to be slower than thought.
+    if (taken.length > 0) this.#isMeasured = false;
+    // A stop gives all back at once; else suspects come back later, since many may wait.
+    if (ageMs === 0) taken.push(...this.#cells.take(() => true));
+    else this.#cells.dismiss(ageMs);
+    this.#checkIdle();
+    return unstartedOf(taken);
+  }
+
+  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+    const isMeant = ({ segment: at, claim }: Given) =>
+      at === segment &&
+      (addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter));
+    this.#abort(isMeant, kind);
+  }
+
+  abortAll(kind: AbortKind): void {
+    this.#abort(() => true, kind);
+  }
+
+  /** Ends the Workers that still run something; it is released once they are gone. */
+  giveUp(): Promise<void> {
+    for (const member of this.#members) {
+      if (member.load === 0) continue;
+      member.isGivenUp = true;
+      member.kill();
+    }
+    return this.whenIdle();
+  }
+
+  whenIdle(): Promise<void> {
+    if (this.#isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Adds a Worker, whatever it does yet. */
+  add(member: Member): void {
+    this.#members = [...this.#members, member];
+  }
+
+  /** Takes back what a Worker that is to end, or is stuck, has not begun. */
+  unload(member: Member): void {
+    this.#putBack(this.#takeBack(member, 0));
+  }
+
+  /** Takes a Worker out that has ended. What it had not begun waits here again; what it had is returned. */
+  remove(member: Member): Given[] {
+    const begun: Given[] = [];
+    const waiting: Given[] = [];
+    for (const given of member.all()) (member.hasBegun(given) ? begun : waiting).push(given);
+    member.clear();
+    this.#members = this.#members.filter((one) => one !== member);
+    this.#cells.lost(member);
+    this.#putBack(waiting);
+    return begun;
+  }
+
+  /** Takes note that an Operation left its Worker. */
+  left(member: Member, given: Given): void {
+    const { suspects, clock } = this.#context;
+    if (given.outcome !== null) suspects.clear(given);
+    this.#cells.left(given);
+    if (this.#ended++ % MEASURED_EVERY !== 0) return;
+    // What came while others were there has waited for part of its time: the slots had so much to do.
+    const tookMs = (clock.monotonicMs() - given.sinceMs) * Math.min(1, member.slots / (given.besides + 1));
+    this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
+    this.#isMeasured = true;
+  }
+
+  /** Gives what waits to who has room. */
+  pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let count = this.#cells.seat();
+    for (let given = this.#buffer.at(0); given !== undefined; given = this.#buffer.at(0)) {
+      const member = this.#pick();
+      if (member === null) break;
+      this.#buffer.shift();
+      member.give(given);
+      count++;
+    }
+    if (count > 0) this.#context.counters.add("given", count);
+    if (this.#buffer.length === 0 && this.#members.length > 1) this.#level();
+    for (const member of this.#members) member.publish();
+    this.#isPumping = false;
+    this.#checkIdle();
+    this.#context.hungry();
+  }
+
+  get #isIdle(): boolean {
+    return this.running === 0 && this.buffered === 0;
+  }
+
+  #checkIdle(): void {
+    if (this.#idle.length === 0 || !this.#isIdle) return;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  #slots(): number {
+    return this.#members.reduce((sum, { state, slots }) => (state === "open" ? sum + slots : sum), 0);
+  }
+
+  #accept(given: Given): void {
+    if (this.#context.suspects.has(given)) this.#cells.add(given, "back");
+    else this.#buffer.push(given);
+  }
+
+  /** Hands an Operation to the pool it is for; null if there is none. */
+  #pass(given: Given, kind: PoolKind): WorkerPool | null {
+    const other = this.#context.poolOf(kind);
+    if (other === undefined) {
+      this.#context.port.released(given, UNKNOWN_DELAY_MS);
+      this.#context.log.warn({ step: given.step.name, kind }, "no Worker here runs this Step: put aside");
+      return null;
+    }
+    this.#mixed.set(given.claim.queue, other);
+    other.#accept(given);
+    return other;
+  }
+
+  /** In front of what waits, in order. */
+  #putBack(givens: readonly Given[]): void {
+    for (const given of [...givens].sort((a, b) => b.order - a.order)) {
+      if (this.#context.suspects.has(given)) this.#cells.add(given, "front");
+      else this.#buffer.pushFront(given);
+    }
+  }
+
+  #pick(): Member | null {
+    const ahead = this.#isMeasured && this.kind !== "process" ? GIVE_AHEAD_MS / Math.max(this.#meanMs, 0.001) : 0;
+    let best: Member | null = null;
+    let bestFree = Number.NEGATIVE_INFINITY;
+    for (const member of this.#members) {
+      const free = member.slots - member.load;
+      if (free <= bestFree) continue;
+      if (!member.canTake(Math.min(GIVE_AHEAD_MAX, Math.floor(member.slots * ahead)))) continue;
+      best = member;
+      bestFree = free;
+    }
+    return best;
+  }
+
+  /** Moves what waits in one Worker to another that has a slot free. */
+  #level(): void {
+    let idle: Member | null = null;
+    let full: Member | null = null;
+    for (const member of this.#members) {
+      if (member.canTake(0)) idle ??= member;
+      else if (member.load - member.slots > (full === null ? 0 : full.load - full.slots)) full = member;
+    }
+    if (idle === null || full === null) return;
+    const moved = this.#takeBack(full, LEVEL_MS, Math.min(idle.slots - idle.load, full.load - full.slots));
+    for (const given of moved) idle.give(given);
+    if (this.#isLevelPlanned || !full.hasUnbegun()) return;
+    // What is younger may begin any moment; if it has not by then, it is moved.
+    this.#isLevelPlanned = true;
+    const again = () => {
+      this.#isLevelPlanned = false;
+      this.pump();
+    };
+    this.#context.clock.setTimer(LEVEL_MS, again).unref();
+  }
+
+  #takeBack(member: Member, ageMs: number, max?: number): Given[] {
+    const taken = member.takeBackOld(ageMs, max);
+    this.#context.counters.add("takenBack", taken.length);
+    for (const given of taken) this.#cells.left(given);
+    return taken;
+  }
+
+  #abort(isMeant: (given: Given) => boolean, kind: AbortKind): void {
+    const { port } = this.#context;
+    for (const member of this.#members) {
+      for (const given of [...member.all()].filter(isMeant)) {
+        if (!member.takeBack(given)) member.abort(given, kind);
+        else {
+          this.#cells.left(given);
+          port.released(given, null);
+        }
+      }
+    }
+    for (const given of this.#buffer.shiftMany(this.#buffer.length)) {
+      if (isMeant(given)) port.released(given, null);
+      else this.#buffer.push(given);
+    }
+    for (const given of this.#cells.take(isMeant)) port.released(given, null);
+    this.pump();
+  }
+}
+
+/** Its Step; null for what cannot be read or is not known here. */
+function stepOf(claim: Claim, registry: PoolContext["registry"]): StepDefinition | null {
+  try {
+    return registry.find(decodeEnvelope(claim.body).step) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** By Segment, in the order of their claims. */
+function unstartedOf(givens: readonly Given[]): Unstarted[] {
+  const bySegment = new Map<string, Claim[]>();
+  for (const { segment, claim } of [...givens].sort((a, b) => a.order - b.order)) {
+    const claims = bySegment.get(segment);
+    if (claims === undefined) bySegment.set(segment, [claim]);
+    else claims.push(claim);
+  }
+  return [...bySegment].map(([segment, claims]) => ({ segment, claims }));
+}
+
+/** Stands in for the Step of an Operation that cannot be read or is not known here. */
+const UNREADABLE: StepDefinition = {
+  name: "unknown",
+  kind: "async",
+  executor: "io",
+  queue: "async",
+  priority: 0,
+  retries: 0,
+  backoff: { retryDelayMs: 0, backoff: "fixed", factor: 1, maxRetryDelayMs: 0, jitter: 0 },
+  retryOn: null,
+  timeoutMs: Number.POSITIVE_INFINITY,
+  killGraceMs: 0,
+  retainCompletedMs: 86_400_000,
+  retainFailedMs: 14 * 86_400_000,
+  input: null,
+  output: null,
+  fn: () => undefined,
+};

@@ -1,0 +1,107 @@
+/**
+ * What Foreman and Workers agree on beside the rings: what a Worker is started with, what goes over its port, where its
+ * program lies. Types for both sides; the records inside the rings are in protocol.ts.
+ *
+ * A *process Worker* has no rings: the same records go over its IPC channel in lists, so both sides read and write them
+ * with the same code. It is given one Operation at a time and has no seats; the seat in its records is any number.
+ *
+ * The Foreman's half of the calls that Steps make (ENQUEUE, CALL, END_CALL) is foreman/call-desk.ts:
+ * `desk.take(asker, source, offset, length)` for each such record, `desk.drop(asker)` when a Worker is gone.
+ */
+import type { RemoteError } from "../base/errors.js";
+import type { LogFields } from "../base/log.js";
+import type { Durability } from "../engine/store.js";
+import type { DuplexMemory } from "../ring/duplex.js";
+import type { Manifest } from "./manifest.js";
+
+/** Program of a Worker thread, for `new Worker(THREAD_ENTRY, { workerData: boot })`. */
+export const THREAD_ENTRY = new URL("./thread.js", import.meta.url);
+
+/** Program of a process Worker, for `fork(fileURLToPath(PROCESS_ENTRY), { serialization: "advanced" })`. */
+export const PROCESS_ENTRY = new URL("./process.js", import.meta.url);
+
+/** What an App inside a Worker has to know of the Foreman's. */
+export interface BootOptions {
+  /** Id of the Foreman's App; null for a scout, which is to tell it. */
+  readonly appId: string | null;
+  /** Name of the Foreman's Node. */
+  readonly nodeId: string;
+  /** What a receipt of the Foreman's store promises. */
+  readonly durability: Durability;
+  /** Whether log lines of level debug are wanted over the port. */
+  readonly isDebug: boolean;
+}
+
+/** `workerData` of a Worker thread: structured-clone data. */
+export interface WorkerBoot {
+  /** File URL of the user's module. */
+  readonly module: string;
+  /** Its export that is the App; null to find it. */
+  readonly exportName: string | null;
+  /** Name of this Worker, for people: "async-1". */
+  readonly id: string;
+  readonly kind: "async" | "blocking";
+  /** Attempts at once; 1 when blocking. A SLOTS record changes it. */
+  readonly slots: number;
+  /** The rings; null for a scout, which reports the manifest and ends with code 0. */
+  readonly memory: DuplexMemory | null;
+  readonly seats: SharedArrayBuffer;
+  readonly seatCount: number;
+  readonly options: BootOptions;
+}
+
+/** The same for a process Worker: its first message. */
+export interface ProcessBoot {
+  readonly module: string;
+  readonly exportName: string | null;
+  readonly id: string;
+  readonly options: BootOptions;
+}
+
+/** The module is imported, its executors have started: records are welcome. */
+export interface ReadyMessage {
+  readonly type: "ready";
+  readonly manifest: Manifest;
+}
+
+/**
+ * Why the Worker ends with code 1: the module cannot be run (MR_MODULE_FAILED), an executor did not start, or, once it
+ * was ready, something was thrown that belongs to no Attempt.
+ */
+export interface FailedMessage {
+  readonly type: "failed";
+  readonly error: RemoteError;
+}
+
+/** A log line of the Worker or of a Step; its fields are plain data, errors among them as RemoteError. */
+export interface LogMessage {
+  readonly type: "log";
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly fields: LogFields;
+  readonly message: string;
+}
+
+/** Worker thread → Foreman. `null`: look at your ring. */
+export type ThreadMessage = null | ReadyMessage | FailedMessage | LogMessage;
+
+/** Records of protocol.ts, each whole, in order. */
+export interface RecordsMessage {
+  readonly type: "records";
+  readonly records: readonly Uint8Array[];
+}
+
+/** Foreman → process Worker. */
+export type ProcessDownMessage = { readonly type: "boot"; readonly boot: ProcessBoot } | RecordsMessage;
+
+/** A sign of life: about once a second while the loop turns, and when `isDirty` changes. */
+export interface BeatMessage {
+  readonly type: "beat";
+  /** Grows by one with each. */
+  readonly beats: number;
+  readonly heapKb: number;
+  /** A handler that was given up on still runs: the process is to be replaced. Told before that Attempt's outcome. */
+  readonly isDirty: boolean;
+}
+
+/** Process Worker → Foreman. */
+export type ProcessUpMessage = ReadyMessage | FailedMessage | LogMessage | RecordsMessage | BeatMessage;

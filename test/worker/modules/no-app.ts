@@ -1,0 +1,2 @@
+/** A module that makes no App. */
+export const answer = 42;
