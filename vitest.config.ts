@@ -31,7 +31,13 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["core/src/**/*.test.ts", "scripts/src/**/*.test.ts", "test/checker/**/*.test.ts", "bench/src/**/*.test.ts"],
+        [
+          "core/src/**/*.test.ts",
+          "server/src/**/*.test.ts",
+          "scripts/src/**/*.test.ts",
+          "test/checker/**/*.test.ts",
+          "bench/src/**/*.test.ts",
+        ],
         {
           timeoutMs: 10_000,
           redis: false,
@@ -42,6 +48,8 @@ export default defineConfig({
         timeoutMs: 60_000,
         redis: true,
       }),
+      project("ring", ["test/ring/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),
+      project("worker", ["test/worker/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),
       project("sim", ["test/sim/**/*.test.ts"], { timeoutMs: 120_000, redis: true }),
     ],
   },

@@ -4,7 +4,9 @@ import { latency } from "./macro/latency.js";
 import { memory } from "./macro/memory.js";
 import { throughput } from "./macro/throughput.js";
 import { lua } from "./micro/lua.js";
+import { ring } from "./micro/ring.js";
+import { nodes } from "./nodes/nodes.js";
 import { versus } from "./versus/versus.js";
 
 /** The benches `npm run bench -- <name>` knows. */
-export const suite: readonly Bench[] = [lua, memory, throughput, latency, versus];
+export const suite: readonly Bench[] = [lua, ring, memory, throughput, latency, nodes, versus];

@@ -27,7 +27,11 @@ const parts: readonly Part[] = [
   part("generated reference docs", generator("build-docs")),
   part("layers", [script("layers")]),
   part("tidy", [script("tidy")]),
-  part("tests", values["no-tests"] ? [] : [script("ensure-redis"), tool("vitest", "run")], "--no-tests"),
+  part(
+    "tests",
+    values["no-tests"] ? [] : [script("ensure-redis"), script("ensure-iproute"), tool("vitest", "run")],
+    "--no-tests",
+  ),
 ];
 
 const startedMs = Date.now();

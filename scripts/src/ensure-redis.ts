@@ -4,19 +4,8 @@
  * Only the program is wanted: tests start their own servers, so the system service is neither started nor left
  * enabled by us. Everything done is printed; what cannot be done is explained, with exit code 1.
  */
-import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { install, type PackageManager } from "./install.js";
 import { findRedisServer, redisMajorMin, redisServerVariable } from "./redis-server.js";
-
-interface PackageManager {
-  readonly program: string;
-  /** What a person would type; shown when we cannot do it. */
-  readonly byHand: string;
-  /** What we run, as a shell script. */
-  readonly script: string;
-  readonly needsRoot: boolean;
-}
 
 /** Debian starts a service as soon as it is installed, unless this policy file says no; ours is temporary. */
 const aptScript = `
@@ -58,22 +47,8 @@ function ensure(): number {
   }
   if (present !== null) return giveUp(`${present.path} is ${present.version}; Millrace needs 7.0 or newer.`);
 
-  const manager = managers.find(({ program }) => isOnPath(program));
-  if (manager === undefined) return giveUp("No redis-server here, and no package manager we know.");
-  const prefix = manager.needsRoot ? rootPrefix() : [];
-  if (prefix === null) {
-    return giveUp("No redis-server here, and installing one needs root (sudo would ask for a password).", manager);
-  }
-
-  console.log(`No redis-server here. Installing it with ${manager.program}; the service is not started.`);
-  console.log(`  ${[...prefix, manager.byHand].join(" ")}`);
-  const [program = "sh", ...args] = [...prefix, "sh", "-c", manager.script];
-  // The log of a package manager is long: it is shown only if the installation fails.
-  const run = spawnSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  if (run.status !== 0) {
-    console.error(`${run.stdout ?? ""}${run.stderr ?? ""}`);
-    return giveUp(`${manager.program} failed (exit ${run.status ?? run.signal}); its log is above.`, manager);
-  }
+  const { isDone, reason, manager } = install("redis-server (its service is not started)", managers);
+  if (!isDone) return giveUp(reason, manager);
 
   const installed = findRedisServer();
   if (installed === null) return giveUp("The package was installed, yet no redis-server is on PATH.", manager);
@@ -88,28 +63,11 @@ function report(path: string, version: string): number {
   return 0;
 }
 
-function giveUp(reason: string, manager?: PackageManager): number {
+function giveUp(reason: string, manager: PackageManager | null = null): number {
   console.error(reason);
   console.error("To run the tests, do one of these by hand:");
-  if (manager !== undefined) console.error(`  - ${manager.needsRoot ? "as root: " : ""}${manager.byHand}`);
+  if (manager !== null) console.error(`  - ${manager.needsRoot ? "as root: " : ""}${manager.byHand}`);
   console.error("  - install Redis or Valkey 7.0 or newer, so that redis-server or valkey-server is on PATH");
   console.error(`  - set ${redisServerVariable} to the path of such a program`);
   return 1;
-}
-
-/** What makes a command run as root: nothing, sudo without a question, or (null) it cannot. */
-function rootPrefix(): readonly string[] | null {
-  if (process.getuid?.() === 0) return [];
-  return spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0 ? ["sudo", "-n"] : null;
-}
-
-function isOnPath(program: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((dir) => {
-    try {
-      accessSync(join(dir, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

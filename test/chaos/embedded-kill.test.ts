@@ -129,7 +129,7 @@ class Run implements AsyncDisposable {
       for (let left = 1; left > 0; ) ({ left } = await store.rescue(segment, params));
     }
     for (let request = 1; ; ) {
-      const { nextDueAtMs } = await store.promote("s", { max: 1000 });
+      const { nextDueInMs } = await store.promote("s", { max: 1000 });
       const { claims, waiting } = await store.claim("s", { owner: "end", request, queues: ["q"], max: 1000 });
       if (claims.length > 0) {
         request += 1;
@@ -139,7 +139,7 @@ class Run implements AsyncDisposable {
         const values = claims.map(({ body }) => body);
         const { answers } = await store.complete("s", { owner: "end", retainMs, held: claims, values });
         expect(new Set(answers)).toEqual(new Set(["ok"]));
-      } else if (waiting === 0 && nextDueAtMs === null) {
+      } else if (waiting === 0 && nextDueInMs === null) {
         break;
       } else {
         await pause(5);

@@ -20,6 +20,12 @@ export class RedisMeter {
     return Number(fields(await this.#redis.info("memory")).used_memory);
   }
 
+  /** Bytes the server has read from and written to its connections so far. */
+  async wire(): Promise<Wire> {
+    const stats = fields(await this.#redis.info("stats"));
+    return { inBytes: Number(stats.total_net_input_bytes), outBytes: Number(stats.total_net_output_bytes) };
+  }
+
   /** Calls and microseconds inside each command so far: `INFO commandstats`. */
   async commands(): Promise<Readonly<Record<string, CommandStat>>> {
     const entries = Object.entries(fields(await this.#redis.info("commandstats")));
@@ -45,6 +51,12 @@ export class RedisMeter {
   close(): void {
     this.#redis.disconnect();
   }
+}
+
+/** What went over the network, as the server sees it. */
+export interface Wire {
+  readonly inBytes: number;
+  readonly outBytes: number;
 }
 
 /** What one command has cost a server since it started. */

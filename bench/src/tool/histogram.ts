@@ -3,6 +3,7 @@ import { build } from "hdr-histogram-js";
 
 /** What is reported of a latency, in milliseconds. */
 export interface Percentiles {
+  readonly mean: number;
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -29,6 +30,7 @@ export function percentiles(valuesUs: Iterable<number>): Percentiles {
   const count = histogram.totalCount;
   const at = (percent: number): number => (count === 0 ? Number.NaN : histogram.getValueAtPercentile(percent) / 1000);
   return {
+    mean: count === 0 ? Number.NaN : histogram.mean / 1000,
     p50: at(percentOf.p50),
     p90: at(percentOf.p90),
     p99: at(percentOf.p99),

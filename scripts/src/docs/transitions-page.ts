@@ -60,15 +60,15 @@ function describe(node: ts.InterfaceDeclaration | ts.TypeAliasDeclaration, file:
   return { name: node.name.text, doc: docOf(node), source: node.getText(file).replace(/^export /, "") };
 }
 
-/** The methods of `interface Store` that act on one Segment. */
+/** The methods of `interface Store` that are transitions: those that act on one Segment, or take parameters of their own. */
 function methodsOf(store: string) {
   const file = ts.createSourceFile("store.ts", store, ts.ScriptTarget.Latest, true);
   const contract = file.statements.find((node) => ts.isInterfaceDeclaration(node) && node.name.text === "Store");
   if (contract === undefined || !ts.isInterfaceDeclaration(contract)) throw new Error("no interface Store in store.ts");
   return contract.members.filter(ts.isMethodSignature).flatMap((method) => {
-    const [segment, params] = method.parameters.map((parameter) => parameter.name.getText(file));
-    if (segment !== "segment") return [];
-    const parameters = params === undefined ? "" : (method.parameters[1]?.type?.getText(file) ?? "");
+    const at = method.parameters.findIndex((parameter) => parameter.name.getText(file) === "params");
+    if (at < 0 && method.parameters[0]?.name.getText(file) !== "segment") return [];
+    const parameters = method.parameters[at]?.type?.getText(file) ?? "";
     const answer = /Promise<(\w+)>/.exec(method.type?.getText(file) ?? "")?.[1] ?? "";
     return [{ call: method.name.getText(file), doc: docOf(method), parameters, answer }];
   });

@@ -1,0 +1,130 @@
+/**
+ * What every command shares: the world it runs in, its output, its settings. Flags of settings come from the table of
+ * settings, so that each command takes exactly those it names.
+ */
+import { describeRow } from "@millrace/core/internal";
+import { type Command, Option } from "commander";
+import { type Config, type LoadOptions, loadConfig } from "../config/load.js";
+import { type ConfigKey, envNamesOf, flagNameOf, rowOf } from "../config/options.js";
+import { Output } from "./output.js";
+
+/** What a command takes from around it. */
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadableStream;
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** The words after `millrace`. */
+  readonly argv: readonly string[];
+}
+
+/** Flags that every command takes. */
+interface GlobalFlags {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly color: boolean;
+}
+
+/** Says what a command does with it: its exit code. */
+export type Action = (this: Command) => Promise<number>;
+
+/** One run of the command line. */
+export class Cli {
+  readonly world: World;
+  /** What the command that ran ends with. */
+  exitCode = 0;
+  #output: Output;
+
+  constructor(world: World) {
+    this.world = world;
+    // Before the flags are read, what fails is told as they will probably say.
+    const isJson = world.argv.includes("--json");
+    this.#output = this.#makeOutput({ json: isJson, color: !world.argv.includes("--no-color") });
+  }
+
+  /** Where this run writes to. */
+  get output(): Output {
+    return this.#output;
+  }
+
+  /** Adds the flags of every command. */
+  addGlobalFlags(program: Command): void {
+    program
+      .option("--config <file>", "file of settings (default: millrace.config.{yaml,json,mjs} in this folder)")
+      .option("--json", "results as JSON, errors too")
+      .option("--no-color", "no colours, not even on a terminal")
+      .option("--quiet", "nothing but results and errors");
+  }
+
+  /** Takes the flags of every command from the one that runs. */
+  begin(command: Command): void {
+    this.#output = this.#makeOutput(command.optsWithGlobals<GlobalFlags>());
+  }
+
+  /** Adds a flag for each of these settings: the short one is shown, the one made from the key is understood. */
+  addSettings(command: Command, keys: readonly ConfigKey[]): void {
+    for (const key of keys) {
+      const row = rowOf(key);
+      const long = flagNameOf(key);
+      const word = row.type === "integer" ? (row.unit ?? "n") : (key.split(/[._]/).at(-1) ?? key);
+      const argument = `<${word}>`;
+      const text = `${row.sentence} ${shownDefault(key)}`.trim();
+      const shown = new Option(`--${row.flag ?? long} ${argument}`, text).helpGroup("Settings:");
+      command.addOption(row.flag === undefined && key.startsWith("foreman.") ? shown.hideHelp() : shown);
+      if (row.flag !== undefined && row.flag !== long) {
+        command.addOption(new Option(`--${long} ${argument}`).hideHelp());
+      }
+    }
+    settingsOf.set(command, keys);
+  }
+
+  /** Loads the settings for a command. Errors: MR_CONFIG. */
+  async load(command: Command): Promise<Config> {
+    const config = await loadConfig(this.loadOptions(command));
+    this.#output.hide(config.mask);
+    return config;
+  }
+
+  /** From where a command's settings are loaded; also again, when they change. */
+  loadOptions(command: Command): LoadOptions {
+    const flags = (settingsOf.get(command) ?? []).flatMap((key) => {
+      const names = [...new Set([rowOf(key).flag ?? flagNameOf(key), flagNameOf(key)])];
+      return names.flatMap((name) => {
+        const value: unknown = command.getOptionValue(camel(name));
+        return value === undefined ? [] : [{ key, flag: `--${name}`, value }];
+      });
+    });
+    const { env, cwd } = this.world;
+    return { env, cwd, flags, file: command.optsWithGlobals<GlobalFlags>().config };
+  }
+
+  #makeOutput(flags: Partial<GlobalFlags>): Output {
+    const { stdout, stderr, env } = this.world;
+    const forbids = env.NO_COLOR !== undefined && env.NO_COLOR !== "";
+    return new Output({
+      stdout,
+      stderr,
+      isJson: flags.json === true,
+      isQuiet: flags.quiet === true,
+      isColourAllowed: flags.color !== false && !forbids,
+    });
+  }
+}
+
+/** Which settings a command takes. */
+const settingsOf = new WeakMap<Command, readonly ConfigKey[]>();
+
+/** What stands behind a setting's sentence in help. */
+function shownDefault(key: ConfigKey): string {
+  const row = rowOf(key);
+  const known = row.default === undefined ? row.otherwise : String(row.default);
+  const choices = row.type === "string" && row.choices !== undefined ? `${describeRow(row)}; ` : "";
+  return `(${choices}default: ${known ?? "none"}; env ${envNamesOf(key).join(", ")})`;
+}
+
+/** `store-url` → `storeUrl`, as commander names it. */
+function camel(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,65 @@
+/**
+ * Preload of a Foreman under test: kills it at a moment of its trace that chance would seldom hit, and writes down what
+ * it gave back to the store.
+ *
+ * `--import` puts it before the program. A file in the run's folder names the moment; it is looked for at each call, so
+ * the harness can arm a process while it runs. Only the thread that talks to the store ever comes to one.
+ */
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { RedisStore } from "@millrace/core/internal";
+import { journalOf, sharedMs, write } from "./journal.js";
+import { type MomentName, momentFile, readSettings } from "./settings.js";
+
+const { dir } = readSettings();
+const owner = `p${process.pid}`;
+const file = momentFile(dir, process.pid);
+/** Names of lanes by Segment and number, as claims told them. */
+const laneNames = new Map<string, string>();
+
+function reach(moment: MomentName): void {
+  if (!existsSync(file) || readFileSync(file, "utf8") !== moment) return;
+  rmSync(file);
+  write(journalOf(dir), { kind: "fault", fault: "kill", owner, atMs: sharedMs() });
+  process.kill(process.pid, "SIGKILL");
+}
+
+const { claim, complete, extend, release } = RedisStore.prototype;
+
+RedisStore.prototype.claim = async function (this: RedisStore, ...args) {
+  const answer = await claim.apply(this, args);
+  for (const { lane, laneName } of answer.claims) laneNames.set(`${args[0]} ${lane}`, laneName);
+  if (answer.claims.length > 0) reach("claimed");
+  return answer;
+};
+
+RedisStore.prototype.complete = async function (this: RedisStore, ...args) {
+  reach("completing");
+  const sent = complete.apply(this, args);
+  reach("complete sent");
+  const answer = await sent;
+  reach("completed");
+  return answer;
+};
+
+RedisStore.prototype.extend = async function (this: RedisStore, ...args) {
+  const answer = await extend.apply(this, args);
+  reach("beaten");
+  return answer;
+};
+
+RedisStore.prototype.release = async function (this: RedisStore, ...args) {
+  const answer = await release.apply(this, args);
+  const atUs = Date.now() * 1_000 + 1_000;
+  const [segment, { elements }] = args;
+  const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
+  if (taken.length > 0) {
+    const ids = taken.map(({ lane, counter }) => idOf(segment, laneNames.get(`${segment} ${lane}`) ?? "", counter));
+    write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs });
+  }
+  return answer;
+};
+
+function idOf(segment: string, laneName: string, counter: number): string {
+  const cut = laneName.lastIndexOf(".");
+  return `${segment}.${laneName.slice(0, cut)}.${counter.toString(36)}${laneName.slice(cut + 1)}`;
+}

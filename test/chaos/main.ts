@@ -1,0 +1,60 @@
+/**
+ * Longer plays of chaos than `npm test` has time for: `npm run chaos -- <play> [options]`. Prints what happened and what
+ * was proved; exit code 1 if a promise was broken.
+ *
+ *   kill-foremen, sigterm, sigstop, clocks, redis-clock, poison, all   Foremen are killed, stopped, led astray
+ *   sites [--cut 20] [--calm 5] [--nodes 3] [--sites 2]   one of several servers is cut off, in network namespaces
+ */
+import { parseArgs } from "node:util";
+import { netnsProblem } from "../helper/netns.js";
+import { foremanPlays, foremanUsage, playForemen } from "./foremen/plays.js";
+import { playSites } from "./sites-run.js";
+
+const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
+  ...Object.fromEntries(foremanPlays.map((name) => [name, (args: string[]) => playForemen(name, args)])),
+  sites,
+};
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name = "", ...args]: string[]): Promise<number> {
+  const play = plays[name];
+  if (play === undefined) {
+    console.error(`usage: npm run chaos -- <play> [options]; plays are ${Object.keys(plays).join(", ")}`);
+    console.error(`all but sites take ${foremanUsage}`);
+    return 2;
+  }
+  return (await play(args)) ? 0 : 1;
+}
+
+async function sites(args: string[]): Promise<boolean> {
+  const problem = netnsProblem();
+  if (problem !== null) {
+    console.error(`sites cannot be played here: ${problem}`);
+    return false;
+  }
+  const { values } = parseArgs({
+    args,
+    options: {
+      cut: { type: "string", default: "20" },
+      calm: { type: "string", default: "5" },
+      nodes: { type: "string", default: "3" },
+      sites: { type: "string", default: "2" },
+    },
+  });
+  const verdict = await playSites({
+    nodes: Number(values.nodes),
+    sites: Number(values.sites),
+    cutMs: Number(values.cut) * 1_000,
+    calmMs: Number(values.calm) * 1_000,
+    say: (line) => console.log(line),
+  });
+  const { violations, disagreements, ...figures } = verdict;
+  console.log(
+    JSON.stringify({ ...figures, violations: violations.length, disagreements: disagreements.length }, null, 2),
+  );
+  for (const violation of violations.slice(0, 20)) console.log(`broken: ${JSON.stringify(violation)}`);
+  for (const id of disagreements.slice(0, 20)) console.log(`Nodes disagree about ${id}`);
+  const { acceptedTwice, completedTwice } = verdict;
+  return violations.length + disagreements.length + acceptedTwice.length + completedTwice.length === 0;
+}
