@@ -6,7 +6,9 @@ import { throughput } from "./macro/throughput.js";
 import { lua } from "./micro/lua.js";
 import { ring } from "./micro/ring.js";
 import { nodes } from "./nodes/nodes.js";
+import { sim } from "./sim/sim.js";
+import { tune } from "./tune/tune.js";
 import { versus } from "./versus/versus.js";
 
 /** The benches `npm run bench -- <name>` knows. */
-export const suite: readonly Bench[] = [lua, ring, memory, throughput, latency, nodes, versus];
+export const suite: readonly Bench[] = [lua, ring, memory, throughput, latency, nodes, tune, sim, versus];

@@ -37,6 +37,7 @@ import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
 import type { WorkerView } from "./foreman/crew.js";
 import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
+import type { NodeView } from "./foreman/nodes.js";
 import { Handle, type Outcome, type WaitOptions } from "./handle.js";
 import { type Counters, createCounters } from "./queue/counters.js";
 import { Finder } from "./queue/finder.js";
@@ -139,7 +140,6 @@ export class App implements AsyncDisposable {
   constructor(options: AppOptions = {}) {
     this.#options = resolveAppOptions(options);
     this.id = this.#options.id;
-    this.nodeId = resolveNodeId(this.#options.nodeId);
     const { logger } = this.#options;
     const fallback = findAppSeat()?.log ?? silentLogger;
     this.#log = ((logger as Logger | undefined) ?? fallback).child({ app: this.id }); // a logger, by its row
@@ -150,6 +150,7 @@ export class App implements AsyncDisposable {
       executors: this.#executors.registered(),
       log: this.#log,
     });
+    this.nodeId = this.#inWorker?.seated?.nodeId ?? resolveNodeId(this.#options.nodeId);
     this.#reach = this.#inWorker?.seated?.reach ?? {
       opened: async (method) => void (await this.#open(method)),
       durability: () => this.#need().store.durability.level,
@@ -310,7 +311,8 @@ export class App implements AsyncDisposable {
   /**
    * Listens to what Operations of this process do, after the store has acknowledged it; returns a function that ends it.
    *
-   * A listener cannot delay or fail work: it is called after the fact, and what it throws is logged.
+   * A listener cannot delay or fail work: it is called after the fact, and what it throws is logged. Inside a Worker
+   * nothing is heard: outcomes are the Foreman's.
    */
   on<Name extends keyof AppEvents>(event: Name, listener: (payload: AppEvents[Name]) => void): () => void {
     return this.#events.on(event, listener);
@@ -325,6 +327,11 @@ export class App implements AsyncDisposable {
   /** The Worker threads and processes of this App here; none when its Steps run on this thread. */
   workers(): WorkerView[] {
     return (this.#foreman ?? this.#leaving)?.workers() ?? [];
+  }
+
+  /** Every process that executes this App anywhere, as this one sees it; none while this one does not execute. */
+  nodes(): NodeView[] {
+    return (this.#foreman ?? this.#leaving)?.nodes() ?? [];
   }
 
   /** The Steps declared, by name. */
@@ -354,7 +361,7 @@ export class App implements AsyncDisposable {
   /**
    * Stops gracefully: claims nothing new, lets running work finish for `drain` (default: the option `workers.drain`),
    * gives the rest back without spending an Attempt. Stopping what is not started resolves; stopping again with a
-   * shorter `drain` hurries the stop. Errors: MR_INVALID_OPTION.
+   * shorter `drain` hurries the stop. Errors: MR_INVALID_OPTION · MR_APP_STATE inside a Worker, like `close`.
    */
   async stop(options: { readonly drain?: Duration } = {}): Promise<StopReport> {
     const drainMs = parseDuration(options.drain ?? this.#options.workers.drain, "stop.drain");
@@ -536,19 +543,21 @@ export class App implements AsyncDisposable {
     try {
       const context = { store, clock, random, counters: this.#counters };
       this.#incarnation = newIncarnation(random);
-      const { producer, segment } = await openProducer({
+      const segments = new Segments(store);
+      const producer = await openProducer({
         ...context,
         node: this.nodeId,
         incarnation: this.#incarnation,
         timeoutMs: this.#options.network.timeout,
         log: this.#log,
+        opened: (segment) => {
+          segments.view(segment).isAttended = true;
+        },
       });
-      const segments = new Segments(store);
-      segments.view(segment);
       const finder = new Finder(context, this.#options.network.timeout);
       const waiters = new Waiters(context, this.#world.waitPollMs);
       store.listen({
-        bell: (segment, queue) => this.#foreman?.bell(segment, queue),
+        bell: (segment, queue, cause) => this.#foreman?.bell(segment, queue, cause),
         due: (segment, inMs) => this.#foreman?.expect(segment, inMs),
         settled: (outcome) => waiters.settle(outcome),
         progressed: (id, value) => waiters.progress(id, value),

@@ -1,5 +1,5 @@
 /** The error table of server/: what its processes refuse by themselves. Core's own errors pass through unchanged. */
-import { type ErrorRow, errorFactory } from "@millrace/core/internal";
+import { type ErrorRow, errorFactory } from "@millrace/core/server";
 
 /** Code → message and whether trying again may help. */
 export const serverErrorTable = {

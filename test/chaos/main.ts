@@ -3,7 +3,8 @@
  * was proved; exit code 1 if a promise was broken.
  *
  *   kill-foremen, sigterm, sigstop, clocks, redis-clock, poison, all   Foremen are killed, stopped, led astray
- *   sites [--cut 20] [--calm 5] [--nodes 3] [--sites 2]   one of several servers is cut off, in network namespaces
+ *   sites [--cut 20] [--how site|replies] [--calm 5] [--nodes 3] [--sites 2]
+ *       one of several servers is cut off from all, or its answers to one Node are lost, in network namespaces
  */
 import { parseArgs } from "node:util";
 import { netnsProblem } from "../helper/netns.js";
@@ -40,9 +41,15 @@ async function sites(args: string[]): Promise<boolean> {
       calm: { type: "string", default: "5" },
       nodes: { type: "string", default: "3" },
       sites: { type: "string", default: "2" },
+      how: { type: "string", default: "site" },
     },
   });
+  if (values.how !== "site" && values.how !== "replies") {
+    console.error(`expected --how site or replies, got ${values.how}`);
+    return false;
+  }
   const verdict = await playSites({
+    how: values.how,
     nodes: Number(values.nodes),
     sites: Number(values.sites),
     cutMs: Number(values.cut) * 1_000,

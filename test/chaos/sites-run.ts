@@ -22,7 +22,9 @@ import type { AnsweredEnqueue, SitesProgramOptions } from "./sites-program.js";
 export interface SitesPlay {
   readonly nodes: number;
   readonly sites: number;
-  /** How long the first server is cut off. Milliseconds. */
+  /** `site`: one server is cut off from all. `replies`: what it answers one Node is lost, and nothing else. */
+  readonly how: "site" | "replies";
+  /** How long. Milliseconds. */
   readonly cutMs: number;
   /** Load before the cut and after the heal. Milliseconds. */
   readonly calmMs: number;
@@ -177,16 +179,19 @@ class Stage implements AsyncDisposable {
   }
 
   async play(): Promise<SitesVerdict> {
-    const { say, calmMs, cutMs } = this.#play;
+    const { say, calmMs, cutMs, how } = this.#play;
     for (const node of this.#nodes) node.say("go");
     await wait(calmMs);
-    // The server to cut is the home of the most Nodes: on it the cut bites.
+    // The home of the most Nodes, or of the Node that hears no answers: there the fault bites.
     const lists = await Promise.all(this.#servers.map((_, i) => this.#segmentsOf(i)));
-    const at = lists.reduce((best, list, i) => (list.length > (lists[best]?.length ?? 0) ? i : best), 0);
-    say(`homes: ${lists.map((list, i) => `s${i + 1} [${list.join(" ")}]`).join(" ")}; cutting s${at + 1} off`);
+    const most = lists.reduce((best, list, i) => (list.length > (lists[best]?.length ?? 0) ? i : best), 0);
+    const at = how === "site" ? most : lists.findIndex((list) => list.includes("node-1"));
+    const homes = lists.map((list, i) => `s${i + 1} [${list.join(" ")}]`).join(" ");
     const machine = this.#lab.machine(`s${at + 1}`);
     const cutAtMs = Date.now();
-    machine.cut();
+    if (how === "site") machine.cut();
+    else machine.muteTo(this.#lab.machine("n1"));
+    say(`homes: ${homes}; ${how === "site" ? `s${at + 1} is cut off` : `answers of s${at + 1} to n1 are lost`}`);
     await wait(cutMs);
     machine.heal();
     const healAtMs = Date.now();

@@ -14,6 +14,7 @@ describe.skipIf(problem !== null)("an App with two servers and three Nodes, one 
     const verdict = await playSites({
       nodes: 3,
       sites: 2,
+      how: "site",
       cutMs: 5_000,
       calmMs: 2_000,
       say: (line) => said.push(line),

@@ -6,7 +6,7 @@
  * microseconds by the store's clock. An owner is a process (`p` and its id): its Worker threads die with it.
  */
 import { check } from "./check.js";
-import type { Bounds, EndEvent, EnqueueEvent, StartEvent } from "./history.js";
+import type { Bounds, EndEvent, EnqueueEvent, HistoryEvent, OutcomeEvent, StartEvent } from "./history.js";
 
 /** A handler began. */
 export interface BeginEvent extends StartEvent {
@@ -24,15 +24,6 @@ export interface AbortEvent {
   readonly token: number;
   readonly owner: string;
   readonly reason: string;
-  readonly atMs: number;
-}
-
-/** A Foreman was told how the store took an outcome. */
-export interface ToldEvent {
-  readonly kind: "told";
-  readonly answer: "accepted" | "stale" | "released";
-  readonly id: string;
-  readonly owner: string;
   readonly atMs: number;
 }
 
@@ -84,7 +75,7 @@ export type ForemanEvent =
   | (EnqueueEvent & { readonly atMs: number; readonly delayMs?: number })
   | BeginEvent
   | AbortEvent
-  | ToldEvent
+  | OutcomeEvent
   | FaultEvent
   | HoldingEvent
   | BackEvent
@@ -93,8 +84,9 @@ export type ForemanEvent =
 
 /** What a run was meant to keep to. */
 export interface ForemanBounds {
-  /** How long a stopped process keeps what it holds. */
+  /** How long a stopped process keeps what it holds, counted from its last beat. */
   readonly leaseMs: number;
+  readonly beatMs: number;
   /**
    * How soon what a killed process held must be taken up again, counted from when another is up that lives so long;
    * null: not judged.
@@ -126,7 +118,7 @@ export interface ForemanVerdict {
     readonly startedAgain: number;
     /** Handlers that were told `lease_lost`. */
     readonly fenced: number;
-    /** Outcomes that Foremen were told to be stale. */
+    /** Outcomes that were refused as stale. */
     readonly stale: number;
     readonly rescued: number;
     readonly kills: number;
@@ -150,7 +142,7 @@ export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBo
   const accuse = (promise: string, id: string, says: string): void => void breaches.push({ promise, id, says });
   const exempt = bounds.exempt ?? new Set<string>();
   const within: Bounds = { attemptsMax: 1, recoveriesMax: bounds.recoveriesMax, isFaultFree: bounds.isRescueFree };
-  const known = history.filter((event) => event.kind === "enqueue" || event.kind === "start" || event.kind === "end");
+  const known = history.filter(({ kind }) => knownToCheck.has(kind)) as HistoryEvent[]; // by their kinds
   for (const { promise, id, says } of check(known, within)) accuse(promise, id, says);
 
   let startedAgain = 0;
@@ -188,11 +180,15 @@ export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBo
   };
 }
 
+const knownToCheck: ReadonlySet<string> = new Set<HistoryEvent["kind"]>(["enqueue", "start", "outcome", "end"]);
+
+/** A beat that was due when its process was stopped, and one whose answer had not been read. */
+const beatsMissed = 2;
+
 type Accuse = (promise: string, id: string, says: string) => void;
 
 interface Life {
   readonly starts: BeginEvent[];
-  accepted: number;
   stale: number;
   result: ResultEvent | null;
   end: FinalEvent | null;
@@ -214,7 +210,7 @@ function collect(history: readonly ForemanEvent[]): Run {
   const lifeOf = (id: string): Life => {
     let life = lives.get(id);
     if (life === undefined) {
-      life = { starts: [], accepted: 0, stale: 0, result: null, end: null };
+      life = { starts: [], stale: 0, result: null, end: null };
       lives.set(id, life);
     }
     return life;
@@ -231,8 +227,7 @@ function collect(history: readonly ForemanEvent[]): Run {
       case "start":
         lifeOf(event.id).starts.push(event);
         break;
-      case "told":
-        if (event.answer === "accepted") lifeOf(event.id).accepted++;
+      case "outcome":
         if (event.answer === "stale") lifeOf(event.id).stale++;
         break;
       case "result":
@@ -271,8 +266,9 @@ function judgeCauses(id: string, { starts }: Life, run: Run, bounds: ForemanBoun
     if (last === undefined) continue;
     const faults = (run.faultsOf.get(last.owner) ?? []).filter(({ atMs }) => atMs <= start.atMs);
     const isDead = faults.some(({ fault, atMs }) => fault === "kill" && atMs >= last.atMs);
-    // Stopped before it began or after, it held it for a Lease without a sign of life.
-    const stoodStill = faults.some(({ fault, atMs }) => fault === "stop" && start.atMs - atMs >= bounds.leaseMs);
+    // Its Lease counts from its last beat, which may be a little older than its stop.
+    const stillMs = bounds.leaseMs - beatsMissed * bounds.beatMs;
+    const stoodStill = faults.some(({ fault, atMs }) => fault === "stop" && start.atMs - atMs >= stillMs);
     if (!isDead && !stoodStill && !run.fenced.has(`${id} ${last.token}`)) {
       accuse("no start without a cause", id, `${start.owner} began it again while ${last.owner} lived and had it`);
     }
@@ -280,8 +276,7 @@ function judgeCauses(id: string, { starts }: Life, run: Run, bounds: ForemanBoun
 }
 
 /** One outcome was accepted, and it is that of the last owner. */
-function judgeEnd(id: string, { starts, accepted, result, end }: Life, accuse: Accuse): void {
-  if (accepted > 1) accuse("one completion", id, `${accepted} completions were acknowledged to Foremen`);
+function judgeEnd(id: string, { starts, result, end }: Life, accuse: Accuse): void {
   if (end === null || end.state !== "completed") {
     if (end !== null && end.state !== "missing") accuse("all completed", id, `it is ${end.state} in the end`);
     return;

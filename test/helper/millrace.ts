@@ -40,6 +40,7 @@ export class Millrace implements AsyncDisposable {
   readonly #ended: Promise<Ended>;
   #stdout = "";
   #stderr = "";
+  #isOver = false;
 
   constructor(args: readonly string[], { cwd, env = {}, input }: MillraceOptions) {
     this.#child = spawn(process.execPath, [PROGRAM, ...args], {
@@ -55,11 +56,12 @@ export class Millrace implements AsyncDisposable {
       this.#stderr += part;
     });
     stdin?.on("error", () => undefined).end(input ?? "");
-    this.#ended = once(this.#child, "close").then(([code, signal]) => ({
-      code: typeof code === "number" ? code : 128 + (SIGNALS[String(signal)] ?? 0),
-      stdout: this.#stdout,
-      stderr: this.#stderr,
-    }));
+    // Its output stays open until the last of its processes has ended.
+    this.#ended = once(this.#child, "close").then(([code, signal]) => {
+      this.#isOver = true;
+      const number = typeof code === "number" ? code : 128 + (SIGNALS[String(signal)] ?? 0);
+      return { code: number, stdout: this.#stdout, stderr: this.#stderr };
+    });
   }
 
   get stdout(): string {
@@ -82,7 +84,7 @@ export class Millrace implements AsyncDisposable {
   /** Resolves with the first line of the log, from the `from`-th on, that says this. */
   async logged(message: string, from = 0): Promise<LogRecord> {
     const find = () => {
-      if (this.#child.exitCode !== null) throw new Error(`it ended before "${message}":\n${this.#stderr}`);
+      if (this.#isOver) throw new Error(`it ended before "${message}":\n${this.#stderr}`);
       return (
         this.log()
           .slice(from)
@@ -107,7 +109,7 @@ export class Millrace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#isOver) return;
     this.#child.kill("SIGTERM");
     const force = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
     await this.#ended;

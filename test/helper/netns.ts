@@ -16,7 +16,9 @@ export interface NetMachine {
   readonly prefix: readonly string[];
   /** Takes its link down, both ways: packets vanish, sockets stay. */
   cut(): void;
-  /** Brings its link up again. */
+  /** Loses what it would send to another machine; what that one sends still arrives, unanswered. */
+  muteTo(other: NetMachine): void;
+  /** Brings its link up again, and lets it speak to all. */
   heal(): void;
 }
 
@@ -106,12 +108,21 @@ class Lab implements NetLab {
     ip("-n", space, "link", "set", "lo", "up");
     ip("-n", space, "address", "add", `${address}/24`, "dev", "eth0");
     ip("-n", space, "link", "set", "eth0", "up");
+    const muted = new Set<string>();
     this.machines.set(name, {
       name,
       address,
       prefix: ["ip", "netns", "exec", space],
       cut: () => ip("-n", hub, "link", "set", link, "down"),
-      heal: () => ip("-n", hub, "link", "set", link, "up"),
+      muteTo: (other) => {
+        ip("-n", space, "route", "add", "blackhole", other.address);
+        muted.add(other.address);
+      },
+      heal: () => {
+        ip("-n", hub, "link", "set", link, "up");
+        for (const to of muted) ip("-n", space, "route", "del", "blackhole", to);
+        muted.clear();
+      },
     });
   }
 }

@@ -2,6 +2,11 @@
  * An App with two servers, each behind a proxy that can be taken away: work goes on where a server answers, nothing is
  * in two places, and what may have reached a server that is away is sent again to it alone.
  */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { App, type Duration, type Handle, isMillraceError } from "@millrace/core";
 import { RedisStore } from "@millrace/core/internal";
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
@@ -159,6 +164,22 @@ describe("an App with two servers", () => {
     );
     expect(names[0]).toMatch(/^[0-9a-z]{6}$/);
     expect(names[0]).not.toBe(names[1]);
+  });
+});
+
+describe("the example of many Nodes", () => {
+  it("prints what it says", async () => {
+    const path = fileURLToPath(new URL("../../docs/examples/", import.meta.url));
+    const program = join(path, "dist/many-nodes/main.js");
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, ...servers.map(({ url }) => url)]);
+    expect(stderr).toBe("");
+    const source = readFileSync(join(path, "src/many-nodes/main.ts"), "utf8");
+    const header = source.slice(source.indexOf("Prints:"), source.indexOf("*/"));
+    const promised = header
+      .split("\n")
+      .slice(1)
+      .map((line) => line.replace(/^ \*\s*/, "").trim());
+    expect(stdout.trim().split("\n")).toEqual(promised.filter((line) => line !== ""));
   });
 });
 

@@ -3,7 +3,7 @@
  * the others but the server.
  *
  * One argument, JSON of `ForemanProgramOptions`. On its standard input: `enqueue` fills its Segment and answers
- * `enqueued`; `start` begins to claim and answers `started`; `report` answers one line of JSON, a `ForemanReport`;
+ * `enqueued`; `pause` and `resume` do so to the Queue and answer `done`; `start` answers `started`; `report` answers one line of JSON, a `ForemanReport`;
  * `end` closes and ends with code 0.
  */
 import { createInterface } from "node:readline";
@@ -62,6 +62,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   else if (line === "start") {
     await app.start();
     console.log("started");
+  } else if (line === "pause" || line === "resume") {
+    await (line === "pause" ? app.queue("async").pause() : app.queue("async").resume());
+    console.log("done");
   } else if (line === "report") {
     const report: ForemanReport = { node: options.node, enqueued, claims, starts, metrics: app.metrics() };
     console.log(JSON.stringify(report));

@@ -92,5 +92,27 @@ export function makeApp(options: AppOptions = {}) {
   return { app, ...steps };
 }
 
+/** The same with Steps that run in child processes. */
+export function makeAppWithProcesses(options: AppOptions = {}) {
+  const made = makeApp(options);
+  const { app } = made;
+  return {
+    ...made,
+    alone: app.step("alone", { executor: "process" }, async (_: null): Promise<number> => process.pid),
+    sizeAlone: app.step("sizeAlone", { executor: "process" }, (bytes: Uint8Array) => bytes.length),
+    crashAlone: app.step("crashAlone", { executor: "process", retries: 0 }, (_: null) => {
+      process.kill(process.pid, "SIGSEGV");
+      for (;;);
+    }),
+    loopAlone: app.step("loopAlone", { executor: "process", retries: 0, timeout: "1s" }, (_: null) => {
+      for (let turns = 0; ; turns++) if (turns < 0) return turns;
+    }),
+    parentAlone: app.step("parentAlone", { executor: "process" }, async (n: number): Promise<number> => {
+      const child = await app.enqueue<number, unknown>("echo" as never, n as never);
+      return (await child.result()) as number;
+    }),
+  };
+}
+
 /** What Worker threads run; in the test's own process nobody starts it. */
-export const { app } = makeApp();
+export const { app } = makeAppWithProcesses();

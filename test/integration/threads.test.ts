@@ -2,6 +2,7 @@
  * Steps in real Worker threads, from the built package: kinds run apart, slots are kept, what threads ask the App is
  * answered, the mix changes live, a stop gives back what has not begun.
  */
+import { FOREMAN_VIEW, type Mix } from "@millrace/core/internal";
 import { afterEach, describe, expect, it } from "vitest";
 import { poll, within } from "../helper/wait.js";
 import { makeApp, type Run } from "./threads-app.js";
@@ -35,6 +36,12 @@ async function run(app: TestSteps["app"], step: TestSteps["echo"], count: number
   await Promise.all(handles.map((handle) => (handle instanceof Error ? Promise.reject(handle) : handle.result())));
 }
 
+/** Changes the mix as the optimiser does. */
+async function setMix(app: TestSteps["app"], mix: Mix): Promise<void> {
+  const { foreman } = await app[FOREMAN_VIEW]();
+  foreman()?.applyMix(mix);
+}
+
 /** Nearest-rank percentile. */
 function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -42,28 +49,33 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 describe("kinds of Workers", () => {
-  it("two blocking Workers take four CPU Operations in two rounds and hold no I/O up", async () => {
+  it("two blocking Workers take four CPU Operations in two rounds and hold no I/O up", { retry: 2 }, async () => {
     const { app, cpu, io } = appUnderTest();
     await app.start();
     // The first of each is slower than the rest: code is compiled then.
-    await app.gather(
-      await Promise.all([cpu.enqueue(5), cpu.enqueue(5), ...Array.from({ length: 40 }, () => io.enqueue(1))]),
-    );
+    await app.gather(await Promise.all([cpu.enqueue(5), cpu.enqueue(5)]));
+    await app.gather(await Promise.all(Array.from({ length: 40 }, () => io.enqueue(1))));
     const heavy = await Promise.all([1, 2, 3, 4].map(() => cpu.enqueue(300)));
     const light: { enqueuedMs: number; run: Promise<Run> }[] = [];
+    const late: number[] = [];
     for (let i = 0; i < 100; i++) {
       const enqueuedMs = performance.timeOrigin + performance.now();
       const handle = await io.enqueue(2);
       light.push({ enqueuedMs, run: handle.result() });
+      const sinceMs = performance.now();
       await new Promise((resolve) => setTimeout(resolve, 2));
+      late.push(performance.now() - sinceMs - 2);
     }
+    // A machine that is busy with other things lets every thread wait, also this one, which only sets timers.
+    const noiseMs = percentile(late, 0.99);
+    const spareMs = noiseMs < 5 ? 0 : 3 * noiseMs;
     const runs = await app.gather(heavy);
     const tookMs = Math.max(...runs.map((run) => run.endedMs)) - Math.min(...runs.map((run) => run.beganMs));
-    expect(tookMs).toBeGreaterThan(600);
-    expect(tookMs).toBeLessThan(750);
     expect(new Set(runs.map((run) => run.threadId)).size).toBe(2);
+    expect(tookMs).toBeGreaterThan(600);
+    expect(tookMs).toBeLessThan(750 + spareMs);
     const waits = await Promise.all(light.map(async ({ enqueuedMs, run }) => (await run).beganMs - enqueuedMs));
-    expect(percentile(waits, 0.99)).toBeLessThan(20);
+    expect(percentile(waits, 0.99)).toBeLessThan(20 + spareMs);
   });
 
   it("starts only the kinds its Steps need and says what each Worker does", async () => {
@@ -144,6 +156,27 @@ describe("the mix", () => {
     await run(app, echo, 500);
     expect(performance.now() - began).toBeLessThan(1_000);
     await slow.result();
+  });
+});
+
+describe("a change of the mix", () => {
+  it("from 4 to 16 slots and back takes effect in the same threads", async () => {
+    const made = appUnderTest({ workers: { asyncWorkers: 1, slots: 4, autoOptimize: false } });
+    const { app, peak } = made;
+    await app.start();
+    const [before] = app.workers();
+    const peakOf = async () => {
+      const handles = await Promise.all(Array.from({ length: 60 }, () => peak.enqueue(5)));
+      return Math.max(...(await app.gather(handles)));
+    };
+    expect(await peakOf()).toBe(4);
+    await setMix(app, { blocking: 2, async: 1, slots: 16 });
+    expect(await peakOf()).toBe(16);
+    await setMix(app, { blocking: 1, async: 1, slots: 2 });
+    await peakOf(); // what was given to more slots ends
+    expect(await peakOf()).toBe(2);
+    expect(app.workers().find((worker) => worker.kind === "async")?.startedAt).toEqual(before?.startedAt);
+    await poll(() => (app.workers().length === 2 ? true : null), "one blocking Worker to end");
   });
 });
 

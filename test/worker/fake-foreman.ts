@@ -71,6 +71,8 @@ export class FakeForeman implements Asker, AsyncDisposable {
   readonly #reader: FrameReader;
   readonly #free = Array.from({ length: SEATS }, (_, i) => SEATS - 1 - i);
   #passing: number[] = [];
+  /** Whether it leaves its rings alone. */
+  #isAway = false;
   readonly #counters = new Map<number, number>();
 
   constructor(module: string, options: FakeForemanOptions = {}) {
@@ -199,7 +201,18 @@ export class FakeForeman implements Asker, AsyncDisposable {
     await within(this.exited, "the end of the thread");
   }
 
+  /** Reads nothing and hears no bell until `comeBack`. */
+  goAway(): void {
+    this.#isAway = true;
+  }
+
+  comeBack(): void {
+    this.#isAway = false;
+    this.#drain();
+  }
+
   #drain(): void {
+    if (this.#isAway) return;
     this.#duplex.wake();
     for (let length = this.#reader.next(); length >= 0; length = this.#reader.next()) {
       this.#take(this.#reader.source, this.#reader.offset, length);

@@ -22,6 +22,11 @@ describe("the App a Worker runs", () => {
     expect(await stepsOf("default-app")).toEqual(["of-default"]);
   });
 
+  it("is the one of the Foreman's id among several, if only one has it", async () => {
+    expect(await stepsOf("two-ids", { appId: "other" })).toEqual(["of-other"]);
+    expect(await stepsOf("two-ids", { appId: "test" })).toEqual(["of-test"]);
+  });
+
   it("is told by a scout, which runs nothing and ends with code 0", async () => {
     await using foreman = new FakeForeman("steps", { isScout: true, appId: null });
     expect((await within(foreman.ready, "ready")).app.id).toBe("test");
@@ -38,6 +43,7 @@ describe("a module that cannot be run", () => {
     ["exports several", "two-apps", {}, "it exports 2 Apps (first, second): name the one to run `app`"],
     ["lacks the export named", "steps", { exportName: "missing" }, "it has no export `missing`"],
     ["exports no App by the name", "no-app", { exportName: "answer" }, "its export `answer` is no App"],
+    ["throws below start()", "throws-later", {}, "importing it threw RangeError: below start"],
     ["is another App's", "steps", { appId: "shop" }, "its App is called test, the Foreman's shop"],
     ["has an executor that does not start", "executor-fails", {}, "an executor did not start"],
   ];

@@ -89,6 +89,8 @@ const firstNumber = 1_000_000; // as makeJobs numbers: all of equal length
 /** How often a Node tells how far it is: what measures must not be what is measured. */
 const closedAccountMs = 20;
 const openAccountMs = 100;
+/** The open loop's turns: ten Nodes that wake every millisecond to enqueue would keep a processor busy with waking. */
+const paceMs = 2;
 const sampleStride = 199;
 
 /** One Node. */
@@ -162,7 +164,7 @@ export class NodeProgram {
     const from = this.#spec.at * spec.each;
     const answers: Promise<void>[] = [];
     await new Promise<void>((resolve) => {
-      // Timers know milliseconds: what is due since the last one leaves together, and counts from its intended time.
+      // What is due since the last turn leaves together, and counts from its intended time.
       const turn = (): void => {
         const nowNs = hrNow();
         while (this.#used < spec.each && this.#intendedNs(from + this.#used) <= nowNs) {
@@ -170,7 +172,7 @@ export class NodeProgram {
           answers.push(this.#enqueue(from + this.#used++));
         }
         if (this.#used === spec.each) resolve();
-        else setTimeout(turn, (this.#intendedNs(from + this.#used) - hrNow()) / 1e6);
+        else setTimeout(turn, Math.max(paceMs, (this.#intendedNs(from + this.#used) - hrNow()) / 1e6));
       };
       turn();
     });

@@ -19,6 +19,8 @@ import { type DelayedRow, type Help, type Reference, type Row, references, throu
 interface Size {
   readonly rounds: number;
   readonly closedOperations: number;
+  /** Operations of each Node before anything is measured. */
+  readonly warmupEach: number;
   readonly openSeconds: number;
   readonly warmupSeconds: number;
   readonly idleSeconds: number;
@@ -43,10 +45,11 @@ function plan(options: BenchOptions): Plan {
   const size = sizeOf(options);
   return {
     settings: {
+      "warm-up": `${number(size.warmupEach)} Operations of each Node in a closed loop, ${size.warmupSeconds} s in the open loop: ten processes compile the same code ten times`,
       rounds: `${size.rounds}, interleaved; fresh processes and an emptied server for each row of each round`,
       Node: "one process: its own NODE_ID and Segment, enqueues there, its Foreman claims from all Segments; App defaults",
       "closed loop": `${number(size.closedOperations)} Operations, ${number(callers)} callers over all Nodes that each await their own enqueue, at most ${number(boundOperations)} Operations not completed; from the agreed begin to the last acknowledged completion`,
-      "open loop": `at ${throughputFactor} × the reference rate, ${size.openSeconds} s after ${size.warmupSeconds} s of warm-up, evenly over the Nodes; latency counts from intended times; each Node sends what is due once a millisecond`,
+      "open loop": `at ${throughputFactor} × the reference rate, ${size.openSeconds} s, evenly over the Nodes; latency counts from intended times; each Node sends what is due every 2 ms`,
       latency: "reference latency is read as the mean from enqueue to acknowledged completion; mean and p50 are gated",
       help: `${help.nodes} Nodes, one enqueues ${number(help.perSecond)} a second, handlers take ${help.serviceMs} ms: twice what its own slots can run`,
       payload: `${payloadBytes} bytes of JSON, handler answers a number, results kept`,
@@ -62,8 +65,9 @@ function sizeOf({ quick, rounds }: BenchOptions): Size {
   return {
     rounds: rounds ?? (quick ? 1 : 3),
     closedOperations: quick ? 40_000 : 200_000,
+    warmupEach: quick ? 4_000 : 20_000,
     openSeconds: quick ? 3 : 10,
-    warmupSeconds: quick ? 1 : 2,
+    warmupSeconds: quick ? 2 : 5,
     idleSeconds: quick ? 4 : 10,
     delayed: quick ? references.slice(1, 2) : references,
   };
@@ -111,7 +115,7 @@ async function measureRow(reference: Reference, size: Size, url: string, meter: 
 
 async function measureClosed(fleet: Fleet, { nodes: producers }: Reference, size: Size): Promise<CourseFindings> {
   const course = (operations: number) => ({ each: Math.ceil(operations / producers), producers, serviceMs: 0 });
-  await fleet.saturate(course(size.closedOperations / 4), callers, boundOperations);
+  await fleet.saturate(course(size.warmupEach * producers), callers, boundOperations);
   return await fleet.saturate(course(size.closedOperations), callers, boundOperations);
 }
 

@@ -1,22 +1,24 @@
 /**
  * What the simulator takes from this machine: what an Operation costs beside its work, how long a record takes to a
- * Worker thread and back, how long a thread takes to start, and how true a millisecond of computing is here and now.
+ * Worker thread and back, how long a thread takes to start, and how true a millisecond of computing is.
+ *
+ * Where times are wall times the least disturbed tenth of the measurements counts: what others do here meanwhile is no
+ * property of a Foreman.
  */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { App } from "@millrace/core";
 import { Consumer, createRingBuffer, Producer, waitForFrame } from "@millrace/core/internal";
-import { median } from "../tool/stats.js";
 
 /** Measured here, rounded to two digits: a run can be repeated with the figures it printed. */
 export interface Calibration {
   /** Processor time of a whole life of a no-op Operation in a `memory:` App, in ms. */
   readonly operationMs: number;
-  /** A record to a Worker thread and one back, through rings, in ms: the median. */
+  /** A record to a Worker thread and one back, through rings, in ms. */
   readonly roundTripMs: number;
-  /** From asking for a thread to its first sign of life, in ms: the median. */
+  /** From asking for a thread to its first sign of life, in ms. */
   readonly threadStartMs: number;
-  /** Wall time of a spin that was to take 5 ms, over 5 ms: the median. Above 1 when others compute too. */
+  /** Wall time of a spin that was to take 5 ms on a core, over 5 ms; near 1, or the other figures are doubtful. */
   readonly spinRatio: number;
 }
 
@@ -88,7 +90,7 @@ async function measureRoundTrip(): Promise<number> {
     if (n >= ROUND_TRIPS) times.push(performance.now() - sentMs);
   }
   await worker.terminate();
-  return median(times);
+  return leastDisturbed(times);
 }
 
 async function measureThreadStart(): Promise<number> {
@@ -100,7 +102,7 @@ async function measureThreadStart(): Promise<number> {
     times.push(performance.now() - askedMs);
     await worker.terminate();
   }
-  return median(times);
+  return leastDisturbed(times);
 }
 
 function measureSpin(): number {
@@ -115,7 +117,11 @@ function measureSpin(): number {
     }
     return (performance.now() - beganMs) / SPIN_MS;
   });
-  return Math.max(1, median(ratios));
+  return leastDisturbed(ratios);
+}
+
+function leastDisturbed(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 10)] ?? Number.NaN;
 }
 
 function twoDigits(value: number): number {

@@ -16,6 +16,8 @@ export interface Figures {
   readonly perSecond: number;
   /** Mean over the kinds of what was completed of what arrived, 0…1: starving the rarer kind is no way to score. */
   readonly served: number;
+  /** Mean over the kinds of what started within 10 s of its arrival, 0…1. */
+  readonly onTime: number;
   /** 99th percentile of the age at the start, of the kind that is worse off, in s. */
   readonly ageS: number;
   /** 99th percentile from arrival to completion, of the kind that is worse off, in s. */
@@ -125,13 +127,15 @@ function fitting(trace: Trace, fromMs: number, toMs: number): number {
 }
 
 function figuresOf(trace: Trace, result: PlantResult): Figures {
-  const { arrived, completed, p99AgeMs, p99SojournMs } = result;
-  const shares = (["blocking", "async"] as const)
-    .filter((kind) => arrived[kind] > 0)
-    .map((kind) => completed[kind] / arrived[kind]);
+  const { arrived, completed, onTime, p99AgeMs, p99SojournMs } = result;
+  const share = (counted: PlantResult["arrived"]) => {
+    const kinds = (["blocking", "async"] as const).filter((kind) => arrived[kind] > 0);
+    return kinds.reduce((sum, kind) => sum + counted[kind] / arrived[kind], 0) / Math.max(1, kinds.length);
+  };
   return {
     perSecond: (completed.blocking + completed.async) / (trace.lengthMs / 1_000),
-    served: shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length),
+    served: share(completed),
+    onTime: share(onTime),
     ageS: Math.max(p99AgeMs.blocking, p99AgeMs.async) / 1_000,
     sojournS: Math.max(p99SojournMs.blocking, p99SojournMs.async) / 1_000,
     ages: { blocking: p99AgeMs.blocking / 1_000, async: p99AgeMs.async / 1_000 },

@@ -5,10 +5,10 @@ import { fixed, timetable } from "./controllers.js";
 import { type Controller, type PlantSettings, play } from "./plant.js";
 import { type Arrival, makeTrace, type Trace } from "./trace.js";
 
-const ideal: PlantSettings = { cores: Number.POSITIVE_INFINITY, dispatchMs: 0, startMs: 0, pickAgainMs: 30_000 };
+const ideal: PlantSettings = { dispatchMs: 0, startMs: 0, pickAgainMs: 30_000 };
 
-function traceOf(arrivals: readonly Arrival[], lengthMs: number): Trace {
-  return makeTrace({ name: "test", lengthMs, phasesMs: [0] }, arrivals);
+function traceOf(arrivals: readonly Arrival[], lengthMs: number, cores = Number.POSITIVE_INFINITY): Trace {
+  return makeTrace({ name: "test", lengthMs, phasesMs: [0], cores }, arrivals);
 }
 
 function blocking(atMs: number, cpuMs: number, waitMs = 0): Arrival {
@@ -57,11 +57,11 @@ describe("queueing", () => {
     [3, 10.5],
     [5, 18],
   ])("%i blocking Workers wait as Erlang says (M/M/c)", (servers, perSecond) => {
-    const lengthMs = 40_000_000;
+    const lengthMs = 16_000_000;
     const trace = traceOf(markov(servers, perSecond, 200, lengthMs), lengthMs);
     const measured = meanAgeMs(trace, fixed({ blocking: servers, async: 1, slots: 1 }));
     const expected = erlangWaitMs(perSecond / 1_000, 200, servers);
-    expect(Math.abs(measured / expected - 1)).toBeLessThan(0.06);
+    expect(Math.abs(measured / expected - 1)).toBeLessThan(0.08);
   });
 
   it("one Operation after the other in a blocking Worker", () => {
@@ -122,18 +122,22 @@ describe("cores", () => {
     const work = Array.from({ length: 4 }, () => blocking(0, 1_000));
     const mix = fixed({ blocking: 4, async: 1, slots: 1 });
     expect(play(traceOf(work, 9_000), mix, ideal).p99SojournMs.blocking).toBeCloseTo(1_000, 6);
-    expect(play(traceOf(work, 9_000), mix, { ...ideal, cores: 2 }).p99SojournMs.blocking).toBeCloseTo(2_000, 6);
+    expect(play(traceOf(work, 9_000, 2), mix, ideal).p99SojournMs.blocking).toBeCloseTo(2_000, 6);
   });
 
   it("waiting needs no core", () => {
     const work = Array.from({ length: 4 }, () => blocking(0, 0, 1_000));
-    const result = play(traceOf(work, 9_000), fixed({ blocking: 4, async: 1, slots: 1 }), { ...ideal, cores: 1 });
+    const result = play(traceOf(work, 9_000, 1), fixed({ blocking: 4, async: 1, slots: 1 }), ideal);
     expect(result.p99SojournMs.blocking).toBeCloseTo(1_000, 6);
   });
 });
 
 describe("changing the mix", () => {
-  const asks = (atMs: number, mix: { blocking: number; async: number; slots: number }, isInstant = false): Controller => ({
+  const asks = (
+    atMs: number,
+    mix: { blocking: number; async: number; slots: number },
+    isInstant = false,
+  ): Controller => ({
     start: { blocking: 1, async: 2, slots: 1 },
     isInstant,
     second: (_, nowMs) => (nowMs >= atMs ? mix : null),
@@ -171,10 +175,13 @@ describe("changing the mix", () => {
   it("a timetable changes at its phases", () => {
     const work = Array.from({ length: 100 }, (_, i) => blocking(i * 100, 300));
     const trace = { ...traceOf(work, 12_000), phasesMs: [0, 5_000] };
-    const good = timetable([0, 5_000], [
-      { blocking: 1, async: 3, slots: 1 },
-      { blocking: 4, async: 1, slots: 1 },
-    ]);
+    const good = timetable(
+      [0, 5_000],
+      [
+        { blocking: 1, async: 4, slots: 1 },
+        { blocking: 4, async: 1, slots: 1 },
+      ],
+    );
     const { course } = play(trace, good, ideal);
     expect(course[3]?.blocking).toBe(1);
     expect(course[5]?.blocking).toBe(4);

@@ -24,8 +24,6 @@ export interface Controller {
 
 /** The machine the Workers run on. */
 export interface PlantSettings {
-  /** Cores all threads share; Infinity when every thread has its own. */
-  readonly cores: number;
   /** Time on a core to hand one Operation over and take its outcome back. */
   readonly dispatchMs: number;
   /** Time a thread takes to start. */
@@ -40,6 +38,8 @@ export interface PlantResult {
   readonly completed: PerKind;
   /** 99th percentile of the time between arrival and start in ms; work that never started counts with its age. */
   readonly p99AgeMs: PerKind;
+  /** Operations that started within the time that counts as on time. */
+  readonly onTime: PerKind;
   /** The same from arrival to completion. */
   readonly p99SojournMs: PerKind;
   /** Mix at the end. */
@@ -54,6 +54,9 @@ interface PerKind {
 }
 
 const SECOND_MS = 1_000;
+
+/** An Operation that starts within this time is on time. */
+export const ON_TIME_MS = 10_000;
 
 interface Worker {
   isBlocking: boolean;
@@ -170,7 +173,7 @@ class Plant {
   }
 
   get #speed(): number {
-    return Math.min(1, this.#settings.cores / this.#computing);
+    return Math.min(1, this.#trace.cores / this.#computing);
   }
 
   #passTo(nowMs: number): void {
@@ -354,7 +357,8 @@ class Plant {
         .length;
     const mix = { blocking: count(true), async: count(false), slots: this.#slots };
     const isThere = mix.blocking === this.#asked.blocking && mix.async === this.#asked.async;
-    const isMoving = !isThere || this.#workers.some((worker) => (worker.isLeaving && !worker.isReplaced) || worker.isStarting);
+    const isMoving =
+      !isThere || this.#workers.some((worker) => (worker.isLeaving && !worker.isReplaced) || worker.isStarting);
     const sample = {
       blocking: this.#pool(true),
       async: this.#pool(false),
@@ -395,6 +399,7 @@ class Plant {
     const sojourns = { blocking: [] as number[], async: [] as number[] };
     const arrived = { blocking: 0, async: 0 };
     const completed = { blocking: 0, async: 0 };
+    const onTime = { blocking: 0, async: 0 };
     for (let op = 0; op < trace.count; op++) {
       const kind = trace.isBlocking[op] === 1 ? "blocking" : "async";
       const atMs = trace.atMs[op] ?? 0;
@@ -402,12 +407,15 @@ class Plant {
       const endedMs = this.#endedMs[op] ?? Number.NaN;
       arrived[kind]++;
       if (!Number.isNaN(endedMs)) completed[kind]++;
-      ages[kind].push((Number.isNaN(startedMs) ? trace.lengthMs : startedMs) - atMs);
+      const ageMs = (Number.isNaN(startedMs) ? trace.lengthMs : startedMs) - atMs;
+      ages[kind].push(ageMs);
+      if (ageMs <= ON_TIME_MS) onTime[kind]++;
       sojourns[kind].push((Number.isNaN(endedMs) ? trace.lengthMs : endedMs) - atMs);
     }
     return {
       arrived,
       completed,
+      onTime,
       p99AgeMs: { blocking: percentile(ages.blocking, 0.99), async: percentile(ages.async, 0.99) },
       p99SojournMs: { blocking: percentile(sojourns.blocking, 0.99), async: percentile(sojourns.async, 0.99) },
       mix: this.#asked,

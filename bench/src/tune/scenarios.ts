@@ -34,6 +34,8 @@ export interface Scenario {
   readonly phasesS: readonly number[];
   readonly stretches: readonly Stretch[];
   readonly bursts?: readonly Burst[];
+  /** Cores the threads share; one for each where it is left out. */
+  readonly cores?: number;
 }
 
 /** Blocking work: half a second of computing: a Worker does 2 a second. */
@@ -176,6 +178,27 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: "slow work",
+    sentence: "blocking work of 20 s each: a Worker comes free late, and what waits is always old",
+    lengthS: 1_800,
+    phasesS: [0, 600, 1_200],
+    stretches: ([0.05, 0.16, 0.07] as const).flatMap((perSecond, at) => [
+      { ...blocking, cpuMs: 20_000, fromS: at * 600, toS: at * 600 + 600, perSecond },
+      { ...async, fromS: at * 600, toS: at * 600 + 600, perSecond: [60, 25, 55][at] ?? 0 },
+    ]),
+  },
+  {
+    name: "few cores",
+    sentence: "six Workers on two cores, from CPU work to loops and back: times grow with who else computes",
+    lengthS: 1_200,
+    phasesS: [0, 400, 800],
+    cores: 2,
+    stretches: ([2.6, 0.4, 2.4] as const).flatMap((perSecond, at) => [
+      { ...blocking, fromS: at * 400, toS: at * 400 + 400, perSecond },
+      { ...async, fromS: at * 400, toS: at * 400 + 400, perSecond: [6, 32, 8][at] ?? 0 },
+    ]),
+  },
+  {
     name: "long waits",
     sentence: "async calls that wait for two seconds and hardly compute: slots are what is short",
     lengthS: 1_200,
@@ -204,7 +227,8 @@ export function draw(scenario: Scenario, seed: number): Trace {
     arrivals.push({ atMs, isBlocking: part.kind === "blocking", cpuMs, waitMs });
   };
   for (const stretch of scenario.stretches) {
-    const [from, to] = typeof stretch.perSecond === "number" ? [stretch.perSecond, stretch.perSecond] : stretch.perSecond;
+    const [from, to] =
+      typeof stretch.perSecond === "number" ? [stretch.perSecond, stretch.perSecond] : stretch.perSecond;
     const highest = Math.max(from, to);
     // Thinning: as many as at the highest rate, each kept as often as the rate is lower (Lewis and Shedler 1979).
     for (let atS = stretch.fromS; ; ) {
@@ -218,7 +242,8 @@ export function draw(scenario: Scenario, seed: number): Trace {
     for (let i = 0; i < burst.count; i++) add(burst, burst.atS * 1_000);
   }
   const { name, lengthS, phasesS } = scenario;
-  return makeTrace({ name, lengthMs: lengthS * 1_000, phasesMs: phasesS.map((s) => s * 1_000) }, arrivals);
+  const cores = scenario.cores ?? Number.POSITIVE_INFINITY;
+  return makeTrace({ name, cores, lengthMs: lengthS * 1_000, phasesMs: phasesS.map((s) => s * 1_000) }, arrivals);
 }
 
 /** A service time of mean `meanMs`: exponential, or Pareto of `tail` cut at 60 means. */

@@ -10,6 +10,8 @@ export interface Trace {
   readonly lengthMs: number;
   /** Where phases begin, in ms, the first at 0: what an oracle may change its mix at. */
   readonly phasesMs: readonly number[];
+  /** Cores all threads share; Infinity when every thread has one of its own. */
+  readonly cores: number;
   readonly count: number;
   readonly atMs: Float64Array;
   /** 1 for blocking, 0 for async. */
@@ -30,7 +32,7 @@ export interface Arrival {
 
 /** Puts arrivals in order and in columns. */
 export function makeTrace(
-  head: Pick<Trace, "name" | "lengthMs" | "phasesMs">,
+  head: Pick<Trace, "name" | "lengthMs" | "phasesMs" | "cores">,
   arrivals: readonly Arrival[],
 ): Trace {
   const sorted = arrivals.filter(({ atMs }) => atMs < head.lengthMs).sort((a, b) => a.atMs - b.atMs);

@@ -16,23 +16,19 @@ export interface OpenProducerOptions extends ResendContext {
   readonly incarnation: string;
   readonly timeoutMs: number;
   readonly log: Logger;
-}
-
-/** What was opened: the producer and the Segment it writes at first. */
-export interface OpenedProducer {
-  readonly producer: SubmissionSink;
-  readonly segment: string;
+  /** Told of each Segment that this process has opened to write, now and later. */
+  readonly opened: (segment: string) => void;
 }
 
 /** Opens the Node's Segment and makes a producer for it. Errors: those of `openSegment`. */
-export async function openProducer(options: OpenProducerOptions): Promise<OpenedProducer> {
+export async function openProducer(options: OpenProducerOptions): Promise<SubmissionSink> {
   const { store, node } = options;
   if (isPlacement(store)) {
-    const producer = await HomingProducer.open({ ...options, placement: store });
-    return { producer, segment: producer.segment };
+    return await HomingProducer.open({ ...options, placement: store });
   }
   await store.openSegment(node);
-  return { producer: new Producer({ ...options, segment: node }), segment: node };
+  options.opened(node);
+  return new Producer({ ...options, segment: node });
 }
 
 function isPlacement(store: Store): store is Store & Placement {

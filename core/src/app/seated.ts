@@ -39,6 +39,11 @@ export class Seated {
     };
   }
 
+  /** The Foreman's Node. */
+  get nodeId(): string {
+    return this.#seat.options.nodeId;
+  }
+
   /** Attempts running and Operations buffered in this Worker. */
   get load(): { readonly running: number; readonly buffered: number } {
     return this.#seat.load();

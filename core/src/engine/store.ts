@@ -51,10 +51,13 @@ import type {
 /** What an acknowledgement of this store survives, from weakest to strongest; docs/guarantees in docs/store.md. */
 export type Durability = "memory" | "aof" | "fsync" | "flushed";
 
+/** Why a bell is heard: this process attends the Queue there · nobody does · who attends it calls for help. */
+export type BellCause = "attended" | "unattended" | "help";
+
 /** What a Store tells on its own account. Handlers must return at once and never throw. */
 export interface StoreListener {
   /** A Queue of a Segment went from empty to non-empty, or was resumed. A hint: missing one costs a safety poll. */
-  bell(segment: string, queue: string): void;
+  bell(segment: string, queue: string, cause: BellCause): void;
   /** The earliest due time of a Segment moved nearer: something there is due in `inMs`. A hint, like the bell. */
   due(segment: string, inMs: number): void;
   /** An Operation this instance waits for (`find` with `wait`) is terminal. At most once; may be lost: read again. */
@@ -87,6 +90,15 @@ export interface Store {
   ready(segment?: string): Promise<void>;
   /** Adds a listener; the returned function removes it. Errors: none. */
   listen(listener: StoreListener): () => void;
+
+  /**
+   * From now on this process attends these Queues of the Segments it opened or opens (none: no more): their bells come
+   * here, and to the others only while nobody attends them. Answers whether there can be others. Errors: none; it holds
+   * as soon as it can.
+   */
+  attend(queues: readonly string[]): Promise<boolean>;
+  /** Rings in every process: more is ready in a Queue than those who attend it get done. Errors: the common ones. */
+  callForHelp(segment: string, queue: string): Promise<void>;
 
   /** Lists the App's Segments, never by scanning keys. Errors: the common ones. */
   segments(): Promise<readonly string[]>;

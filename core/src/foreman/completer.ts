@@ -10,6 +10,7 @@ import type { Segments, SegmentView } from "../queue/segments.js";
 import { afterTick } from "../queue/tick.js";
 import type { Unstarted } from "../worker/inline.js";
 import type { Assignment, OutcomePort } from "../worker/port.js";
+import { SUSPECT_RECOVERIES } from "./quarantine.js";
 
 /** How an Attempt's end was taken by the store. */
 export type SettledKind = "completed" | "failed" | "cancelled" | "retried" | "released" | "stale";
@@ -22,6 +23,8 @@ export interface CompleterOptions extends ResendContext {
   readonly isWatched: () => boolean;
   /** Told of each outcome the store has answered. */
   readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
+  /** Told when an Operation that was rescued often leaves this process. */
+  readonly left: (claim: Claim) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
 }
@@ -109,23 +112,24 @@ export class Completer implements OutcomePort {
     this.#plan();
   }
 
-  /** Gives back what was claimed and never begun; it keeps its place at the front. */
-  async giveBack(unstarted: readonly Unstarted[]): Promise<void> {
+  /** Gives back what was claimed and never begun: to the front, where its place was, or to come again after a delay. */
+  async giveBack(unstarted: readonly Unstarted[], delayMs: number | null = null): Promise<void> {
     const bySegment = new Map<string, Claim[]>();
     for (const { segment, claims } of unstarted) {
       const all = bySegment.get(segment);
       if (all === undefined) bySegment.set(segment, [...claims]);
       else all.push(...claims);
     }
-    await Promise.all([...bySegment].map(([segment, claims]) => this.#giveAllBack(segment, claims)));
+    await Promise.all([...bySegment].map(([segment, claims]) => this.#giveAllBack(segment, claims, delayMs)));
   }
 
-  async #giveAllBack(segment: string, claims: Claim[]): Promise<void> {
+  async #giveAllBack(segment: string, claims: Claim[], delayMs: number | null): Promise<void> {
     // The order of each call becomes the order at the front: oldest claim first, so the latest are sent first.
     const ordered = claims.sort((a, b) => a.token - b.token);
     this.#unacknowledged += ordered.length;
+    for (const claim of ordered) this.#leaves(claim);
     for (let end = ordered.length; end > 0; end -= BATCH_MAX) {
-      await this.#giveBack(segment, ordered.slice(Math.max(0, end - BATCH_MAX), end));
+      await this.#giveBack(segment, ordered.slice(Math.max(0, end - BATCH_MAX), end), delayMs);
     }
   }
 
@@ -135,11 +139,9 @@ export class Completer implements OutcomePort {
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
-  async #giveBack(segment: string, claims: readonly Claim[]): Promise<void> {
+  async #giveBack(segment: string, claims: readonly Claim[], delayMs: number | null): Promise<void> {
     const { store, owner, counters, segments } = this.#options;
-    const elements = claims.map(
-      ({ lane, counter, token }): ReleaseElement => ({ lane, counter, token, delayMs: null }),
-    );
+    const elements = claims.map(({ lane, counter, token }): ReleaseElement => ({ lane, counter, token, delayMs }));
     const params = { owner, retainMs: RELEASE_RETAIN_MS, elements };
     try {
       const { answers } = await resend(
@@ -174,7 +176,12 @@ export class Completer implements OutcomePort {
   #took(attempt: Assignment): void {
     this.#unacknowledged++;
     if (this.#progress.size > 0) this.#progress.delete(attempt);
+    this.#leaves(attempt.claim);
     this.#plan();
+  }
+
+  #leaves(claim: Claim): void {
+    if (claim.recoveries >= SUSPECT_RECOVERIES) this.#options.left(claim);
   }
 
   #plan(): void {

@@ -91,11 +91,25 @@ export interface WorkerView {
   readonly startedAt: Date;
 }
 
+/** What the Workers of one kind have done; figures that only grow, but for the last two. */
+export interface SquadTotals {
+  readonly claimed: number;
+  readonly ended: number;
+  /** Time the ended Operations took slots, in ms. */
+  readonly runMs: number;
+  /** Time the event loops of threads were busy, in ms; what a thread did after the last reading is lost with it. */
+  readonly loopMs: number;
+  /** Workers that take work now, and the Operations they have. */
+  readonly workers: number;
+  readonly busy: number;
+}
+
 interface Squad {
   readonly kind: PoolKind;
   readonly pool: WorkerPool;
   wanted: number;
   slots: number;
+  loopMs: number;
   readonly members: Set<Member>;
   /** Deaths in a row within YOUNG_MS of their start. */
   young: number;
@@ -148,6 +162,7 @@ export class Crew {
       pool: new WorkerPool(kind, queues, context),
       wanted: count,
       slots,
+      loopMs: 0,
       members: new Set(),
       young: 0,
       backoff: null,
@@ -200,9 +215,13 @@ export class Crew {
     return this.#squads.flatMap(({ members }) => [...members].map((member) => this.#view(member)));
   }
 
-  /** The Workers of a kind, for the sampler. */
-  members(kind: PoolKind): readonly Member[] {
-    return [...(this.#squads.find((squad) => squad.kind === kind)?.members ?? [])];
+  /** What one kind has done since the start; null if no Step needs it. */
+  totals(kind: PoolKind): SquadTotals | null {
+    const squad = this.#squads.find((one) => one.kind === kind);
+    if (squad === undefined) return null;
+    for (const member of squad.members) squad.loopMs += member.line.busyMs() ?? 0;
+    const workers = [...squad.members].filter(({ state }) => state === "open").length;
+    return { ...squad.pool.totals, loopMs: squad.loopMs, workers, busy: squad.pool.running };
   }
 
   /** Replaces one Worker: it finishes what it has and ends; another takes its place first. False if there is none. */
@@ -227,20 +246,22 @@ export class Crew {
     }
   }
 
-  /** Ends all Workers: those with nothing to do at their leisure, for a few seconds; resolves when all are gone. */
+  /**
+   * Ends all Workers: those with nothing to do at their leisure, for a few seconds, then by force. Resolves when all are
+   * gone, or when it must be said that one of them cannot be ended.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const squad of this.#squads) {
       squad.backoff?.cancel();
       squad.backoff = null;
-      for (const member of squad.members) {
-        this.#close(squad, member);
-      }
+      for (const member of squad.members) this.#close(squad, member);
     }
-    if (this.#isEmpty) return;
-    const timer = this.#options.clock.setTimer(FAREWELL_MS, () => this.kill());
-    await new Promise<void>((resolve) => this.#gone.push(resolve));
-    timer.cancel();
+    if (await this.#empties()) return;
+    this.kill();
+    if (await this.#empties()) return;
+    const workers = this.workers().map(({ id }) => id);
+    this.#options.log.error({ workers }, "Workers cannot be ended: something outside of JavaScript holds them");
   }
 
   /** Ends all Workers by force; what they had is released when they are gone. */
@@ -254,12 +275,26 @@ export class Crew {
     }
   }
 
+  /** Whether all Workers are gone within a few seconds. */
+  async #empties(): Promise<boolean> {
+    if (this.#isEmpty) return true;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(FAREWELL_MS, resolve);
+      this.#gone.push(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    return this.#isEmpty;
+  }
+
   get #isEmpty(): boolean {
     return this.#squads.every(({ members }) => members.size === 0);
   }
 
   #look(squad: Squad, member: Member, passedMs: number, nowMs: number): void {
-    if (member.state === "starting" || member.state === "killed") return;
+    if (member.state === "starting") return;
+    if (member.state === "killed") return this.#insist(member, nowMs);
     member.look(passedMs);
     this.#count(member);
     const sight = member.sight();
@@ -273,6 +308,16 @@ export class Crew {
       this.#farewells.set(member, sinceMs);
       if (nowMs - sinceMs >= FAREWELL_MS) member.kill();
     }
+  }
+
+  /** A thread that was ended and is still there, paused by a debugger or in native code, is ended again. */
+  #insist(member: Member, nowMs: number): void {
+    const sinceMs = this.#farewells.get(member) ?? nowMs;
+    this.#farewells.set(member, sinceMs);
+    if (nowMs - sinceMs < FAREWELL_MS) return;
+    this.#farewells.set(member, nowMs);
+    this.#options.log.error({ worker: member.id }, "a Worker that was ended is still there: it is ended again");
+    member.kill();
   }
 
   #overLimit(member: Member, nowMs: number): "rss" | "operations" | "age" | "dirty" | null {
@@ -306,7 +351,8 @@ export class Crew {
 
   /** Starts another Worker in the place of one, which ends when the other is ready. False while it does so already. */
   #recycle(squad: Squad, old: Member, reason: string): boolean {
-    if (squad.recycling !== null || this.#isStopping) return squad.recycling?.old === old;
+    const isBusy = squad.recycling !== null || squad.backoff !== null;
+    if (isBusy || this.#isStopping) return squad.recycling?.old === old;
     this.#options.log.info({ worker: old.id, reason }, "a Worker is to be replaced");
     squad.recycling = { old, next: this.#spawn(squad), reason };
     return true;
@@ -472,6 +518,8 @@ export class Crew {
     const error = this.#errorOf(given, member, end, sentence);
     const verdict = this.#judge(given, error, random);
     if (verdict.kind === "release") return port.released(given, verdict.inMs);
+    // What ended a Worker once may do so again: next time it is alone there.
+    if (verdict.kind === "retry") this.#suspects.add(given);
     const ranMs = clock.monotonicMs() - (given.begunMs ?? given.sinceMs);
     const thrown = toRemoteError(verdict.kind === "end" ? verdict.error : error);
     const startedAtMs = clock.nowMs() - ranMs;

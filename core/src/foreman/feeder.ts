@@ -10,6 +10,8 @@ import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from
 import type { Rotation, Segments, SegmentView, Turn } from "../queue/segments.js";
 import type { Completer } from "./completer.js";
 import type { Pool } from "./pool.js";
+import { Quarantine } from "./quarantine.js";
+import type { Sharing } from "./sharing.js";
 
 /** Claims in flight over all Segments: enough to gather work that is thinly spread. */
 const CLAIMS_MAX = 8;
@@ -29,6 +31,7 @@ export interface FeederOptions extends ResendContext {
   readonly segments: Segments;
   readonly pools: readonly Pool[];
   readonly completer: Completer;
+  readonly sharing: Sharing;
   readonly owner: string;
 }
 
@@ -58,6 +61,7 @@ interface Flight {
 export class Feeder {
   readonly #options: FeederOptions;
   readonly #intakes: readonly Intake[];
+  readonly #quarantine: Quarantine;
   /** The intake to look at first: the one behind the last that claimed. */
   #first = 0;
   #isOpen = false;
@@ -69,6 +73,8 @@ export class Feeder {
 
   constructor(options: FeederOptions) {
     this.#options = options;
+    const { completer, random } = options;
+    this.#quarantine = new Quarantine({ completer, random, isOpen: () => this.#isOpen });
     this.#intakes = options.pools.map((pool) => ({
       pool,
       rotation: options.segments.join(pool.queues),
@@ -86,11 +92,16 @@ export class Feeder {
   }
 
   /** Claims no more; resolves when the last claim has been answered. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#isOpen = false;
     for (const { rotation } of this.#intakes) this.#options.segments.leave(rotation);
-    if (this.#claims === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#stopped.push(resolve));
+    if (this.#claims > 0) await new Promise<void>((resolve) => this.#stopped.push(resolve));
+    await this.#quarantine.whenSettled();
+  }
+
+  /** A claim has left this process. */
+  left(claim: Claim): void {
+    this.#quarantine.left(claim);
   }
 
   /** Looks whether there is room and a hint; cheap enough for every completion. */
@@ -127,12 +138,14 @@ export class Feeder {
     if (room <= 0 || (intake.claims > 0 && !intake.isThin)) return false;
     const { rotation, owed } = intake;
     const { queues } = intake.pool;
+    const { sharing } = this.#options;
     if (queues.length === 0) return false;
     if (owed.size > 0 && queues.length === rotation.queues.length) {
       for (const { view } of owed) rotation.hint(view);
       owed.clear();
     }
-    const turn = rotation.next();
+    let turn = rotation.next();
+    if (turn === null && sharing.seek(rotation.queues)) turn = rotation.next();
     if (turn === null) return false;
     void this.#claim(intake, turn, queues, Math.min(room, BATCH_MAX));
     return true;
@@ -162,6 +175,11 @@ export class Feeder {
     if (!flight.isStuck) this.#land(flight);
     view.isBusy = false;
     intake.rotation.settle(turn, answer !== null && (answer.waiting > 0 || turn.hints !== hints));
+    if (answer !== null) {
+      const brought = answer.claims.length;
+      const mayHoldMore = turn.isHinted;
+      this.#options.sharing.answered({ view, queues, brought, mayHoldMore, claimMs: this.#claimMs });
+    }
     if (queues.length < intake.rotation.queues.length) intake.owed.add(turn);
     if (answer !== null) this.#take(intake, view, answer.claims, max, sentMs);
     if (isRefused) void this.#hintLater(intake, view);
@@ -227,7 +245,12 @@ export class Feeder {
     view.wasClaimed = true;
     view.provenMs ??= sentMs;
     counters.add("claimed", claims.length);
-    if (this.#isOpen) intake.pool.push(view.name, claims);
-    else void completer.giveBack([{ segment: view.name, claims }]);
+    if (this.#isOpen) {
+      const { pool } = intake;
+      pool.push(
+        view.name,
+        this.#quarantine.sift(view.name, claims, (claim) => pool.push(view.name, [claim])),
+      );
+    } else void completer.giveBack([{ segment: view.name, claims }]);
   }
 }

@@ -11,6 +11,7 @@
 import type { Clock, Timer } from "../base/clock.js";
 import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
+import type { BellCause } from "../engine/store.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
 import type { ExecutorHost } from "../worker/executors.js";
@@ -29,6 +30,7 @@ import { InlinePool, type Pool } from "./pool.js";
 import { Promoter } from "./promoter.js";
 import { Pruner } from "./pruner.js";
 import { poisonOutcome, Rescuer } from "./rescuer.js";
+import { Sharing } from "./sharing.js";
 import { Surveyor } from "./surveyor.js";
 
 /** Periods and limits of a Foreman, in milliseconds where they are times. */
@@ -98,6 +100,7 @@ export class Foreman {
   readonly #completer: Completer;
   readonly #crew: Crew | null;
   readonly #pools: readonly Pool[];
+  readonly #sharing: Sharing;
   readonly #feeder: Feeder;
   readonly #beater: Beater;
   readonly #promoter: Promoter;
@@ -116,11 +119,15 @@ export class Foreman {
     this.#promoter = new Promoter(options);
     this.#completer = new Completer({
       ...options,
+      left: (claim) => this.#feeder.left(claim),
       answered: () => this.#feeder.wake(),
     });
     this.#crew = options.crew === null ? null : this.#makeCrew(options.crew);
     this.#pools = this.#crew?.pools ?? [this.#makeInline()];
-    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer: this.#completer });
+    const queues = this.#pools.flatMap((pool) => pool.queues);
+    this.#sharing = new Sharing({ ...options, queues, wake: () => this.#feeder.wake() });
+    const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
+    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing });
     const lost = () => void this.#feeder.giveBack(0);
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
@@ -173,33 +180,45 @@ export class Foreman {
     return this.#crew?.workers() ?? [];
   }
 
+  /** Lets one Worker finish and replaces it; false if there is none of that name, or another is being replaced. */
+  drainWorker(id: string): boolean {
+    return this.#crew?.drain(id) ?? false;
+  }
+
   /** Changes how many Workers there are and how much they run at once, while work goes on. */
   applyMix(mix: Mix): void {
     this.#crew?.applyMix(mix);
   }
 
-  /** Resolves when every Worker is ready, every Segment was surveyed once and claiming has begun. */
+  /**
+   * Resolves when every Worker is ready, every Segment was surveyed once and claiming has begun. Work begins with the
+   * first Worker that is ready, and what a dead sibling held is free before that.
+   */
   async start(): Promise<void> {
     await this.#nodes.join();
     await this.#options.executors?.start();
-    await this.#crew?.start();
+    const crew = this.#crew?.start() ?? Promise.resolve();
+    crew.catch(() => undefined); // awaited below: a failure here must not be unhandled meanwhile
+    await this.#sharing.start();
     await this.#options.segments.refresh();
     this.#options.segments.hintAll();
     this.#promoter.start();
     this.#duties.start();
     this.#feeder.start();
     await this.#surveyor.run();
+    await crew;
   }
 
   /** Takes a bell; the bells of a tick cause one look. */
-  bell(segment: string, queue: string | null = null): void {
-    this.#options.segments.hint(segment, queue);
+  bell(segment: string, queue: string, cause: BellCause): void {
+    this.#sharing.rang(segment, queue, cause);
     this.#options.counters.add("bells");
     if (this.#isWakePlanned) return;
     this.#isWakePlanned = true;
     queueMicrotask(() => {
       this.#isWakePlanned = false;
       this.#feeder.wake();
+      this.#sharing.looked();
     });
   }
 
@@ -250,6 +269,7 @@ export class Foreman {
     await answered(this.#feeder.stop());
     this.#promoter.stop();
     await answered(this.#feeder.giveBack(0));
+    await answered(this.#sharing.stop());
     const isIdle = await this.#patience.outlasts(this.#whenIdle());
     if (!isIdle) await this.#force();
     const crew = this.#crew?.stop();

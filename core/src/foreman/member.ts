@@ -97,6 +97,8 @@ export class Member {
   ended = 0;
   /** Why it ends, as it said itself. */
   failure: RemoteError | null = null;
+  /** What `ended` was when work given ahead was taken back as stale; -1 for never. */
+  stalledAt = -1;
   /** For how long its event loop has stood still, in ms, as far as the Watch has seen. */
   silentMs = 0;
   readonly line: Line;
@@ -262,12 +264,6 @@ export class Member {
   /** Whether the Attempt of an Operation it has was begun. */
   hasBegun(given: Given): boolean {
     return this.line.seats.stateOf(given.seat) === BEGUN_SEAT;
-  }
-
-  /** Whether anything it has could be taken back. */
-  hasUnbegun(): boolean {
-    for (const given of this.all()) if (!this.hasBegun(given)) return true;
-    return false;
   }
 
   /** What the Watch is shown: `givens` of it that have begun. */

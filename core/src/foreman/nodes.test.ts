@@ -1,5 +1,6 @@
 /** The index of Nodes as one process keeps and reads it: who lives, who bears a name, whose Segments are orphans. */
 import { describe, expect, it } from "vitest";
+import { App, SETTLE_IN } from "../app.js";
 import { createError } from "../base/errors.js";
 import type { LogFields, Logger } from "../base/log.js";
 import { seededRandom } from "../base/random.js";
@@ -215,6 +216,42 @@ describe("a Node's name", () => {
     );
     const answers = await stage.during(ends);
     expect(answers.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+  });
+});
+
+describe("an App", () => {
+  /** An App on a machine of its own, over a store that all share. */
+  function makeApp(stage: Stage, machine: string, isTakeover = false): App {
+    const app = new App({ store: "memory:", nodeId: "web-1", takeover: isTakeover });
+    // Whoever closes first must not close it for the others.
+    const store = new Proxy(stage.store, {
+      get: (inner, key) => {
+        if (key === "close") return () => Promise.resolve();
+        const part: unknown = Reflect.get(inner, key);
+        return typeof part === "function" ? part.bind(inner) : part;
+      },
+    });
+    app[SETTLE_IN]({
+      clock: stage.clock,
+      machine: { host: machine, id: machine, pid: 7 },
+      makeStore: async () => store,
+    });
+    app.step("s", async () => null);
+    return app;
+  }
+
+  it("does not start beside another machine of its name, starts if told to take over, and leaves when it stops", async () => {
+    const stage = new Stage();
+    const first = makeApp(stage, "m1");
+    await first.start();
+    const second = makeApp(stage, "m2");
+    await expect(stage.during(second.start())).rejects.toMatchObject({ code: "MR_NODE_TAKEN" });
+    expect(second.state).toBe("ready");
+    const third = makeApp(stage, "m2", true);
+    await stage.during(third.start());
+    expect((await stage.store.nodes()).map(({ node }) => node)).toEqual(["web-1", "web-1"]);
+    await stage.during(Promise.all([first.close(), second.close(), third.close()]));
+    expect(await stage.store.nodes()).toEqual([]);
   });
 });
 

@@ -46,10 +46,15 @@ interface Sighting {
   readonly sinceMs: number;
 }
 
+/** A Segment whose Node was in the index. */
+interface Mark {
+  /** When the Node was last seen to beat, and what this process had claimed from the Segment then. */
+  sinceMs: number;
+  claimed: number;
+}
+
 /** A Segment whose Node is gone. */
 interface Orphan {
-  /** Operations this process had claimed from it when it was found. */
-  readonly claimedBefore: number;
   isAdopted: boolean;
   /** Rounds it was seen to hold work in a row. */
   rounds: number;
@@ -80,6 +85,7 @@ export class Nodes {
   #seen = new Map<string, Sighting>();
   /** Names of Nodes that were in the index while this process looked. */
   readonly #known = new Set<string>();
+  readonly #marks = new Map<string, Mark>();
   readonly #orphans = new Map<string, Orphan>();
   /** Segment and kind of warning → when it was given last. */
   readonly #warned = new Map<string, number>();
@@ -252,8 +258,10 @@ export class Nodes {
     living.add(this.#options.node);
     const depths: number[] = [];
     let orphaned = 0;
+    const beatMs = this.#beatTimes();
     for (const view of segments.all()) {
       depths.push(view.ready);
+      this.#mark(view, beatMs);
       if (this.#isOrphan(view, living)) {
         if (this.#lookAtOrphan(view)) orphaned++;
       } else this.#orphans.delete(view.name);
@@ -262,9 +270,27 @@ export class Nodes {
     counters.set("segmentsSkewed", this.#warnOfSkew(depths));
   }
 
+  /** When each Node was last seen to beat. */
+  #beatTimes(): Map<string, number> {
+    const times = new Map<string, number>();
+    for (const { entry, sinceMs } of this.#seen.values()) {
+      times.set(entry.node, Math.max(sinceMs, times.get(entry.node) ?? Number.NEGATIVE_INFINITY));
+    }
+    return times;
+  }
+
+  #mark(view: SegmentView, beatMs: ReadonlyMap<string, number>): void {
+    for (const node of nodesOf(view)) {
+      const sinceMs = beatMs.get(node);
+      const mark = this.#marks.get(view.name);
+      if (sinceMs === undefined || (mark !== undefined && sinceMs <= mark.sinceMs)) continue;
+      this.#marks.set(view.name, { sinceMs, claimed: view.claimed });
+    }
+  }
+
   /** Its Node was in the index and is not any more, or is silent. One that never was there may be a mere producer. */
   #isOrphan(view: SegmentView, living: ReadonlySet<string>): boolean {
-    const nodes = [view.name, beforeLastDot(view.name)];
+    const nodes = nodesOf(view);
     return nodes.some((node) => this.#known.has(node)) && !nodes.some((node) => living.has(node));
   }
 
@@ -272,10 +298,10 @@ export class Nodes {
   #lookAtOrphan(view: SegmentView): boolean {
     let orphan = this.#orphans.get(view.name);
     if (orphan === undefined) {
-      orphan = { claimedBefore: view.claimed, isAdopted: false, rounds: 0 };
+      orphan = { isAdopted: false, rounds: 0 };
       this.#orphans.set(view.name, orphan);
     }
-    if (!orphan.isAdopted && view.claimed > orphan.claimedBefore) {
+    if (!orphan.isAdopted && view.claimed > (this.#marks.get(view.name)?.claimed ?? 0)) {
       orphan.isAdopted = true;
       this.#options.counters.add("segmentsAdopted");
     }
@@ -312,8 +338,8 @@ export class Nodes {
   }
 }
 
-/** The Node of a Segment that was opened on another server: `NODE.SITE`; the name itself if it has no dot. */
-function beforeLastDot(segment: string): string {
-  const at = segment.lastIndexOf(".");
-  return at > 0 ? segment.slice(0, at) : segment;
+/** The Nodes a Segment may be of: the one it is named after, and the one that opened it on another server, `NODE.SITE`. */
+function nodesOf({ name }: SegmentView): readonly string[] {
+  const at = name.lastIndexOf(".");
+  return at > 0 ? [name, name.slice(0, at)] : [name];
 }

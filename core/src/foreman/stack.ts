@@ -37,11 +37,19 @@ interface Message {
   };
 }
 
+/** The look that is going on: inspector sessions of one process see each other's threads, so it is one at a time. */
+let last: Promise<string | null> = Promise.resolve(null);
+
 /** Returns the stack of a Worker thread as the text of an error's stack without its first line; null within a second. */
 export function captureStack(threadId: number, clock: Clock): Promise<string | null> {
+  last = last.then(() => look(threadId, clock));
+  return last;
+}
+
+function look(threadId: number, clock: Clock): Promise<string | null> {
   return new Promise((resolve) => {
     const session = new Session();
-    const look = new Look(session, threadId, (stack) => {
+    const one = new Look(session, threadId, (stack) => {
       timer.cancel();
       // A thread that stands paused cannot be ended: it is let go first.
       const leave = () => {
@@ -50,10 +58,10 @@ export function captureStack(threadId: number, clock: Clock): Promise<string | n
         resolve(stack);
       };
       const farewell = clock.setTimer(DEADLINE_MS, leave);
-      look.leave(leave);
+      one.leave(leave);
     });
-    const timer = clock.setTimer(DEADLINE_MS, () => look.end(null));
-    look.start();
+    const timer = clock.setTimer(DEADLINE_MS, () => one.end(null));
+    one.start();
   });
 }
 

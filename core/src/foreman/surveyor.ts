@@ -79,15 +79,19 @@ export class Surveyor {
 
   async #look(view: SegmentView): Promise<void> {
     const { store, promoter, rescuer, clock } = this.#options;
-    const { hints } = view;
+    const { hints, ready, ended } = view;
     const askedMs = clock.monotonicMs();
     const counts = await store.counts(view.name);
     // Who could not look has seen nobody silent: owners get their beats through with the same delay as we our answer.
     if (clock.monotonicMs() - askedMs >= BLIND_MS) rescuer.reset([view.name]);
+    const { completed, failed, cancelled } = counts.totals;
+    view.ended = completed + failed + cancelled;
+    // What others attend is found ready at any moment; only where nothing has ended since the last look is nobody there.
+    const isLeft = view.isAttended || (ready > 0 && ended === view.ended);
     view.ready = counts.queues.reduce((sum, { ready }) => sum + ready, 0);
     view.work = view.ready + counts.scheduled + counts.running;
     if (counts.nextDueInMs !== null) promoter.expect(view.name, counts.nextDueInMs);
-    if (view.hints === hints && this.#options.segments.found(view, readyOf(counts))) {
+    if (isLeft && view.hints === hints && this.#options.segments.found(view, readyOf(counts))) {
       this.#options.counters.add("safetyFinds");
       this.#options.found();
     }

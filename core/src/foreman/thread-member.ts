@@ -14,8 +14,6 @@ import { captureStack } from "./stack.js";
 const RING_BYTES = 2 ** 20;
 /** Records read before other things on this thread get their turn. */
 const DRAIN_MAX = 4_096;
-/** Flags a Worker thread must not inherit: it would wait for a debugger, or fight for its port. */
-const INSPECTOR_FLAG = /^--inspect/;
 
 /** What a thread is started with. */
 export interface ThreadLineOptions {
@@ -52,11 +50,11 @@ export class ThreadLine implements Line {
     const seats = createSeatsBuffer(seatCount);
     this.seats = new Seats(seats, seatCount);
     const workerData: WorkerBoot = { ...boot, memory, seats, seatCount };
+    // The thread inherits this process's flags; a debugger's among them bind no port and stop nothing in a thread.
     this.#worker = new Worker(THREAD_ENTRY, {
       workerData,
       name: boot.id,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
-      ...threadFlags(process.execArgv),
     });
     this.#duplex = new Duplex("foreman", memory, this.#worker);
     this.#writer = new FrameWriter(this.#duplex.producer);
@@ -159,10 +157,4 @@ export class ThreadLine implements Line {
     this.#isOver = true;
     this.#events.exited(end);
   }
-}
-
-/** A thread inherits this process's flags; only if a debugger is among them it gets a list without it. */
-function threadFlags(flags: readonly string[]): { execArgv?: string[] } {
-  if (!flags.some((flag) => INSPECTOR_FLAG.test(flag))) return {};
-  return { execArgv: flags.filter((flag) => !INSPECTOR_FLAG.test(flag)) };
 }

@@ -26,14 +26,19 @@ import type { Suspects } from "./suspects.js";
 
 /** Operations claimed ahead of free slots at most. */
 const BUFFER_MAX = 1_000;
-/** Work kept ready here at least, as time: each claim has its price. */
-const CLAIM_AHEAD_MS_MIN = 4;
-/** Work a Worker is given beyond its slots, as time: what lies between two bells. */
-const GIVE_AHEAD_MS = 2;
+/**
+ * Work kept ready at least, as time: here, and in a Worker beyond its slots. Of short Operations more, since between two
+ * bells many of them end; of long ones hardly any, since what waits there may have to be taken back.
+ */
+const CLAIM_AHEAD_MS = { short: 12, long: 4 };
+const GIVE_AHEAD_MS = { short: 8, long: 2 };
 const GIVE_AHEAD_MAX = 512;
-/** What has waited so long in a Worker goes to one that has nothing to do. */
+/** Shorter Operations are short. */
+const SHORT_MS = 2;
+/** What has waited so long in a Worker goes to one that has a slot free; after STALE_MS back here in any case. */
 const LEVEL_MS = 4;
-/** One in so many Operations is timed. */
+const STALE_MS = 25;
+/** One in so many Operations is timed while they are short: to time each would cost more than what it tells. */
 const MEASURED_EVERY = 4;
 /** Weight of the newest measured Operation in the mean service time. */
 const MEAN_WEIGHT = 0.2;
@@ -72,7 +77,9 @@ export class WorkerPool implements Pool {
   #isLevelPlanned = false;
   #meanMs = 0;
   #isMeasured = false;
+  #claimed = 0;
   #ended = 0;
+  #runMs = 0;
   #idle: (() => void)[] = [];
 
   constructor(kind: PoolKind, queues: readonly string[], context: PoolContext) {
@@ -104,6 +111,11 @@ export class WorkerPool implements Pool {
     return this.#buffer.length + this.#cells.waiting;
   }
 
+  /** Since the pool was made: Operations claimed for it, ended in it, and the time those took slots, in ms. */
+  get totals(): { readonly claimed: number; readonly ended: number; readonly runMs: number } {
+    return { claimed: this.#claimed, ended: this.#ended, runMs: this.#runMs };
+  }
+
   /** Mean time one Operation takes a slot, in ms; null before any was timed. */
   get meanMs(): number | null {
     return this.#isMeasured ? this.#meanMs : null;
@@ -126,7 +138,7 @@ export class WorkerPool implements Pool {
       slots += member.slots;
       taken += member.load;
     }
-    const aheadMs = Math.max(CLAIM_AHEAD_MS_MIN, 2 * claimMs);
+    const aheadMs = Math.max(CLAIM_AHEAD_MS[this.#length], 2 * claimMs);
     const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
     const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
     const room = capacity - taken;
@@ -222,11 +234,13 @@ export class WorkerPool implements Pool {
     const { suspects, clock } = this.#context;
     if (given.outcome !== null) suspects.clear(given);
     this.#cells.left(given);
-    if (this.#ended++ % MEASURED_EVERY !== 0) return;
+    const every = this.#isMeasured && this.#length === "short" ? MEASURED_EVERY : 1;
+    if (this.#ended++ % every !== 0) return;
     // What came while others were there has waited for part of its time: the slots had so much to do.
     const tookMs = (clock.monotonicMs() - given.sinceMs) * Math.min(1, member.slots / (given.besides + 1));
     this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
     this.#isMeasured = true;
+    this.#runMs += tookMs * every;
   }
 
   /** Gives what waits to who has room. */
@@ -242,11 +256,15 @@ export class WorkerPool implements Pool {
       count++;
     }
     if (count > 0) this.#context.counters.add("given", count);
-    if (this.#buffer.length === 0 && this.#members.length > 1) this.#level();
     for (const member of this.#members) member.publish();
+    if (!this.#isLevelPlanned && this.#members.some(isOverfull)) this.#planLevel();
     this.#isPumping = false;
     this.#checkIdle();
     this.#context.hungry();
+  }
+
+  get #length(): "short" | "long" {
+    return this.#meanMs < SHORT_MS ? "short" : "long";
   }
 
   get #isIdle(): boolean {
@@ -265,6 +283,7 @@ export class WorkerPool implements Pool {
   }
 
   #accept(given: Given): void {
+    this.#claimed++;
     if (this.#context.suspects.has(given)) this.#cells.add(given, "back");
     else this.#buffer.push(given);
   }
@@ -291,38 +310,46 @@ export class WorkerPool implements Pool {
   }
 
   #pick(): Member | null {
-    const ahead = this.#isMeasured && this.kind !== "process" ? GIVE_AHEAD_MS / Math.max(this.#meanMs, 0.001) : 0;
+    const aheadMs = this.#isMeasured && this.kind !== "process" ? GIVE_AHEAD_MS[this.#length] : 0;
+    const ahead = aheadMs / Math.max(this.#meanMs, 0.001);
     let best: Member | null = null;
     let bestFree = Number.NEGATIVE_INFINITY;
     for (const member of this.#members) {
       const free = member.slots - member.load;
       if (free <= bestFree) continue;
-      if (!member.canTake(Math.min(GIVE_AHEAD_MAX, Math.floor(member.slots * ahead)))) continue;
+      const more = member.stalledAt === member.ended ? 0 : Math.min(GIVE_AHEAD_MAX, Math.floor(member.slots * ahead));
+      if (!member.canTake(more)) continue;
       best = member;
       bestFree = free;
     }
     return best;
   }
 
-  /** Moves what waits in one Worker to another that has a slot free. */
-  #level(): void {
-    let idle: Member | null = null;
-    let full: Member | null = null;
-    for (const member of this.#members) {
-      if (member.canTake(0)) idle ??= member;
-      else if (member.load - member.slots > (full === null ? 0 : full.load - full.slots)) full = member;
-    }
-    if (idle === null || full === null) return;
-    const moved = this.#takeBack(full, LEVEL_MS, Math.min(idle.slots - idle.load, full.load - full.slots));
-    for (const given of moved) idle.give(given);
-    if (this.#isLevelPlanned || !full.hasUnbegun()) return;
-    // What is younger may begin any moment; if it has not by then, it is moved.
+  #planLevel(): void {
     this.#isLevelPlanned = true;
-    const again = () => {
+    const level = () => {
       this.#isLevelPlanned = false;
+      this.#level();
       this.pump();
     };
-    this.#context.clock.setTimer(LEVEL_MS, again).unref();
+    this.#context.clock.setTimer(LEVEL_MS, level).unref();
+  }
+
+  /** Takes work from Workers that have more than slots, and have not begun it as soon as was thought. */
+  #level(): void {
+    for (const member of this.#members) {
+      if (!isOverfull(member)) continue;
+      const idle = this.#members.find((one) => one.canTake(0));
+      if (idle !== undefined) {
+        const moved = this.#takeBack(member, LEVEL_MS, Math.min(idle.slots - idle.load, member.load - member.slots));
+        for (const given of moved) idle.give(given);
+      }
+      const stale = this.#takeBack(member, STALE_MS);
+      if (stale.length === 0) continue;
+      // What it has is slower than what was measured: nothing ahead until it has ended something.
+      member.stalledAt = member.ended;
+      this.#putBack(stale);
+    }
   }
 
   #takeBack(member: Member, ageMs: number, max?: number): Given[] {
@@ -350,6 +377,10 @@ export class WorkerPool implements Pool {
     for (const given of this.#cells.take(isMeant)) port.released(given, null);
     this.pump();
   }
+}
+
+function isOverfull(member: Member): boolean {
+  return member.load > member.slots;
 }
 
 /** Its Step; null for what cannot be read or is not known here. */

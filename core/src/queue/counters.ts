@@ -22,6 +22,7 @@ export const counterTable = {
   rescued: { kind: "counter", sentence: "Operations this process took back from silent owners." },
   promoted: { kind: "counter", sentence: "Due Operations this process made ready." },
   bells: { kind: "counter", sentence: "Wake-ups received." },
+  helpCalls: { kind: "counter", sentence: "Calls for help: for Segments this process attends and does not empty." },
   safetyPolls: { kind: "counter", sentence: "Slow polls that look for missed wake-ups and missed outcomes." },
   safetyFinds: { kind: "counter", sentence: "Slow polls that found something: each is a wake-up that was missed." },
   given: { kind: "counter", sentence: "Operations handed to Worker threads and processes." },

@@ -7,7 +7,7 @@ const place = { segment: "mine", queue: "mail" };
 describe("HelpCalls", () => {
   it("calls when work has waited for a few milliseconds, and not before", () => {
     const { clock, calls } = make();
-    calls.waiting(place, clock.monotonicMs());
+    calls.waiting(place, clock.monotonicMs(), 0);
     expect(calls.nextMs()).toBe(CALL_AFTER_MS);
     expect(calls.take(clock.monotonicMs())).toEqual([]);
     move(clock, CALL_AFTER_MS);
@@ -16,16 +16,25 @@ describe("HelpCalls", () => {
 
   it("does not call when a claim left nothing meanwhile", () => {
     const { clock, calls } = make();
-    calls.waiting(place, clock.monotonicMs());
+    calls.waiting(place, clock.monotonicMs(), 0);
     calls.emptied(place);
     move(clock, 1_000);
     expect(calls.take(clock.monotonicMs())).toEqual([]);
     expect(calls.nextMs()).toBeNull();
   });
 
+  it("gives claims their time: a slow server is no overload", () => {
+    const { clock, calls } = make();
+    calls.waiting(place, clock.monotonicMs(), 20);
+    move(clock, 40);
+    expect(calls.take(clock.monotonicMs())).toEqual([]);
+    move(clock, 10);
+    expect(calls.take(clock.monotonicMs())).toMatchObject([place]);
+  });
+
   it("calls again once a period while the work still waits", () => {
     const { clock, calls } = make();
-    calls.waiting(place, clock.monotonicMs());
+    calls.waiting(place, clock.monotonicMs(), 0);
     let called = 0;
     for (let ms = 0; ms < 1_000; ms++) {
       called += calls.take(clock.monotonicMs()).length;
@@ -38,7 +47,7 @@ describe("HelpCalls", () => {
     const { clock, calls } = make();
     let called = 0;
     for (let ms = 0; ms < 1_000; ms++) {
-      calls.waiting(place, clock.monotonicMs());
+      calls.waiting(place, clock.monotonicMs(), 0);
       called += calls.take(clock.monotonicMs()).length;
       if (ms % 7 === 6) calls.emptied(place);
       move(clock, 1);
@@ -53,7 +62,7 @@ describe("HelpCalls", () => {
     for (let ms = 0; ms < 10_000; ms++) {
       for (const [at, one] of all.entries()) {
         const own = { segment: `s${at}`, queue: "mail" };
-        one.waiting(own, clock.monotonicMs());
+        one.waiting(own, clock.monotonicMs(), 0);
         if (one.take(clock.monotonicMs()).length === 0) continue;
         if (ms >= 2_000) called++;
         for (const other of all) if (other !== one) other.heard(own.segment, clock.monotonicMs());
@@ -68,7 +77,7 @@ describe("HelpCalls", () => {
     const { clock, calls } = make();
     for (let at = 0; at < 50; at++) calls.heard(`s${at}`, clock.monotonicMs());
     move(clock, 1_500);
-    calls.waiting(place, clock.monotonicMs());
+    calls.waiting(place, clock.monotonicMs(), 0);
     move(clock, CALL_AFTER_MS);
     expect(calls.take(clock.monotonicMs())).toMatchObject([place]);
     move(clock, CALL_PERIOD_MS);

@@ -1,9 +1,10 @@
 /**
- * When the Foreman that attends a Segment calls the others for help. Pure; foreman/sharing.ts holds the timer.
+ * When the Foreman that attends a Queue of a Segment calls the others for help. Pure; foreman/sharing.ts holds the timer.
  *
- * It calls once there has been ready work for CALL_AFTER_MS without a claim that emptied the Queues: since only it
- * hears the bells there, nobody else would know. While that lasts it calls again, the more seldom the more others
- * call too: where everybody is overloaded, calls help nobody, and all calls together stay at one per PERIOD_MS.
+ * It calls once there has been ready work for CALL_AFTER_MS, and for longer than claims take, without a claim that left
+ * nothing: since only it hears that bell, nobody else would know. While that lasts it calls again, the more seldom the
+ * more others call too: where everybody is overloaded calls help nobody, and all together stay at one per
+ * CALL_PERIOD_MS.
  */
 import type { Place } from "./hold-off.js";
 
@@ -11,6 +12,8 @@ import type { Place } from "./hold-off.js";
 export const CALL_AFTER_MS = 5;
 /** Between two calls for one Queue of a Segment, times the Segments that call. */
 export const CALL_PERIOD_MS = 20;
+/** Claims that must have had their time, beside CALL_AFTER_MS: a slow server or a busy machine is no overload. */
+const CLAIMS_AFTER = 2;
 /** How long a call of another Segment counts. */
 const HEARD_MS = 1_000;
 
@@ -26,12 +29,13 @@ export class HelpCalls {
   /** Other Segments that called, and when last. */
   readonly #heardMs = new Map<string, number>();
 
-  /** Notes that there is ready work which was not claimed at once. */
-  waiting({ segment, queue }: Place, nowMs: number): void {
+  /** Notes that there is ready work which was not claimed at once, where a claim takes `claimMs`. */
+  waiting({ segment, queue }: Place, nowMs: number, claimMs: number): void {
     const key = `${segment} ${queue}`;
     if (this.#waiting.has(key)) return;
     const calledMs = this.#calledMs.get(key) ?? Number.NEGATIVE_INFINITY;
-    const dueMs = Math.max(nowMs + CALL_AFTER_MS, calledMs + this.#periodMs(nowMs));
+    const afterMs = CALL_AFTER_MS + CLAIMS_AFTER * claimMs;
+    const dueMs = Math.max(nowMs + afterMs, calledMs + this.#periodMs(nowMs));
     this.#waiting.set(key, { segment, queue, dueMs });
   }
 

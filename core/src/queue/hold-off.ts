@@ -69,13 +69,13 @@ export class HoldOff {
     });
   }
 
-  /** Takes what is due: bells in any case, calls for help only while this Foreman has nothing else to do. */
-  take(nowMs: number, isIdle: boolean): Place[] {
+  /** Takes what is due: bells in any case, calls for help only for Queues for which there is nothing else to do here. */
+  take(nowMs: number, idleQueues: readonly string[]): Place[] {
     const taken: Place[] = [];
     for (const [key, waiting] of this.#waiting) {
       if (waiting.dueMs > nowMs) continue;
       const isOld = waiting.isCall && nowMs - waiting.heardMs > CALL_KEPT_MS;
-      if (waiting.isCall && !isIdle && !isOld) continue;
+      if (waiting.isCall && !isOld && !idleQueues.includes(waiting.queue)) continue;
       this.#waiting.delete(key);
       if (!isOld) taken.push(waiting);
     }

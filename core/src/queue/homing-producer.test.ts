@@ -24,6 +24,8 @@ class Stage {
   readonly counters = createCounters();
   /** Text → the Segment it was accepted in, or the code it was refused with. */
   readonly answers = new Map<string, string>();
+  /** Segments the producer said it has opened. */
+  readonly opened: string[] = [];
   #producer: HomingProducer | null = null;
   #next = 0;
 
@@ -52,6 +54,7 @@ class Stage {
       incarnation: "abc",
       timeoutMs: 60_000,
       log: silentLogger,
+      opened: (segment) => this.opened.push(segment),
     });
     await this.pass(1_000);
     this.#producer = await made;
@@ -138,6 +141,7 @@ describe("a producer over several servers", () => {
       await stage.pass(500);
       expect(later.map((text) => stage.answers.get(text)?.startsWith("web."))).toEqual(later.map(() => true));
       expect(stage.counters.get("failovers")).toBe(1);
+      expect(stage.opened).toEqual(["web", stage.answers.get(later[0] ?? "")]);
       home.turn("up");
       await stage.pass(3_000);
       const [soon = ""] = stage.push(1);

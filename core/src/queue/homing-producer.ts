@@ -18,6 +18,8 @@ export interface HomingOptions extends Omit<ProducerOptions, "segment"> {
   readonly node: string;
   readonly placement: Placement;
   readonly log: Logger;
+  /** Told of each Segment that this process has opened to write. */
+  readonly opened: (segment: string) => void;
 }
 
 /** How often health is looked at; a look is arithmetic, not a call. */
@@ -100,6 +102,7 @@ export class HomingProducer implements SubmissionSink {
     if (producer === undefined) {
       producer = new Producer({ ...this.#options, segment });
       this.#producers.set(segment, producer);
+      this.#options.opened(segment);
     }
     return producer;
   }

@@ -26,6 +26,10 @@ export interface SegmentView {
   /** Ready Operations there, and all that have not ended, at the last survey. */
   ready: number;
   work: number;
+  /** Its bells come to this process first: it is the one to call for help there. */
+  isAttended: boolean;
+  /** Operations that had ended there at the last survey. */
+  ended: number;
   /** Whether anything was claimed since the last beat. */
   wasClaimed: boolean;
   /** When the last good beat was sent, or the first claim after holding nothing, by the monotonic clock; else null. */
@@ -124,8 +128,9 @@ export class Segments {
     let view = this.#views.get(name);
     if (view === undefined) {
       view = {
-        ...{ name, hints: 0, isBusy: false, request: 0, held: 0 },
-        ...{ refusals: 0, claimed: 0, ready: 0, work: 0, wasClaimed: false, provenMs: null },
+        ...{ name, hints: 0, isBusy: false, request: 0, refusals: 0 },
+        ...{ held: 0, claimed: 0, ready: 0, work: 0, ended: 0 },
+        ...{ isAttended: false, wasClaimed: false, provenMs: null },
       };
       this.#views.set(name, view);
     }

@@ -24,6 +24,8 @@ import type { Vitals } from "./vitals.js";
 const SLICE_MS = 20;
 /** How long after the last work the thread stays hot. */
 const HOT_MS = 100;
+/** How long it is taken for granted that what was open still is: connections mostly stay. */
+const CROWDED_MS = 1_000;
 
 /** What a loop needs. */
 export interface LoopOptions {
@@ -47,6 +49,8 @@ export class Loop {
   readonly #baseline: ReadonlyMap<string, number>;
   #isTurning = false;
   #workedMs = Number.NEGATIVE_INFINITY;
+  /** Until when it does not try to be hot. */
+  #crowdedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -59,11 +63,12 @@ export class Loop {
     if (!this.#isTurning) this.#turn();
   }
 
-  #turn(): void {
+  readonly #turn = (): void => {
     const { duplex, intake, wire, vitals, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
     this.#isTurning = true;
     duplex.wake();
-    wire.turned();
+    wire.turned(nowMs);
     vitals.turned();
     const ring = duplex.consumer.bytes;
     let isWork = false;
@@ -73,50 +78,55 @@ export class Loop {
       intake.take(source, offset, length, source === ring);
     }
     intake.push();
-    if (isWork) this.#workedMs = clock.monotonicMs();
-    afterTick(() => this.#endTurn());
-  }
+    if (isWork) this.#workedMs = nowMs;
+    afterTick(this.#endTurn);
+  };
 
-  #endTurn(): void {
+  readonly #endTurn = (): void => {
     const { duplex, intake, wire } = this.#options;
     wire.flush();
     intake.keep();
     duplex.release();
     this.#rest();
-  }
+  };
 
   /** Decides how to wait for the next records. */
   #rest(): void {
     const { duplex, wire, isIdle, clock } = this.#options;
-    if (!duplex.consumer.isEmpty) return this.#plan(() => this.#turn());
-    if (isIdle() && !wire.isWaiting && clock.monotonicMs() - this.#workedMs < HOT_MS) {
-      return this.#plan(() => this.#sleep());
-    }
-    this.#listen();
+    if (!duplex.consumer.isEmpty) return this.#plan(this.#turn);
+    const nowMs = clock.monotonicMs();
+    const isHot = nowMs - this.#workedMs < HOT_MS && nowMs > this.#crowdedMs && isIdle() && !wire.isWaiting;
+    if (isHot) this.#plan(this.#sleep);
+    else this.#listen();
   }
 
   #listen(): void {
-    const { duplex, wire } = this.#options;
+    const { duplex } = this.#options;
     this.#isTurning = false;
-    if (!duplex.listen(wire.isWaiting)) {
+    // What waits for room is the wire's affair: it tries again by itself.
+    if (!duplex.listen()) {
       this.#isTurning = true;
-      this.#plan(() => this.#turn());
+      this.#plan(this.#turn);
     }
   }
 
   /** One slice asleep, if nothing has begun in the turn of the event loop before it. */
-  #sleep(): void {
-    const { duplex, memory, vitals, isIdle } = this.#options;
+  readonly #sleep = (): void => {
+    const { duplex, memory, vitals, isIdle, clock } = this.#options;
     if (!duplex.consumer.isEmpty) return this.#turn();
-    if (!isIdle() || !this.#isAlone()) return this.#listen();
+    if (!isIdle()) return this.#listen();
+    if (!this.#isAlone()) {
+      this.#crowdedMs = clock.monotonicMs() + CROWDED_MS;
+      return this.#listen();
+    }
     vitals.phase(PHASE_RESTING);
     const end = waitForFrame(duplex.consumer, memory.down, SLICE_MS);
     vitals.phase(PHASE_TURNING);
-    vitals.beat();
+    if (end === "time") vitals.beat(); // the timer that beats has no turn meanwhile
     if (end === "rescued") vitals.rescued();
-    if (duplex.consumer.isEmpty) return this.#rest();
-    this.#turn();
-  }
+    if (duplex.consumer.isEmpty) this.#rest();
+    else this.#turn();
+  };
 
   /** Whether the module and its Steps have nothing open that the event loop serves. */
   #isAlone(): boolean {

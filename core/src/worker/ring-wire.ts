@@ -2,7 +2,7 @@
  * The wire of a Worker thread: records straight into the memory of the up ring, published once a tick.
  *
  * Waiting for room blocks the thread for a while: a producer that ran on would only pile up more. The Foreman never
- * blocks, so it does read on; should it take long nevertheless, the event loop gets its turn and waits for the bell.
+ * blocks, so it does read on; should it take long nevertheless, the event loop gets its turn in between.
  */
 import type { Clock } from "../base/clock.js";
 import { afterTick } from "../base/tick.js";
@@ -54,10 +54,7 @@ export class RingWire implements Wire {
     this.#writer.end(bytes);
     if (!this.#isPlanned) {
       this.#isPlanned = true;
-      afterTick(() => {
-        this.#isPlanned = false;
-        this.flush();
-      });
+      afterTick(this.#flushPlanned);
     }
     const { isEager, clock } = this.#options;
     if (isEager) return this.publish();
@@ -68,8 +65,8 @@ export class RingWire implements Wire {
   }
 
   /** A turn begins: what it brings leaves at its end. */
-  turned(): void {
-    this.#publishedMs = this.#options.clock.monotonicMs();
+  turned(nowMs: number): void {
+    this.#publishedMs = nowMs;
   }
 
   /** Makes visible what is in the ring. */
@@ -98,5 +95,13 @@ export class RingWire implements Wire {
     }
     duplex.publish();
     vitals.phase(PHASE_TURNING);
+    if (!this.isWaiting || this.#isPlanned) return;
+    this.#isPlanned = true;
+    clock.immediate(this.#flushPlanned);
   }
+
+  readonly #flushPlanned = (): void => {
+    this.#isPlanned = false;
+    this.flush();
+  };
 }

@@ -2,7 +2,7 @@
  * What every command shares: the world it runs in, its output, its settings. Flags of settings come from the table of
  * settings, so that each command takes exactly those it names.
  */
-import { describeRow } from "@millrace/core/internal";
+import { describeRow } from "@millrace/core/server";
 import { type Command, Option } from "commander";
 import { type Config, type LoadOptions, loadConfig } from "../config/load.js";
 import { type ConfigKey, envNamesOf, flagNameOf, rowOf } from "../config/options.js";

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { nearest } from "@millrace/core/internal";
+import { nearest } from "@millrace/core/server";
 import type { Given, Problem } from "./given.js";
 import { asKey, configKeys } from "./options.js";
 

@@ -3,7 +3,7 @@
  * Every problem of every source is found before any is told, so that one run shows them all.
  */
 import { readFileSync } from "node:fs";
-import { describeRow, nearest, resolveOptions } from "@millrace/core/internal";
+import { describeRow, nearest, resolveOptions } from "@millrace/core/server";
 import { createServerError } from "../errors.js";
 import { findConfigFile, readConfigFile } from "./file.js";
 import type { Given, Origin, Problem } from "./given.js";

@@ -4,7 +4,7 @@
  * reference page all read it. A key `a.b_c` is `MILLRACE_A_B_C` in the environment and `--a-b-c` on the command line.
  */
 import { hostname } from "node:os";
-import { isName, NODE_ID_PATTERN, type OptionRow, type Resolved } from "@millrace/core/internal";
+import { isName, NODE_ID_PATTERN, type OptionRow, type Resolved } from "@millrace/core/server";
 import { parseLevels } from "../log/levels.js";
 
 /** What a setting has beside an option row of core. */

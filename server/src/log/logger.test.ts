@@ -1,4 +1,4 @@
-import type { Timer } from "@millrace/core/internal";
+import type { Timer } from "@millrace/core/server";
 import { describe, expect, test } from "vitest";
 import { makeMask } from "../config/mask.js";
 import { parseLevels } from "./levels.js";

@@ -4,7 +4,7 @@
  * target, and lets a warning that repeats itself through once in a while.
  */
 import { isMillraceError, type LogFields, type Logger } from "@millrace/core";
-import { type Clock, systemClock, type Timer } from "@millrace/core/internal";
+import { type Clock, systemClock, type Timer } from "@millrace/core/server";
 import pino from "pino";
 import { isTarget, isWritten, type Level, type Levels, lowest, type Target } from "./levels.js";
 

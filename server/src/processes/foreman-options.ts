@@ -2,7 +2,7 @@
  * Settings → options of core. A setting that nobody gave stays away, so that what the App's own code says stands.
  */
 import type { AppOptions } from "@millrace/core";
-import { FOREMAN_TIMES, type ForemanTimes, type ForemanTuning, type Manifest } from "@millrace/core/internal";
+import { FOREMAN_TIMES, type ForemanTimes, type ForemanTuning, type Manifest } from "@millrace/core/server";
 import type { Config } from "../config/load.js";
 import { type ConfigKey, configKeys, rowOf } from "../config/options.js";
 import { createServerError } from "../errors.js";

@@ -6,7 +6,7 @@
  * back the same way, so that the lock is let go only when nothing is held any more.
  */
 import { isMillraceError } from "@millrace/core";
-import { type Manifest, RunningForeman, scout } from "@millrace/core/internal";
+import { type Manifest, RunningForeman, scout } from "@millrace/core/server";
 import { type Config, nodeIdOf } from "../config/load.js";
 import { rowOf } from "../config/options.js";
 import { EXIT } from "../exit.js";

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type Manifest, scout } from "@millrace/core/internal";
+import { type Manifest, scout } from "@millrace/core/server";
 import { createServerError } from "../errors.js";
 
 /** Which module, and which of its exports. */

@@ -3,7 +3,7 @@
  * core, the Workers and the mix are read once and written under their published names.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { CountsAnswer, RunningForeman } from "@millrace/core/internal";
+import type { CountsAnswer, RunningForeman } from "@millrace/core/server";
 import type { Counter, Gauge, Registry } from "prom-client";
 import { serverVersion } from "../version.js";
 

@@ -93,7 +93,7 @@ export async function clockOfRedis(options: ScenarioOptions & { readonly jumps?:
       progress(`jump ${at + 1} of ${offsets.length}: to ${next / hourMs} h`);
       const delayMs = 4 * leaseMs;
       const sentMs = sharedMs();
-      const id = await fleet.load.enqueue("work", 5, { delayMs });
+      const id = await fleet.load.enqueue("work", 5, { delayMs, priority: 1 });
       clock.set(next);
       waiting.push({ id, dueMs: sentMs + delayMs, offsetMs, jumpMs: sharedMs() });
       offsetMs = next;
@@ -128,7 +128,7 @@ async function enqueueDelayed(fleet: Fleet): Promise<Window[]> {
   return await Promise.all(
     delaysMs.map(async (delayMs): Promise<Window> => {
       const sentMs = sharedMs();
-      const id = await fleet.load.enqueue("work", 5, { delayMs });
+      const id = await fleet.load.enqueue("work", 5, { delayMs, priority: 1 });
       const earliestMs = sentMs + delayMs - earlyMaxMs;
       return { id, earliestMs, latestMs: sharedMs() + delayMs + lateMaxMs };
     }),

@@ -93,7 +93,7 @@ export class Fleet implements AsyncDisposable {
     const { form, leaseMs, asyncWorkers, slots, preload = [] } = this.options;
     const settings: ChaosSettings = {
       ...{ form, store: this.redis.url, app: appName, node: `n${place + 1}`, dir: this.dir },
-      ...{ asyncWorkers, slots, leaseMs, beatMs: Math.round(leaseMs * 0.3) },
+      ...{ asyncWorkers, slots, leaseMs, beatMs: beatOf(leaseMs) },
     };
     const foreman = await ForemanProcess.start(settings, this.journal, [distFile("trace.js"), ...preload]);
     if (this.#isOver) await foreman.end();
@@ -143,12 +143,14 @@ export class Fleet implements AsyncDisposable {
     return outcome.state === "failed" ? (outcome.error.code ?? outcome.error.name) : outcome.state;
   }
 
-  /** One that is up and has begun work, by chance; waits for it. */
-  async pick(): Promise<{ place: number; foreman: ForemanProcess }> {
+  /** One that has been up for a while and has begun work, by chance; waits for it. */
+  async pick(upMs = 0): Promise<{ place: number; foreman: ForemanProcess }> {
     return await poll(
       () => {
         this.journal.read();
-        const working = this.alive.filter(({ foreman }) => this.journal.begun.has(foreman.owner));
+        const working = this.alive.filter(
+          ({ foreman }) => this.journal.begun.has(foreman.owner) && sharedMs() - foreman.upAtMs >= upMs,
+        );
         return working.length === 0 ? null : this.dice.pick(working);
       },
       "a Foreman that works",
@@ -253,7 +255,7 @@ export class Fleet implements AsyncDisposable {
     this.journal.read();
     const totals = await this.totals();
     const { leaseMs } = this.options;
-    return judgeForemen(this.journal.events, { ...bounds, leaseMs, recoveriesMax, totals });
+    return judgeForemen(this.journal.events, { ...bounds, leaseMs, beatMs: beatOf(leaseMs), recoveriesMax, totals });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,6 +271,10 @@ export class Fleet implements AsyncDisposable {
     if (process.env[keepVariable] === undefined) rmSync(this.dir, { recursive: true, force: true });
     else console.error(`the run's log: ${this.journal.path}`);
   }
+}
+
+function beatOf(leaseMs: number): number {
+  return Math.round(leaseMs * 0.3);
 }
 
 /** Resolves after a while. */

@@ -8,7 +8,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { PROGRAM } from "@millrace/server/internal";
 import type { FaultEvent } from "../../checker/foremen.js";
+import { cleanEnv } from "../../helper/millrace.js";
 import { poll, within } from "../../helper/wait.js";
 import { type Journal, sharedMs } from "./journal.js";
 import { type ChaosSettings, settingsVariable } from "./settings.js";
@@ -38,6 +40,7 @@ export class ForemanProcess {
   readonly #journal: Journal;
   readonly #errors: string[] = [];
   #pid = 0;
+  #upAtMs = 0;
   #exit: Exit | null = null;
 
   private constructor(settings: ChaosSettings, journal: Journal, child: ChildProcess) {
@@ -52,15 +55,12 @@ export class ForemanProcess {
 
   /** Starts one and waits until it works. `preload`: modules every thread of it imports first. */
   static async start(settings: ChaosSettings, journal: Journal, preload: readonly string[]): Promise<ForemanProcess> {
-    const { file, args } = commandOf(settings);
     const imports = preload.map((path) => `--import=${new URL(`file://${path}`).href}`);
-    const options = [process.env.NODE_OPTIONS ?? "", ...imports].filter((option) => option !== "").join(" ");
-    const env = { ...process.env, [settingsVariable]: JSON.stringify(settings), NODE_OPTIONS: options };
-    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...cleanEnv(), [settingsVariable]: JSON.stringify(settings), NODE_OPTIONS: imports.join(" ") };
+    const child = spawn(process.execPath, commandOf(settings), { env, stdio: ["ignore", "pipe", "pipe"] });
     const foreman = new ForemanProcess(settings, journal, child);
     try {
       await within(foreman.#ready(), `the start of ${settings.node}`, startTimeoutMs);
-      foreman.#note("up");
     } catch (error) {
       child.kill("SIGKILL");
       throw new Error(`${settings.node} did not start:\n${foreman.#errors.join("\n")}`, { cause: error });
@@ -76,6 +76,11 @@ export class ForemanProcess {
   /** The process that runs Steps. */
   get pid(): number {
     return this.#pid;
+  }
+
+  /** Since when it runs Steps. */
+  get upAtMs(): number {
+    return this.#upAtMs;
   }
 
   /** Whether what was started still runs. */
@@ -129,23 +134,21 @@ export class ForemanProcess {
     this.#note("continue");
   }
 
-  /** Under a supervisor: waits for the process that took the place of `pid`. */
+  /** Under a supervisor: resolves when another process has taken the place of `pid` and works. */
   async replaced(pid: number): Promise<void> {
-    this.#pid = await poll(
-      () => {
-        if (!this.isAlive)
-          throw new Error(`the supervisor of ${this.settings.node} ended:\n${this.#errors.join("\n")}`);
-        return childrenOf(this.#child.pid ?? 0).find((child) => child !== pid) ?? null;
-      },
-      "a new Foreman under its supervisor",
-      startTimeoutMs,
-    );
+    const isAnother = (): true | null => {
+      if (!this.isAlive) throw new Error(`the supervisor of ${this.settings.node} ended:\n${this.#errors.join("\n")}`);
+      return this.#pid === pid ? null : true;
+    };
+    await poll(isAnother, "a new Foreman under its supervisor", startTimeoutMs);
   }
 
   /** Ends all of it by force. */
   async end(): Promise<void> {
-    for (const pid of childrenOf(this.#child.pid ?? 0)) kill(pid, "SIGKILL");
+    const children = childrenOf(this.#child.pid ?? 0);
+    // The supervisor first: it would start another.
     if (this.isAlive) this.#child.kill("SIGKILL");
+    for (const pid of children) kill(pid, "SIGKILL");
     await this.exited;
   }
 
@@ -153,12 +156,18 @@ export class ForemanProcess {
     this.#journal.write({ kind: "fault", fault, owner: this.owner, atMs });
   }
 
+  /** Resolves when it says that it works; under a supervisor it says so again for each process. */
   async #ready(): Promise<void> {
     const { stdout, stderr } = this.#child;
     if (stdout === null || stderr === null) throw new Error("the child has no pipes");
     const ready = new Promise<void>((resolve) => {
       const look = (line: string): void => {
-        if (isReady(line)) resolve();
+        const pid = readyPid(line, this.#child.pid ?? 0);
+        if (pid === null || pid === this.#pid) return;
+        this.#pid = pid;
+        this.#upAtMs = sharedMs();
+        this.#note("up", this.#upAtMs);
+        resolve();
       };
       createInterface({ input: stdout }).on("line", look);
       createInterface({ input: stderr }).on("line", (line) => {
@@ -167,30 +176,25 @@ export class ForemanProcess {
         if (this.#errors.length > errorLinesMax) this.#errors.shift();
       });
     });
-    const early = this.exited.then(({ code, signal }) =>
-      Promise.reject(new Error(`it ended early (${code ?? signal})`)),
-    );
+    const early = this.exited.then(({ code, signal }) => Promise.reject(new Error(`it ended early (${code ?? signal})`)));
     early.catch(() => undefined); // it ends sooner or later; only an early end is news
     await Promise.race([ready, early]);
-    const pid = this.#child.pid ?? 0;
-    this.#pid = this.settings.form === "supervised" ? (childrenOf(pid)[0] ?? 0) : pid;
-    if (this.#pid === 0) throw new Error("there is no process that runs Steps");
   }
 }
 
-function commandOf({ form }: ChaosSettings): { file: string; args: string[] } {
-  switch (form) {
-    case "inline":
-    case "threads":
-      return { file: process.execPath, args: [distFile("program.js")] };
-    case "command":
-    case "supervised":
-      throw new Error("there is no command `millrace foreman` yet");
-  }
+function commandOf({ form, node, leaseMs, beatMs }: ChaosSettings): string[] {
+  if (form === "inline" || form === "threads") return [distFile("program.js")];
+  const times = ["--foreman-lease-ms", String(leaseMs), "--foreman-heartbeat-ms", String(beatMs)];
+  const command = [PROGRAM, "foreman", distFile("steps.js"), "--node-id", node, "--health-port", "off", ...times];
+  return form === "supervised" ? command : [...command, "--no-supervise"];
 }
 
-function isReady(line: string): boolean {
-  return line === "ready";
+/** The process that says it is ready: a program of ours in one word, `millrace foreman` in a line of its log. */
+function readyPid(line: string, child: number): number | null {
+  if (line === "ready") return child;
+  if (!line.startsWith("{") || !line.includes('"ready"')) return null;
+  const { message, pid } = JSON.parse(line) as { message?: string; pid?: number }; // its log is JSON
+  return message === "ready" && typeof pid === "number" ? pid : null;
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

@@ -14,13 +14,26 @@ export const resumeSupervisedMs = 1_000;
 
 /** Pauses between kills, as parts of a Lease: others live long enough to watch, now and then not. */
 const pauses = [0.05, 0.6] as const;
+/** A supervisor waits on purpose when a life was shorter; chance kills, it is not the Foreman that cannot live. */
+const shortLifeMs = 10_200;
 const foremen = 3;
 const armedPercent = 30;
 const momentPatienceMs = 5_000;
 
+/** How often it kills, and how soon others, or the next of a supervisor, must have gone on. */
+export interface KillOptions extends ScenarioOptions {
+  readonly kills: number;
+  readonly resumeMs?: number;
+  /** Kills none of a supervisor's Foremen that are younger. */
+  readonly upMs?: number;
+}
+
 /** Kills `kills` times. */
-export async function killForemen(options: ScenarioOptions & { readonly kills: number }): Promise<Report> {
+export async function killForemen(options: KillOptions): Promise<Report> {
   const { form, seed, leaseMs, kills, progress } = options;
+  const isSupervised = form === "supervised";
+  const { resumeMs = isSupervised ? resumeSupervisedMs : leaseMs + resumeSpareMs } = options;
+  const { upMs = isSupervised ? shortLifeMs : 0 } = options;
   return await report("kill-foremen", options, async () => {
     await using fleet = await Fleet.open({
       ...{ form, foremen, leaseMs, seed, asyncWorkers: 1, slots: 8, rate: 200, ms: [5, 120] },
@@ -30,7 +43,7 @@ export async function killForemen(options: ScenarioOptions & { readonly kills: n
     let armed = 0;
     for (let kill = 1; kill <= kills; kill++) {
       await pause(dice.between(pauses[0] * leaseMs, pauses[1] * leaseMs));
-      const { place, foreman } = await fleet.pick();
+      const { place, foreman } = await fleet.pick(upMs);
       const { owner, pid } = foreman;
       progress(`kill ${kill} of ${kills}`);
       if (dice.chance(armedPercent)) {
@@ -38,15 +51,14 @@ export async function killForemen(options: ScenarioOptions & { readonly kills: n
         if (await comes(fleet, foreman)) armed++;
         else await foreman.kill9();
       } else await foreman.kill9();
-      if (form !== "supervised") fleet.places[place] = null;
+      if (!isSupervised) fleet.places[place] = null;
       await foreman.died();
       await fleet.noteHeld(owner, fleet.killedAtMs(owner));
-      if (form === "supervised") await foreman.replaced(pid);
+      if (isSupervised) await foreman.replaced(pid);
       else fleet.restart(place, dice.between(0, 500));
     }
     progress("draining");
     await fleet.allUp();
-    const resumeMs = form === "supervised" ? resumeSupervisedMs : leaseMs + resumeSpareMs;
     const verdict = await fleet.judge({ resumeMs, isRescueFree: false }, 4 * leaseMs + 30_000);
     const figures = { ...figuresOf(verdict), killsAtMoments: armed };
     const breaches = [...verdict.breaches];

@@ -29,7 +29,7 @@ export interface ChaosSettings {
 }
 
 /** The variable that carries the settings. */
-export const settingsVariable = "MILLRACE_CHAOS";
+export const settingsVariable = "CHAOS_SETTINGS";
 
 /** Reads the settings of this process. */
 export function readSettings(): ChaosSettings {

@@ -1,12 +1,13 @@
 /**
- * Preload of a Foreman under test: kills it at a moment of its trace that chance would seldom hit, and writes down what
- * it gave back to the store.
+ * Preload of a Foreman under test: writes down how the store answered its outcomes, and kills it at a moment of its
+ * trace that chance would seldom hit.
  *
  * `--import` puts it before the program. A file in the run's folder names the moment; it is looked for at each call, so
  * the harness can arm a process while it runs. Only the thread that talks to the store ever comes to one.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { RedisStore } from "@millrace/core/internal";
+import { type Held, RedisStore } from "@millrace/core/internal";
+import type { OutcomeEvent } from "../../checker/history.js";
 import { journalOf, sharedMs, write } from "./journal.js";
 import { type MomentName, momentFile, readSettings } from "./settings.js";
 
@@ -23,7 +24,7 @@ function reach(moment: MomentName): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-const { claim, complete, extend, release } = RedisStore.prototype;
+const { claim, complete, extend, fail, release } = RedisStore.prototype;
 
 RedisStore.prototype.claim = async function (this: RedisStore, ...args) {
   const answer = await claim.apply(this, args);
@@ -37,6 +38,7 @@ RedisStore.prototype.complete = async function (this: RedisStore, ...args) {
   const sent = complete.apply(this, args);
   reach("complete sent");
   const answer = await sent;
+  noteOutcomes("complete", args[0], args[1].held, answer.answers);
   reach("completed");
   return answer;
 };
@@ -49,17 +51,39 @@ RedisStore.prototype.extend = async function (this: RedisStore, ...args) {
 
 RedisStore.prototype.release = async function (this: RedisStore, ...args) {
   const answer = await release.apply(this, args);
+  noteOutcomes("release", args[0], args[1].elements, answer.answers);
   const atUs = Date.now() * 1_000 + 1_000;
   const [segment, { elements }] = args;
   const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
   if (taken.length > 0) {
-    const ids = taken.map(({ lane, counter }) => idOf(segment, laneNames.get(`${segment} ${lane}`) ?? "", counter));
+    const ids = taken.map(({ lane, counter }) => idOf(segment, lane, counter));
     write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs });
   }
   return answer;
 };
 
-function idOf(segment: string, laneName: string, counter: number): string {
+RedisStore.prototype.fail = async function (this: RedisStore, ...args) {
+  const answer = await fail.apply(this, args);
+  noteOutcomes("fail", args[0], args[1].elements, answer.answers);
+  return answer;
+};
+
+function noteOutcomes(
+  transition: OutcomeEvent["transition"],
+  segment: string,
+  held: readonly Held[],
+  answers: readonly OutcomeEvent["answer"][],
+): void {
+  const journal = journalOf(dir);
+  for (const [i, { lane, counter, token }] of held.entries()) {
+    const answer = answers[i] ?? "unknown";
+    // Nothing here is ever requeued: all are of the first generation.
+    write(journal, { kind: "outcome", transition, id: idOf(segment, lane, counter), generation: 0, token, owner, answer });
+  }
+}
+
+function idOf(segment: string, lane: number, counter: number): string {
+  const laneName = laneNames.get(`${segment} ${lane}`) ?? "";
   const cut = laneName.lastIndexOf(".");
   return `${segment}.${laneName.slice(0, cut)}.${counter.toString(36)}${laneName.slice(cut + 1)}`;
 }

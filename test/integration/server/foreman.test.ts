@@ -2,7 +2,7 @@
  * `millrace foreman` end to end, as a process manager and a user see it: ready, work from another process, a clean end,
  * a crash under its supervisor, a second signal, probes, settings read again.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App } from "@millrace/core";
@@ -235,6 +235,43 @@ describe("millrace foreman", () => {
     expect(await running.logged("the settings were not read again: the old ones stay")).toMatchObject({
       error: { code: "MR_CONFIG" },
     });
+  });
+
+  it("stops gracefully when its supervisor is gone, and gives back what it held", async () => {
+    await using redis = await openTestRedis();
+    await using app = client(redis);
+    const file = join(cwd, "orphaned");
+    await using running = foreman(redis.url, redis.app, ["--foreman-drain-ms", "100"]);
+    await running.ready();
+    const handle = await app.enqueue("hold", { file, ms: 60_000 });
+    await held(file);
+    running.signal("SIGKILL");
+    await running.logged("stopped");
+    // Its output stays open until the last of its processes has ended.
+    expect(await running.ended()).toMatchObject({ code: 137 });
+    expect(await handle.status()).toMatchObject({ state: "ready", attempt: 0 });
+  });
+
+  it("tells systemd that it is ready, alive and stopping", async () => {
+    await using redis = await openTestRedis();
+    const [bin, said] = [join(cwd, "bin"), join(cwd, "said")];
+    mkdirSync(bin);
+    writeFileSync(join(bin, "systemd-notify"), `#!/bin/sh\necho "$@" >> ${said}\n`, { mode: 0o755 });
+    const env = {
+      PATH: `${bin}:${process.env.PATH ?? ""}`,
+      NOTIFY_SOCKET: "/run/systemd/notify",
+      WATCHDOG_USEC: "2000000",
+    };
+    await using running = foreman(redis.url, redis.app, [], env);
+    await running.ready();
+    const hears = (word: string) =>
+      poll(() => (existsSync(said) && readFileSync(said, "utf8").includes(word) ? true : null), `${word} to systemd`);
+    await hears("--ready");
+    await hears("WATCHDOG=1");
+    running.signal("SIGTERM");
+    expect(await running.ended()).toMatchObject({ code: 0 });
+    await hears("STOPPING=1");
+    expect(readFileSync(said, "utf8")).toContain(`--pid=${running.pid}`);
   });
 
   it("shows no secret of its store, in no line", async () => {

@@ -18,6 +18,10 @@ app.step("again", { retries: 3, retryDelay: "7ms" }, async () => {
 });
 app.step("length", async (bytes: Uint8Array) => bytes.length);
 app.step("bytes", async (length: number) => new Uint8Array(length).fill(7));
+app.step("late-bytes", async ([ms, length]: [number, number]) => {
+  await sleep(ms);
+  return new Uint8Array(length);
+});
 app.step("context", async (_input: unknown, context) => {
   const { operationId, attempt, fence, idempotencyKey } = context;
   return { operationId, attempt, fence, idempotencyKey };

@@ -137,6 +137,15 @@ export abstract class MachineStore implements Store {
     return this.answer("recordPause", undefined);
   }
 
+  /** One process has it all: every bell comes here. */
+  attend(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  callForHelp(): Promise<void> {
+    return Promise.resolve();
+  }
+
   nodes(): Promise<readonly NodeEntry[]> {
     return this.#askNodes("nodes", {}, () => [...this.#nodes.values()]);
   }
@@ -293,7 +302,7 @@ export abstract class MachineStore implements Store {
 function tell(listener: StoreListener, segment: string, event: MachineEvent): void {
   switch (event.kind) {
     case "bell":
-      return listener.bell(segment, event.queue);
+      return listener.bell(segment, event.queue, "attended");
     case "due":
       return listener.due(segment, event.inMs);
     case "settled":

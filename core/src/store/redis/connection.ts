@@ -168,6 +168,19 @@ export class Link {
     return this.#write(call, this.#state === "up" ? this.#client : null, () => new Command(name, [...args]));
   }
 
+  /**
+   * Subscribes to channels (again is the same as once) and lets others go, if it is up; its next life knows nothing of
+   * it. Errors: none: a connection that breaks meanwhile is told by `up`.
+   */
+  async tune(wanted: readonly string[], unwanted: readonly string[]): Promise<void> {
+    const client = this.#client;
+    if (this.#state !== "up" || client === null) return;
+    const calls: Promise<unknown>[] = [];
+    if (wanted.length > 0) calls.push(client.subscribe(...wanted));
+    if (unwanted.length > 0) calls.push(client.unsubscribe(...unwanted));
+    await Promise.allSettled(calls);
+  }
+
   /** Throws the connection away and builds a new one: for a watchdog that sees more than this Link can. */
   rebuild(reason: string): void {
     if (this.#client !== null) this.#break(this.#client, reason);

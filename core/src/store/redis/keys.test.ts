@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { bellChannel, derivedKeys, replyChannel, rootKey } from "./keys.js";
+import { attendedChannel, bellChannel, derivedKeys, replyChannel, rootKey } from "./keys.js";
 
 const source = readFileSync(join(import.meta.dirname, "lua/_keys.lua"), "utf8");
 
@@ -53,6 +53,7 @@ describe("the names of keys", () => {
   it("keep all keys of a Segment in one slot, the App's directory in another", () => {
     expect(rootKey("shop", "web-1.eu")).toBe("{shop:web-1.eu}");
     expect(bellChannel("shop")).toBe("{shop}:bell");
+    expect(attendedChannel("shop", "web-1.eu", "mail")).toBe("{shop}:bell:web-1.eu:mail");
     expect(replyChannel("shop", "k3")).toBe("{shop}:reply:k3");
   });
 });

@@ -30,7 +30,12 @@ export function siteKey(app: string): string {
   return `{${app}}:site`;
 }
 
-/** Channel of bells and cancel marks of all Segments of the App. */
+/** Channel of the bell of one Queue of one Segment, for those who attend it. */
+export function attendedChannel(app: string, segment: string, queue: string): string {
+  return `{${app}}:bell:${segment}:${queue}`;
+}
+
+/** Channel of cancel marks, due times and calls for help of all Segments, and of bells that nobody else hears. */
 export function bellChannel(app: string): string {
   return `{${app}}:bell`;
 }

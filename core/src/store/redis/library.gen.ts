@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 2;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "4ff9ec0dddde489bc0eda87493dbbe7047dd269780fb1e5d7c37ff15e32f3f86";
+export const DIGEST = "00c074da3ef7e829b2c724e455dff63ca31d7347d8632d8b260e256cefeafeb1";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -75,7 +75,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 2, '1'",
-  "local DIGEST = '4ff9ec0dddde489bc0eda87493dbbe7047dd269780fb1e5d7c37ff15e32f3f86'",
+  "local DIGEST = '00c074da3ef7e829b2c724e455dff63ca31d7347d8632d8b260e256cefeafeb1'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -111,6 +111,7 @@ export const HELPER_TEXT: string = [
   "function K.clock(root) return root .. ':clock' end",
   "local function names_of(root) return string.match(root, '^{([^:]*):(.*)}$') end",
   "local function bell_channel(app) return '{' .. app .. '}:bell' end",
+  "local function attended_channel(app, segment, queue) return bell_channel(app) .. ':' .. segment .. ':' .. queue end",
   "local function reply_channel(app, instance) return '{' .. app .. '}:reply:' .. instance end",
   "local CHUNK = 4000",
   "local function read_many(command, key, list, from, to)",
@@ -416,7 +417,9 @@ export const HELPER_TEXT: string = [
   "end",
   "local function ring(root, kind, name)",
   "  local app, segment = names_of(root)",
-  "  call('PUBLISH', bell_channel(app), kind .. pack('>I2', #segment) .. segment .. name)",
+  "  local message = kind .. pack('>I2', #segment) .. segment .. name",
+  "  if kind == 'b' and call('PUBLISH', attended_channel(app, segment, name), message) > 0 then return end",
+  "  call('PUBLISH', bell_channel(app), message)",
   "end",
   "local function tell_waiters(root, events, kind, frame)",
   "  local addresses, awaited = {}, {}",

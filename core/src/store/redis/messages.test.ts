@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { deliverBell, deliverReplies } from "./messages.js";
+import { deliverBell, deliverReplies, helpMessage } from "./messages.js";
 
 function heard() {
   const events: unknown[] = [];
   return {
     events,
-    bell: (segment: string, queue: string) => events.push(["bell", segment, queue]),
+    bell: (segment: string, queue: string, cause: string) => events.push(["bell", segment, queue, cause]),
     marked: (segment: string, owner: string) => events.push(["marked", segment, owner]),
     due: (segment: string, inMs: number) => events.push(["due", segment, inMs]),
     settled: (outcome: unknown) => events.push(["settled", outcome]),
@@ -25,13 +25,17 @@ const settled = Buffer.concat([
 ]);
 
 describe("messages", () => {
-  it("on the bell channel are bells, due times and cancel marks", () => {
+  it("on the bell channel are bells, calls for help, due times and cancel marks", () => {
     const listener = heard();
-    deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener);
-    deliverBell(Buffer.concat([Buffer.from("d"), head, Buffer.from("1500")]), listener);
-    deliverBell(Buffer.concat([Buffer.from("m"), head, Buffer.from("m3k9")]), listener);
+    deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener, false);
+    deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener, true);
+    deliverBell(helpMessage("s1.e", "mail"), listener, false);
+    deliverBell(Buffer.concat([Buffer.from("d"), head, Buffer.from("1500")]), listener, false);
+    deliverBell(Buffer.concat([Buffer.from("m"), head, Buffer.from("m3k9")]), listener, false);
     expect(listener.events).toEqual([
-      ["bell", "s1.e", "mail"],
+      ["bell", "s1.e", "mail", "unattended"],
+      ["bell", "s1.e", "mail", "attended"],
+      ["bell", "s1.e", "mail", "help"],
       ["due", "s1.e", 1500],
       ["marked", "s1.e", "m3k9"],
     ]);
@@ -57,8 +61,8 @@ describe("messages", () => {
     const whole = Buffer.concat([head, settled]);
     for (let length = 0; length < whole.length; length++) deliverReplies(whole.subarray(0, length), listener);
     deliverReplies(Buffer.from([0xff, 0xff]), listener);
-    deliverBell(Buffer.from("hello"), listener);
-    deliverBell(Buffer.alloc(0), listener);
+    deliverBell(Buffer.from("hello"), listener, false);
+    deliverBell(Buffer.alloc(0), listener, false);
     expect(listener.events).toEqual([]);
   });
 });

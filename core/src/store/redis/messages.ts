@@ -8,22 +8,35 @@ import type { StoreListener } from "../../engine/store.js";
 import { idOf, stateOf } from "./answers.js";
 
 const BELL = 0x62;
+const HELP = 0x68;
 const SETTLED = 0x73;
 const PROGRESSED = 0x70;
 const MARKED = 0x6d;
 const DUE = 0x64;
 const TWO_32 = 2 ** 32;
 
-/** Tells a listener what came on the bell channel. */
-export function deliverBell(payload: Buffer, listener: Pick<StoreListener, "bell" | "due" | "marked">): void {
+/** Tells a listener what came on the bell channel of the App, or of a Segment that is attended here. */
+export function deliverBell(
+  payload: Buffer,
+  listener: Pick<StoreListener, "bell" | "due" | "marked">,
+  isAttended: boolean,
+): void {
   if (payload.length < 3) return;
   const nameAt = 3 + payload.readUInt16BE(1);
   const segment = payload.toString("utf8", 3, nameAt);
   const name = payload.toString("utf8", nameAt);
   if (name === "") return;
-  if (payload[0] === BELL) listener.bell(segment, name);
+  if (payload[0] === BELL) listener.bell(segment, name, isAttended ? "attended" : "unattended");
+  else if (payload[0] === HELP) listener.bell(segment, name, "help");
   else if (payload[0] === MARKED) listener.marked(segment, name);
   else if (payload[0] === DUE && Number(name) >= 0) listener.due(segment, Number(name));
+}
+
+/** The message that calls for help for a Queue. */
+export function helpMessage(segment: string, queue: string): Buffer {
+  const name = Buffer.from(segment);
+  const head = Buffer.from([HELP, name.length >> 8, name.length & 0xff]);
+  return Buffer.concat([head, name, Buffer.from(queue)]);
 }
 
 /** Tells a listener what came on the reply channel. */

@@ -54,10 +54,19 @@ import * as answers from "./answers.js";
 import * as calls from "./calls.js";
 import { isErrorReply, Link, orThrow, type Reply, type Session } from "./connection.js";
 import { firstWord, isWithoutRoot, replyFailure, schemaFailure, unsent } from "./failure.js";
-import { bellChannel, nodesKey, pausedKey, replyChannel, rootKey, segmentsKey, siteKey } from "./keys.js";
+import {
+  attendedChannel,
+  bellChannel,
+  nodesKey,
+  pausedKey,
+  replyChannel,
+  rootKey,
+  segmentsKey,
+  siteKey,
+} from "./keys.js";
 import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
-import { deliverBell, deliverReplies } from "./messages.js";
+import { deliverBell, deliverReplies, helpMessage } from "./messages.js";
 import { type DurabilityFound, preflight } from "./preflight.js";
 import { parseRedisUrl, type RedisTarget } from "./url.js";
 
@@ -104,10 +113,13 @@ export class RedisStore implements Store {
   readonly #calls: Link;
   readonly #messages: Link;
   readonly #listeners = new Set<StoreListener>();
+  readonly #bellChannel: string;
   readonly #replyChannel: string;
   readonly #instance: string;
   /** Segments opened by this store. */
   readonly #ownSegments = new Set<string>();
+  /** Queues attended in them. */
+  #attended: readonly string[] = [];
   /** Root keys by Segment: spelt once. */
   readonly #roots = new Map<string, string>();
   #durability: DurabilityFound;
@@ -128,6 +140,7 @@ export class RedisStore implements Store {
     this.#logger = options.logger ?? silentLogger;
     const random = options.random ?? systemRandom;
     this.#instance = random.text(INSTANCE_BITS);
+    this.#bellChannel = bellChannel(this.#app);
     this.#replyChannel = replyChannel(this.#app, this.#instance);
     this.#durability = { level: options.durability ?? "memory", isChecked: false };
     this.#library = new Library(this.#target, options.test === true ? "test" : "work", options.scripting ?? "auto");
@@ -149,9 +162,10 @@ export class RedisStore implements Store {
     this.#messages = new Link({
       ...shared,
       name: "millrace-messages",
-      greet: (session) => session.subscribe([bellChannel(this.#app), this.#replyChannel]),
+      greet: (session) => session.subscribe([this.#bellChannel, this.#replyChannel]),
       up: (isFirst) => {
         this.#echoesMissed = 0;
+        void this.#messages.tune(this.#attendedChannels(), []);
         this.#restored(isFirst);
       },
       message: (channel, payload) => this.#hear(channel, payload),
@@ -245,8 +259,10 @@ export class RedisStore implements Store {
   }
 
   #hear(channel: Buffer, payload: Buffer): void {
-    if (channel.toString() !== this.#replyChannel) {
-      for (const listener of this.#listeners) deliverBell(payload, listener);
+    const name = channel.toString();
+    if (name !== this.#replyChannel) {
+      const isAttended = name !== this.#bellChannel;
+      for (const listener of this.#listeners) deliverBell(payload, listener, isAttended);
     } else if (payload.equals(ECHO)) {
       this.#echoesMissed = 0;
     } else {
@@ -295,6 +311,28 @@ export class RedisStore implements Store {
     const paused = await this.#members(pausedKey(this.#app));
     if (paused.length > 0) await this.#segmentOpen(segment, paused);
     this.#ownSegments.add(segment);
+    await this.#messages.tune(this.#attendedChannels(), []);
+  }
+
+  async attend(queues: readonly string[]): Promise<boolean> {
+    const before = this.#attendedChannels();
+    this.#attended = queues;
+    const now = this.#attendedChannels();
+    await this.#messages.tune(
+      now,
+      before.filter((channel) => !now.includes(channel)),
+    );
+    return true;
+  }
+
+  #attendedChannels(): string[] {
+    return [...this.#ownSegments].flatMap((segment) =>
+      this.#attended.map((queue) => attendedChannel(this.#app, segment, queue)),
+    );
+  }
+
+  async callForHelp(segment: string, queue: string): Promise<void> {
+    await this.#command("callForHelp", "PUBLISH", this.#bellChannel, helpMessage(segment, queue));
   }
 
   async #segmentOpen(segment: string, paused: readonly string[]): Promise<void> {
@@ -480,8 +518,8 @@ export class RedisStore implements Store {
     return this.#reloading;
   }
 
-  async #command(call: string, name: string, ...args: readonly string[]): Promise<Reply> {
-    const named = { call, id: args[0] ?? name };
+  async #command(call: string, name: string, ...args: readonly (string | Buffer)[]): Promise<Reply> {
+    const named = { call, id: String(args[0] ?? name) };
     return orThrow(this.#target, named, await this.#calls.command(named, name, ...args));
   }
 

@@ -83,6 +83,8 @@ export class SitesStore implements Store, Placement {
   #opening: Promise<void> | null = null;
   #isOpen = false;
   #isClosed = false;
+  /** Queues this process attends, on every site. */
+  #attended: readonly string[] = [];
   /** When the sites were last searched for an unknown Segment, and that search. */
   #searchedMs = Number.NEGATIVE_INFINITY;
   #search: Promise<void> = Promise.resolve();
@@ -166,6 +168,7 @@ export class SitesStore implements Store, Placement {
     // A turn later: the site takes note of its own state first.
     queueMicrotask(() => {
       this.#onSite?.();
+      void site.store?.attend(this.#attended);
       if (!this.#isOpen || !site.wasOpen) return;
       void this.#learn(site)
         .then(() => this.#tellRestored(site))
@@ -200,9 +203,9 @@ export class SitesStore implements Store, Placement {
   #listenerOf(site: () => Site): StoreListener {
     const all = this.#listeners;
     return {
-      bell: (segment, queue) => {
+      bell: (segment, queue, cause) => {
         this.#route(segment, site());
-        for (const listener of all) listener.bell(segment, queue);
+        for (const listener of all) listener.bell(segment, queue, cause);
       },
       due: (segment, inMs) => {
         for (const listener of all) listener.due(segment, inMs);
@@ -301,6 +304,20 @@ export class SitesStore implements Store, Placement {
 
   #closed(method: string): Error {
     return createError("MR_APP_CLOSED", { app: this.#options.app, method });
+  }
+
+  // ── Bells ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async attend(queues: readonly string[]): Promise<boolean> {
+    this.#attended = queues;
+    const told = new Map(this.#sites.map((site) => [site, site.store?.attend(queues)]));
+    // One that does not answer attends as soon as it can; nobody waits for that.
+    await this.#askAll(async (site) => await told.get(site));
+    return true;
+  }
+
+  callForHelp(segment: string, queue: string): Promise<void> {
+    return this.#at(segment, (store) => store.callForHelp(segment, queue));
   }
 
   // ── Placement ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /**
  * `millrace config`: every setting, its value, where that came from, and whether a running Foreman takes a new one.
  */
-import { describeRow, nearest } from "@millrace/core/internal";
+import { describeRow, nearest } from "@millrace/core/server";
 import type { Command } from "commander";
 import { type Config, type Setting, shownValue } from "../../config/load.js";
 import { asKey, type ConfigKey, configKeys, envNamesOf, flagNameOf, rowOf } from "../../config/options.js";

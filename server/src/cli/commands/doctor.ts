@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import { isMillraceError } from "@millrace/core";
-import { examineRedis, type RedisReport } from "@millrace/core/internal";
+import { examineRedis, type RedisReport } from "@millrace/core/server";
 import type { Command } from "commander";
 import { type Config, nodeIdOf } from "../../config/load.js";
 import { EXIT } from "../../exit.js";

@@ -54,5 +54,6 @@ function K.clock(root) return root .. ':clock' end
 local function names_of(root) return string.match(root, '^{([^:]*):(.*)}$') end
 --- channel: bells and cancel marks of all Segments of the App
 local function bell_channel(app) return '{' .. app .. '}:bell' end
+local function attended_channel(app, segment, queue) return bell_channel(app) .. ':' .. segment .. ':' .. queue end
 --- channel: outcomes and progress one store instance waits for
 local function reply_channel(app, instance) return '{' .. app .. '}:reply:' .. instance end

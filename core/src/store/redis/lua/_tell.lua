@@ -1,6 +1,7 @@
 --- Messages to the outside: bells, cancel marks, and the outcomes and progress someone waits for.
 --
---   {app}:bell            | 'b', 'd' or 'm' | 2 B n | n B Segment | Queue, milliseconds until due, or owner |
+--   {app}:bell            | 'b', 'h', 'd' or 'm' | 2 B n | n B Segment | Queue, Queue, milliseconds until due, or owner |
+--   {app}:bell:segment:queue                     | 'b' | …, to those who attend the Queue; is there nobody, to all
 --   {app}:reply:instance  | 2 B n | n B Segment | frames |
 --   frame 's'  | 's' | 1 B n | n B lane name | 5 B counter | 1 B state | 4 B generation | 4 B attempt | 6 B finished | 4 B length | value |
 --   frame 'p'  | 'p' | 1 B n | n B lane name | 5 B counter | 4 B length | value |
@@ -9,7 +10,9 @@
 
 local function ring(root, kind, name)
   local app, segment = names_of(root)
-  call('PUBLISH', bell_channel(app), kind .. pack('>I2', #segment) .. segment .. name)
+  local message = kind .. pack('>I2', #segment) .. segment .. name
+  if kind == 'b' and call('PUBLISH', attended_channel(app, segment, name), message) > 0 then return end
+  call('PUBLISH', bell_channel(app), message)
 end
 
 --- Sends one frame per event to everyone who waits; `frame` writes the part after the counter. Answers what was awaited.

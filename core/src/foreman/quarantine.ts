@@ -1,0 +1,78 @@
+/**
+ * Quarantine (elsewhere: poison-pill isolation): Operations whose Foremen died twice while they were held there. One of
+ * them may be what killed; so a process holds one at a time, and begins it only when the store has taken the others
+ * back. The next death then costs no more than the culprit: an Operation that merely stood beside it is not taken for one.
+ *
+ * Between the feeder and the pools. What runs alone in a Worker of its own, once here, is suspects.ts.
+ */
+import type { Random } from "../base/random.js";
+import type { Claim } from "../engine/transitions.js";
+import type { Unstarted } from "../worker/inline.js";
+
+/** Recoveries after which an Operation may be what kills. */
+export const SUSPECT_RECOVERIES = 2;
+/** What is given back comes again after this time, up to twice as long: to whoever holds no other then. */
+const DELAY_MS = 1_500;
+
+/** What the quarantine needs. */
+export interface QuarantineOptions {
+  readonly completer: { giveBack(unstarted: readonly Unstarted[], delayMs?: number): Promise<void> };
+  readonly random: Random;
+  /** Whether what is held back may still begin here. */
+  readonly isOpen: () => boolean;
+}
+
+/** The suspects of one Foreman: one inside, the others sent away. */
+export class Quarantine {
+  readonly #options: QuarantineOptions;
+  #inside: Claim | null = null;
+  readonly #sending = new Set<Promise<void>>();
+
+  constructor(options: QuarantineOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes the suspects out of claims of one Segment and answers the rest. Of the suspects, one is handed to `admit` if
+   * none is inside: once the others are back in their Queue.
+   */
+  sift(segment: string, claims: readonly Claim[], admit: (claim: Claim) => void): readonly Claim[] {
+    if (!claims.some(isSuspect)) return claims;
+    const suspects = claims.filter(isSuspect);
+    const first = this.#inside === null ? (suspects.shift() ?? null) : null;
+    this.#inside ??= first;
+    const sending = this.#sendAway(segment, suspects, first, admit);
+    this.#sending.add(sending);
+    void sending.finally(() => this.#sending.delete(sending));
+    return claims.filter((claim) => !isSuspect(claim));
+  }
+
+  /** A claim has left this process, by its outcome or back to its Queue. */
+  left(claim: Claim): void {
+    if (this.#inside === claim) this.#inside = null;
+  }
+
+  /** Resolves when everything that was to be sent away is, and nothing is held back any more. */
+  async whenSettled(): Promise<void> {
+    await Promise.all(this.#sending);
+  }
+
+  async #sendAway(
+    segment: string,
+    others: readonly Claim[],
+    first: Claim | null,
+    admit: (claim: Claim) => void,
+  ): Promise<void> {
+    const { completer, random, isOpen } = this.#options;
+    if (others.length > 0) {
+      await completer.giveBack([{ segment, claims: others }], Math.round(DELAY_MS * (1 + random.next())));
+    }
+    if (first === null) return;
+    if (isOpen()) admit(first);
+    else await completer.giveBack([{ segment, claims: [first] }]);
+  }
+}
+
+function isSuspect({ recoveries }: Claim): boolean {
+  return recoveries >= SUSPECT_RECOVERIES;
+}

@@ -1,0 +1,154 @@
+/**
+ * How Foremen share Segments (elsewhere: work stealing): each attends its Queues in its Node's own Segment, goes where
+ * nobody attends, and helps where it is called while it has nothing else to do. So a bell wakes one process and costs
+ * one claim, however many Nodes there are, and an overloaded Segment has helpers within about ten milliseconds.
+ *
+ * Holds the timer for two pure policies: queue/hold-off.ts says when to go elsewhere, queue/help-calls.ts when to call.
+ */
+import type { Timer } from "../base/clock.js";
+import type { BellCause } from "../engine/store.js";
+import { HelpCalls } from "../queue/help-calls.js";
+import { HoldOff, type Place } from "../queue/hold-off.js";
+import type { ResendContext } from "../queue/resend.js";
+import type { Segments, SegmentView } from "../queue/segments.js";
+
+/** What sharing needs. */
+export interface SharingOptions extends ResendContext {
+  readonly segments: Segments;
+  /** Queues this Foreman runs Operations of. */
+  readonly queues: readonly string[];
+  /** Called when Segments were hinted, or a pool may be asked again whether it has something to do. */
+  readonly wake: () => void;
+}
+
+/** The answer of a claim, as sharing sees it. */
+export interface Answered {
+  readonly view: SegmentView;
+  /** Queues that were claimed from. */
+  readonly queues: readonly string[];
+  /** Operations it brought. */
+  readonly brought: number;
+  readonly mayHoldMore: boolean;
+  /** How long claims take. */
+  readonly claimMs: number;
+}
+
+/** One Foreman's part in it. */
+export class Sharing {
+  readonly #options: SharingOptions;
+  readonly #holdOff: HoldOff;
+  readonly #helpCalls = new HelpCalls();
+  /** Attended places that rang since the last look at all hints. */
+  #rung: Place[] = [];
+  #claimMs = 0;
+  #timer: Timer | null = null;
+  #timerMs = Number.POSITIVE_INFINITY;
+  /** There may be others: calls for help can be heard. */
+  #isShared = false;
+
+  constructor(options: SharingOptions) {
+    this.#options = options;
+    this.#holdOff = new HoldOff(options.random);
+  }
+
+  /** Begins to attend. Before hints are followed for the first time: what comes afterwards rings here. */
+  async start(): Promise<void> {
+    this.#isShared = await this.#options.store.attend(this.#options.queues);
+  }
+
+  /** Ends to attend, and calls the others to what may be ready there: they have heard nothing of it. */
+  async stop(): Promise<void> {
+    const { store, segments, queues } = this.#options;
+    const mustCall = this.#isShared;
+    this.#isShared = false;
+    this.#timer?.cancel();
+    this.#timer = null;
+    await store.attend([]);
+    if (!mustCall) return;
+    const attended = [...segments.all()].filter((view) => view.isAttended && view.request > 0);
+    const calls = attended.flatMap(({ name }) => queues.map((queue) => store.callForHelp(name, queue)));
+    await Promise.allSettled(calls); // a store that is away: their surveys tell the others
+  }
+
+  /** Takes a bell; all hints must be looked at soon, then `looked` be called. */
+  rang(segment: string, queue: string, cause: BellCause): void {
+    const { segments, clock } = this.#options;
+    if (cause === "attended") {
+      segments.hint(segment, queue).isAttended = true;
+      if (this.#isShared) this.#rung.push({ segment, queue });
+      return;
+    }
+    const nowMs = clock.monotonicMs();
+    if (cause === "help") this.#helpCalls.heard(segment, nowMs);
+    this.#holdOff.heard({ segment, queue }, cause === "help", nowMs);
+    this.#hintDue([]);
+    this.#arm();
+  }
+
+  /** All hints were looked at: what rang and is not being claimed has found no room here. */
+  looked(): void {
+    if (this.#rung.length === 0) return;
+    const rung = this.#rung.splice(0);
+    for (const place of rung) if (!this.#options.segments.view(place.segment).isBusy) this.#noteWaiting(place);
+    this.#arm();
+  }
+
+  /** Learns from the answer of a claim. */
+  answered({ view, queues, brought, mayHoldMore, claimMs }: Answered): void {
+    this.#claimMs = claimMs;
+    if (!view.isAttended) return this.#holdOff.answered(view.name, brought > 0);
+    if (!this.#isShared) return;
+    for (const queue of queues) {
+      const place = { segment: view.name, queue };
+      if (mayHoldMore) this.#noteWaiting(place);
+      else this.#helpCalls.emptied(place);
+    }
+    if (mayHoldMore) this.#arm();
+  }
+
+  /** Asked for a pool over these Queues that has room and no hint: whether there are hints now. */
+  seek(queues: readonly string[]): boolean {
+    return this.#hintDue(queues);
+  }
+
+  #hintDue(idleQueues: readonly string[]): boolean {
+    const places = this.#holdOff.take(this.#options.clock.monotonicMs(), idleQueues);
+    for (const { segment, queue } of places) this.#options.segments.hint(segment, queue);
+    return places.length > 0;
+  }
+
+  #noteWaiting(place: Place): void {
+    this.#helpCalls.waiting(place, this.#options.clock.monotonicMs(), this.#claimMs);
+  }
+
+  #fire(): void {
+    const { store, clock, counters, wake } = this.#options;
+    for (const { segment, queue } of this.#helpCalls.take(clock.monotonicMs())) {
+      counters.add("helpCalls");
+      store.callForHelp(segment, queue).catch(() => undefined); // the next call is as good
+    }
+    this.#hintDue([]);
+    wake();
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (!this.#isShared) return;
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const nextMs = Math.min(
+      this.#holdOff.nextMs(nowMs) ?? Number.POSITIVE_INFINITY,
+      this.#helpCalls.nextMs() ?? Number.POSITIVE_INFINITY,
+    );
+    if (nextMs >= this.#timerMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = nextMs;
+    // In whole milliseconds, as timers know them: a fraction too early would be due again at once.
+    this.#timer = clock.setTimer(Math.ceil(nextMs - nowMs), () => {
+      this.#timer = null;
+      this.#timerMs = Number.POSITIVE_INFINITY;
+      this.#fire();
+    });
+    this.#timer.unref();
+  }
+}
