@@ -62,7 +62,7 @@ export default {
       name: "inspect-stays-off-the-hot-path",
       comment: "Admin reads may be slow; only the public face loads them.",
       severity: "error",
-      from: { path: core, pathNot: [`${core}(app|handle|internal|server)\\.ts$`, `${core}app/`, folder("testing"), unitTest] },
+      from: { path: core, pathNot: [`${core}(app|handle|internal)\\.ts$`, `${core}app/`, folder("testing"), unitTest] },
       to: { path: `${core}queue/inspect\\.ts$` },
     },
     {

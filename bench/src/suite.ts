@@ -5,10 +5,24 @@ import { memory } from "./macro/memory.js";
 import { throughput } from "./macro/throughput.js";
 import { lua } from "./micro/lua.js";
 import { ring } from "./micro/ring.js";
+import { roundtrip } from "./micro/roundtrip.js";
 import { nodes } from "./nodes/nodes.js";
+import { recovery } from "./recovery/recovery.js";
 import { sim } from "./sim/sim.js";
 import { tune } from "./tune/tune.js";
 import { versus } from "./versus/versus.js";
 
 /** The benches `npm run bench -- <name>` knows. */
-export const suite: readonly Bench[] = [lua, ring, memory, throughput, latency, nodes, tune, sim, versus];
+export const suite: readonly Bench[] = [
+  lua,
+  ring,
+  roundtrip,
+  memory,
+  throughput,
+  latency,
+  nodes,
+  recovery,
+  tune,
+  sim,
+  versus,
+];

@@ -5,6 +5,7 @@
 
 export { examineRedis } from "./app/examine.js";
 export { type ForemanTuning, type OpenForemanOptions, RunningForeman } from "./app/foreman-app.js";
+export { preloadStore } from "./app/open-store.js";
 export { type ScoutOptions, scout } from "./app/scout.js";
 export { type Clock, systemClock, type Timer } from "./base/clock.js";
 export { NODE_ID_PATTERN } from "./base/env.js";

@@ -9,7 +9,7 @@ export {
   type ConfigRow,
   configKeys,
   envNamesOf,
-  flagNameOf,
+  flagsOf,
   rowOf,
 } from "./config/options.js";
 export { serverErrorTable } from "./errors.js";

@@ -154,7 +154,11 @@ export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBo
   }
   const completed = [...run.lives.values()].filter(({ end }) => end?.state === "completed").length;
   if (completed !== bounds.totals.completed) {
-    accuse("one completion", "*", `the store accepted ${bounds.totals.completed} completions of ${completed} Operations`);
+    accuse(
+      "one completion",
+      "*",
+      `the store accepted ${bounds.totals.completed} completions of ${completed} Operations`,
+    );
   }
   if (bounds.isRescueFree && bounds.totals.rescued > 0) {
     accuse("no wrong rescue", "*", `${bounds.totals.rescued} Operations were rescued though all Foremen lived`);
@@ -259,7 +263,8 @@ function collect(history: readonly ForemanEvent[]): Run {
 /** Each start beyond the first has a reason: its last owner was killed, stood still for a Lease, or gave it up in time. */
 function judgeCauses(id: string, { starts }: Life, run: Run, bounds: ForemanBounds, accuse: Accuse): void {
   for (const start of starts) {
-    if (start.attempt !== 1) accuse("no Attempt spent", id, `it began as Attempt ${start.attempt} and had never failed`);
+    if (start.attempt !== 1)
+      accuse("no Attempt spent", id, `it began as Attempt ${start.attempt} and had never failed`);
   }
   for (const [i, start] of starts.entries()) {
     const last = starts[i - 1];
@@ -307,14 +312,19 @@ function judgeResumption(run: Run, bounds: ForemanBounds, accuse: Accuse): { res
       const nextMs = Math.min(...starts.map(({ atMs }) => atMs), ...later.map(({ atMs }) => atMs));
       if (nextMs === Number.POSITIVE_INFINITY) {
         // Its outcome may have been on its way when its owner died.
-        if (life?.end?.token !== token) accuse("resumed", id, `${kill.owner} held it when it was killed; nobody resumed it`);
+        if (life?.end?.token !== token)
+          accuse("resumed", id, `${kill.owner} held it when it was killed; nobody resumed it`);
         continue;
       }
       resumedMs.push(nextMs - kill.atMs);
       if (deadlineMs === Number.POSITIVE_INFINITY) unwatched++;
       if (nextMs > deadlineMs) {
         const lateMs = Math.round(nextMs - deadlineMs);
-        accuse("resumed", id, `it was resumed ${Math.round(nextMs - kill.atMs)} ms after ${kill.owner} was killed, ${lateMs} ms late`);
+        accuse(
+          "resumed",
+          id,
+          `it was resumed ${Math.round(nextMs - kill.atMs)} ms after ${kill.owner} was killed, ${lateMs} ms late`,
+        );
       }
     }
   }

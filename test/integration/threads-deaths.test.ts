@@ -113,6 +113,26 @@ describe("a thread that dies", () => {
   });
 });
 
+describe("many threads that die", () => {
+  it("cost nobody else an Attempt", async () => {
+    const { app, io, cpu, quit, stray, bomb } = await started({ asyncWorkers: 3, slots: 6, maxHeapMb: 64 });
+    const innocent = [];
+    const deadly = [];
+    for (let round = 0; round < 4; round++) {
+      for (let n = 0; n < 100; n++) innocent.push(await io.enqueue(5 + (n % 25)));
+      for (let n = 0; n < 5; n++) innocent.push(await cpu.enqueue(10));
+      deadly.push(await quit.enqueue(round), await stray.enqueue(null));
+      if (round % 2 === 0) deadly.push(await bomb.enqueue(null));
+    }
+    await within(Promise.all(innocent.map((handle): Promise<unknown> => handle.result())), "the innocent", 40_000);
+    for (const handle of innocent) expect(await handle.status()).toMatchObject({ attempt: 1, recoveries: 0 });
+    for (const handle of deadly) {
+      expect((await failure(handle, 0)).code).toBe("MR_WORKER_LOST");
+    }
+    expect(app.metrics()).toMatchObject({ completed: innocent.length, failed: deadly.length });
+  });
+});
+
 describe("a handler that hears no abort", () => {
   it("loses its Attempt; its thread is replaced and forgotten", async () => {
     const { app, deaf, echo } = await started({ asyncWorkers: 1 });

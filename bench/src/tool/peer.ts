@@ -43,13 +43,18 @@ export interface PeerOptions {
 
 const callTimeoutMs = 120_000;
 
+// One listener for all: ten children are no leak.
+const living = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of living) child.kill("SIGKILL");
+});
+
 /** The parent's end. It kills the child when it is disposed of, and when this process exits. */
 export class Peer<Known extends Calls> implements AsyncDisposable {
   readonly label: string;
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
   readonly #ended: Promise<unknown>;
-  readonly #atExit = (): void => void this.#child.kill("SIGKILL");
   #nextId = 1;
 
   /** Forks `module`, which is served by `servePeer`. */
@@ -64,7 +69,7 @@ export class Peer<Known extends Calls> implements AsyncDisposable {
     this.#child.on("message", (message) => this.#take(message as ToParent, options.onNote)); // what servePeer sends
     this.#ended = once(this.#child, "exit").then(([code, signal]) => this.#failAll(`ended (${signal ?? code})`));
     this.#child.on("error", (error) => this.#failAll(error.message));
-    process.once("exit", this.#atExit);
+    living.add(this.#child);
   }
 
   /** Calls the peer. Errors: what it threw; it ended; no answer within two minutes. */
@@ -106,8 +111,8 @@ export class Peer<Known extends Calls> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.off("exit", this.#atExit);
     await this.kill9();
+    living.delete(this.#child);
   }
 
   #send(message: ToChild): void {

@@ -17,6 +17,8 @@ interface Stretch {
   readonly waitMs?: number;
   /** Pareto's α of the service times; exponential without. */
   readonly tail?: number;
+  /** Evenly, with ±20 % of noise on every interval and service time, instead of by chance. */
+  readonly isEven?: boolean;
 }
 
 /** So many at once. */
@@ -50,7 +52,17 @@ const range = (from: number, to: number, by: number) =>
 export const scenarios: readonly Scenario[] = [
   {
     name: "steady",
-    sentence: "both kinds, well within reach of the mix it starts with",
+    sentence: "both kinds within reach of the mix it starts with, every interval and time ±20 %",
+    lengthS: 900,
+    phasesS: [0],
+    stretches: [
+      { ...blocking, fromS: 0, toS: 900, perSecond: 2.6, isEven: true },
+      { ...async, fromS: 0, toS: 900, perSecond: 65, isEven: true },
+    ],
+  },
+  {
+    name: "chance",
+    sentence: "the same kind of load by chance alone: Poisson arrivals, exponential times",
     lengthS: 900,
     phasesS: [0],
     stretches: [
@@ -222,8 +234,10 @@ export function draw(scenario: Scenario, seed: number): Trace {
   const random = seededRandom(seed);
   const arrivals: Arrival[] = [];
   const add = (part: Omit<Stretch, "perSecond" | "fromS" | "toS">, atMs: number): void => {
-    const cpuMs = service(random.next, part.cpuMs, part.tail);
-    const waitMs = part.waitMs === undefined ? 0 : service(random.next, part.waitMs, part.tail);
+    const timeOf = (meanMs: number) =>
+      part.isEven === true ? meanMs * noise(random.next) : service(random.next, meanMs, part.tail);
+    const cpuMs = timeOf(part.cpuMs);
+    const waitMs = part.waitMs === undefined ? 0 : timeOf(part.waitMs);
     arrivals.push({ atMs, isBlocking: part.kind === "blocking", cpuMs, waitMs });
   };
   for (const stretch of scenario.stretches) {
@@ -232,7 +246,7 @@ export function draw(scenario: Scenario, seed: number): Trace {
     const highest = Math.max(from, to);
     // Thinning: as many as at the highest rate, each kept as often as the rate is lower (Lewis and Shedler 1979).
     for (let atS = stretch.fromS; ; ) {
-      atS -= Math.log(1 - random.next()) / highest;
+      atS += (stretch.isEven === true ? noise(random.next) : -Math.log(1 - random.next())) / highest;
       if (atS >= stretch.toS) break;
       const rate = from + ((to - from) * (atS - stretch.fromS)) / (stretch.toS - stretch.fromS);
       if (random.next() * highest < rate) add(stretch, atS * 1_000);
@@ -244,6 +258,11 @@ export function draw(scenario: Scenario, seed: number): Trace {
   const { name, lengthS, phasesS } = scenario;
   const cores = scenario.cores ?? Number.POSITIVE_INFINITY;
   return makeTrace({ name, cores, lengthMs: lengthS * 1_000, phasesMs: phasesS.map((s) => s * 1_000) }, arrivals);
+}
+
+/** A factor of 0.8…1.2. */
+function noise(next: () => number): number {
+  return 0.8 + 0.4 * next();
 }
 
 /** A service time of mean `meanMs`: exponential, or Pareto of `tail` cut at 60 means. */

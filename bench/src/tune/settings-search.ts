@@ -3,7 +3,7 @@
  * one at a time.
  *
  * The rule that chooses: the highest share on time among the settings that serve as much as the published ones, with at
- * most a sixth more changes and none of them under a steady load; within a quarter of a point, the lower age. Hysteresis
+ * most a sixth more changes and none of them under a steady load; within a quarter of a point, the fewest changes. Hysteresis
  * and pace (10 %, 8 %, 5 samples, 30 s, 60 s) are published behaviour: they are shown, not chosen.
  */
 import { DEFAULT_MIX_SETTINGS, type MixOptions } from "@millrace/core/internal";
@@ -73,7 +73,7 @@ export function urgencyGrid(): readonly MixOptions[] {
 
 /** Smaller steps around a point of the grid, one weight at a time. */
 export function refine(centre: MixOptions): readonly MixOptions[] {
-  const { urgencyPressure = 3, urgencyGrowth = 1, urgencyMaxAge = 30_000, urgencyBacklog = 500 } = centre;
+  const { urgencyPressure = 3, urgencyGrowth = 1, urgencyMaxAge = 30_000 } = centre;
   return [
     { ...centre, urgencyPressure: urgencyPressure - 0.75 },
     { ...centre, urgencyPressure: urgencyPressure + 0.75 },
@@ -81,8 +81,6 @@ export function refine(centre: MixOptions): readonly MixOptions[] {
     { ...centre, urgencyGrowth: urgencyGrowth + 0.5 },
     { ...centre, urgencyMaxAge: Number(urgencyMaxAge) * 0.75 },
     { ...centre, urgencyMaxAge: Number(urgencyMaxAge) * 1.33 },
-    { ...centre, urgencyBacklog: urgencyBacklog / 2 },
-    { ...centre, urgencyBacklog: urgencyBacklog * 2 },
   ];
 }
 
@@ -112,7 +110,7 @@ export function choose(trials: readonly Trial[], published: Trial): Trial {
   const allowed = trials.filter((trial) => isAllowed(trial, published));
   const most = Math.max(...allowed.map(({ onTime }) => onTime));
   const near = allowed.filter(({ onTime }) => onTime >= most - ON_TIME_EQUAL);
-  return near.reduce((best, trial) => (trial.ageS < best.ageS ? trial : best), near[0] ?? published);
+  return near.reduce((best, trial) => (trial.changes < best.changes ? trial : best), near[0] ?? published);
 }
 
 /** Plays all traces with one setting. */

@@ -8,6 +8,8 @@ import type { Durability } from "../engine/store.js";
 import type { DeskServices } from "../foreman/call-desk.js";
 import type { SquadSpec } from "../foreman/crew.js";
 import type { CrewSpec } from "../foreman/foreman.js";
+import type { MixPlan } from "../foreman/mix/state.js";
+import { makeMixPlan } from "../foreman/mix-plan.js";
 import { ProcessLine } from "../foreman/process-member.js";
 import { ThreadLine } from "../foreman/thread-member.js";
 import { type PoolKind, poolOf, type StepDefinition } from "../workflow/step.js";
@@ -54,7 +56,15 @@ export function crewSpecOf(options: CrewSpecOptions): CrewSpec {
       return new ThreadLine({ boot: { ...shared, kind, slots }, seatCount, maxHeapMb, clock, events });
     },
     desk,
+    mix: { plan: mixPlanOf(workers), log: null },
   };
+}
+
+/** The mix that was configured, and how it may change. Errors: MR_INVALID_OPTION for a pin that is no number. */
+function mixPlanOf(workers: CrewSpecOptions["workers"]): MixPlan {
+  const { blockingWorkers, asyncWorkers, slots, autoOptimize, optimizationInterval, maxConcurrent } = workers;
+  const start = { blocking: blockingWorkers, async: asyncWorkers, slots };
+  return makeMixPlan(start, { autoOptimize, optimizationInterval, maxConcurrent });
 }
 
 /** Only kinds for which there are Steps; async Workers when there is none at all. */

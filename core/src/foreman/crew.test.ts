@@ -200,6 +200,33 @@ describe("a pool", () => {
     expect(one.beginAll()).toEqual([]);
   });
 
+  it("gives a Worker that turned slow nothing ahead until it has ended something", async () => {
+    const { pool, claim, line, start, clock } = setUp([{ ...ASYNC, slots: 1 }]);
+    await start();
+    pool("async").push("s", claim("io", range(1, 4)));
+    const [one, two] = [line("async-1"), line("async-2")];
+    for (const each of [one, two]) each.complete(each.begin() as number);
+    // Work is short, so each has more than its slot; then the first takes its time and the second goes on.
+    pool("async").push("s", claim("io", range(5, 1_500)));
+    const slow = one.begin() as number;
+    let last = 0;
+    for (let ms = 0; ms < 30; ms++) {
+      for (let many = 0; many < 10; many++) {
+        const counter = two.begin();
+        if (counter === null) continue;
+        two.complete(counter);
+        last = counter;
+      }
+      clock.moveTo(clock.nowMs() + 1);
+    }
+    expect(last).toBeGreaterThan(5);
+    // What waited behind the slow one has gone to the other, and nothing followed it.
+    expect(pool("async").running - two.waiting.length).toBeLessThanOrEqual(2);
+    expect(one.begin()).toBeNull();
+    one.complete(slow);
+    expect(one.waiting.length).toBeGreaterThan(0);
+  });
+
   it("takes back what waits for too long, oldest first, and leaves alone what has begun", async () => {
     const { pool, claim, line, start, clock, crew } = setUp([{ ...ASYNC, count: 1, slots: 4 }]);
     await start();
@@ -218,17 +245,17 @@ describe("a pool", () => {
   });
 
   it("does not give a seat again before its old record was passed", async () => {
-    const { pool, claim, line, start } = setUp([{ ...ASYNC, count: 1, slots: 64 }]);
+    const { pool, claim, line, start } = setUp([{ ...ASYNC, count: 1, slots: 1_024 }]);
     await start();
-    pool("async").push("s", claim("io", range(1, 64)));
-    expect(pool("async").takeUnstarted(0)[0]?.claims).toHaveLength(64);
-    pool("async").push("s", claim("io", range(101, 164)));
+    pool("async").push("s", claim("io", range(1, 1_024)));
+    expect(pool("async").takeUnstarted(0)[0]?.claims).toHaveLength(1_024);
+    pool("async").push("s", claim("io", range(2_001, 3_024)));
     const one = line("async-1");
     // All seats are in the way of records that were taken back, so nothing new was given.
-    expect(pool("async")).toMatchObject({ running: 0, buffered: 64 });
+    expect(pool("async")).toMatchObject({ running: 0, buffered: 1_024 });
     expect(one.beginAll()).toEqual([]);
     pool("async").pump();
-    expect(one.beginAll()).toEqual(range(101, 164));
+    expect(one.beginAll()).toEqual(range(2_001, 3_024));
   });
 
   it("passes on what is for the other kind and then leaves that Queue out while the other has plenty", async () => {
@@ -338,6 +365,22 @@ describe("a Worker that ends", () => {
     lines.at(-1)?.exit({ code: 1 });
     expect(lines).toHaveLength(13);
   });
+});
+
+it("a Worker that dies of its Operations is replaced after the same short wait each time", async () => {
+  const { pool, claim, lines, start, clock } = setUp([{ ...ASYNC, count: 1 }]);
+  await start();
+  for (let death = 1; death <= 20; death++) {
+    pool("async").push("s", claim("io", [death]));
+    const line = lines.at(-1) as FakeLine;
+    line.begin();
+    line.exit({ code: 1 });
+    clock.moveTo(clock.nowMs() + 199);
+    expect(lines).toHaveLength(death);
+    clock.moveTo(clock.nowMs() + 1);
+    expect(lines).toHaveLength(death + 1);
+    lines.at(-1)?.ready();
+  }
 });
 
 describe("suspects", () => {

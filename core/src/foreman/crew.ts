@@ -27,7 +27,7 @@ import { type PoolContext, WorkerPool } from "./worker-pool.js";
 export const WATCH_MS = 250;
 /** How long Workers may take until all are ready. */
 const READY_MS = 30_000;
-/** A Worker that lived shorter died young: the next one waits. */
+/** A Worker that lived shorter died young: the next one waits, longer each time if they had not begun anything. */
 const YOUNG_MS = 10_000;
 const BACKOFF_MS_MIN = 200;
 const BACKOFF_MS_MAX = 30_000;
@@ -111,7 +111,7 @@ interface Squad {
   slots: number;
   loopMs: number;
   readonly members: Set<Member>;
-  /** Deaths in a row within YOUNG_MS of their start. */
+  /** Deaths in a row within YOUNG_MS of their start, before anything was begun. */
   young: number;
   /** The next start, while it waits. */
   backoff: Timer | null;
@@ -476,8 +476,10 @@ export class Crew {
       if (sentence === null) counters.add("workersLost");
       if (!this.#reasons.has(member.id)) this.#reasons.set(member.id, cause);
       log.warn({ worker: member.id, cause: sentence?.reason ?? cause, livedMs }, "a Worker ended");
-      squad.young = livedMs < YOUNG_MS ? squad.young + 1 : 0;
-      if (squad.young > 0) this.#backOff(squad);
+      // One that did something was ended by what it did: that is no reason to keep the others waiting.
+      const hasWorked = begun.length > 0 || member.ended > 0;
+      squad.young = livedMs < YOUNG_MS && !hasWorked ? squad.young + 1 : 0;
+      if (livedMs < YOUNG_MS) this.#backOff(squad);
     }
     this.#balance(squad);
     squad.pool.pump();
@@ -489,7 +491,7 @@ export class Crew {
   /** Lets the next start wait: longer with each Worker in a row that died young. */
   #backOff(squad: Squad): void {
     if (this.#isStopping || squad.backoff !== null) return;
-    const ms = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** (squad.young - 1));
+    const ms = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.max(0, squad.young - 1));
     squad.backoff = this.#options.clock.setTimer(ms, () => {
       squad.backoff = null;
       this.#balance(squad);

@@ -25,7 +25,9 @@ import { Crew, type CrewOptions, WATCH_MS, type WorkerView } from "./crew.js";
 import { Duties, type Duty } from "./duties.js";
 import { Feeder } from "./feeder.js";
 import type { Mix } from "./mix/mix.js";
+import { fitSquads, keepMix, type MixKeeper, type MixSpec } from "./mix-keeper.js";
 import { Nodes, type NodeView } from "./nodes.js";
+import type { OptimiserDuty } from "./optimiser-duty.js";
 import { InlinePool, type Pool } from "./pool.js";
 import { Promoter } from "./promoter.js";
 import { Pruner } from "./pruner.js";
@@ -57,6 +59,8 @@ export const FOREMAN_TIMES: ForemanTimes = {
 export interface CrewSpec extends Pick<CrewOptions, "squads" | "limits" | "openLine"> {
   /** What calls of Steps are answered from. */
   readonly desk: DeskServices;
+  /** How many Workers of which kind there are to be; left out: as many as the squads say, always. */
+  readonly mix?: MixSpec;
 }
 
 /** What a Foreman needs. `deadlineMs` values elsewhere are by this clock's monotonic time. */
@@ -99,6 +103,7 @@ export class Foreman {
   readonly #options: ForemanOptions;
   readonly #completer: Completer;
   readonly #crew: Crew | null;
+  readonly #mixKeeper: MixKeeper | null;
   readonly #pools: readonly Pool[];
   readonly #sharing: Sharing;
   readonly #feeder: Feeder;
@@ -131,11 +136,13 @@ export class Foreman {
     const lost = () => void this.#feeder.giveBack(0);
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
+    this.#mixKeeper = this.#makeMixKeeper();
     this.#surveyor = new Surveyor({
       ...options,
       promoter: this.#promoter,
       rescuer: this.#rescuer,
       found: () => this.#feeder.wake(),
+      looked: (segment, counts) => this.#mixKeeper?.source.looked(segment, counts),
     });
     const pruner = new Pruner(options, segments);
     this.#nodes = this.#makeNodes();
@@ -147,6 +154,7 @@ export class Foreman {
         { name: "prune", periodMs: times.pruneMs, run: () => pruner.run() },
         { name: "relieve", periodMs: times.relieveMs, run: () => this.#feeder.relieve() },
         ...(this.#crew === null ? [] : [watchOf(this.#crew)]),
+        ...(this.#mixKeeper === null ? [] : [this.#mixKeeper.duty]),
       ],
       clock,
       log,
@@ -185,9 +193,16 @@ export class Foreman {
     return this.#crew?.drain(id) ?? false;
   }
 
-  /** Changes how many Workers there are and how much they run at once, while work goes on. */
+  /** Configures how many Workers there are and how much they run at once, while work goes on. */
   applyMix(mix: Mix): void {
     this.#crew?.applyMix(mix);
+    const duty = this.#mixKeeper?.duty;
+    duty?.reload({ ...duty.plan, start: mix });
+  }
+
+  /** What keeps the mix of the Workers: its state, decisions and metrics; null where nothing does. */
+  get optimiser(): OptimiserDuty | null {
+    return this.#mixKeeper?.duty ?? null;
   }
 
   /**
@@ -320,9 +335,18 @@ export class Foreman {
     return new InlinePool(worker, queues);
   }
 
-  #makeCrew({ squads, limits, openLine, desk: services }: CrewSpec): Crew {
+  #makeMixKeeper(): MixKeeper | null {
+    const { crew: spec, store, clock, counters, log: logger, node } = this.#options;
+    if (this.#crew === null || spec?.mix === undefined) return null;
+    const foremen = () => counters.get("nodesLive");
+    const { squads, mix } = spec;
+    return keepMix({ ...mix, ...{ crew: this.#crew, squads, store, clock, logger, nodeId: node.name, foremen } });
+  }
+
+  #makeCrew({ squads: asked, limits, openLine, desk: services, mix }: CrewSpec): Crew {
     const { registry, clock, random, log, counters } = this.#options;
     const desk = new CallDesk(services);
+    const squads = mix === undefined ? asked : fitSquads(asked, mix.plan);
     return new Crew({
       ...{ squads, limits, openLine, registry, clock, random, log, counters },
       port: this.#completer,

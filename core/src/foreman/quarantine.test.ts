@@ -9,7 +9,7 @@ const claim = (counter: number, recoveries: number) => ({ lane: 1, counter, toke
 function setUp() {
   const admitted: number[] = [];
   const backs: { readonly counters: readonly number[]; readonly delayMs: number | null }[] = [];
-  let answer = () => undefined as void;
+  let answer: () => void = () => undefined;
   const giveBack = (unstarted: readonly Unstarted[], delayMs: number | null = null): Promise<void> => {
     backs.push({ counters: unstarted.flatMap(({ claims }) => claims.map(({ counter }) => counter)), delayMs });
     return new Promise((resolve) => {

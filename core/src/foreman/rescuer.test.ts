@@ -29,7 +29,15 @@ function setUp() {
     leaseMs: LEASE_MS,
     recoveriesMax: 3,
   });
-  return { clock, rescues, rescuer, counters, found };
+  /** Lets time pass, in which other Segments are looked at as always. */
+  const pass = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 2_000) {
+      clock.moveTo(clock.nowMs() + Math.min(left, 2_000));
+      await turns();
+      await rescuer.see("elsewhere", []);
+    }
+  };
+  return { clock, rescues, rescuer, counters, found, pass };
 }
 
 /** Lets promises that have settled go on. */
@@ -40,8 +48,10 @@ const owner = (name: string, beat: number, held = 1): OwnerCounts => ({ owner: n
 describe("the Rescuer", () => {
   test("takes from a silent owner only when a whole Lease has passed", async () => {
     const { clock, rescues, rescuer } = setUp();
-    await rescuer.see("n", [owner("other", 7)]);
-    clock.moveTo(clock.nowMs() + LEASE_MS - 1);
+    for (const passMs of [4_000, 4_000, 1_999]) {
+      await rescuer.see("n", [owner("other", 7)]);
+      clock.moveTo(clock.nowMs() + passMs);
+    }
     await rescuer.see("n", [owner("other", 7)]);
     expect(rescues).toEqual([]);
     clock.moveTo(clock.nowMs() + 1);
@@ -50,38 +60,43 @@ describe("the Rescuer", () => {
   });
 
   test("looks by itself when the first Lease ends, between two surveys", async () => {
-    const { clock, rescues, rescuer, found } = setUp();
+    const { rescues, rescuer, found, pass } = setUp();
     const others = [owner("other", 7), owner("idle", 2, 0)];
     await rescuer.see("n", others);
-    clock.moveTo(clock.nowMs() + 2_000);
+    await pass(2_000);
     await rescuer.see("n", [...others, owner("late", 1)]);
     found.push(...others, owner("late", 1));
-    clock.moveTo(clock.nowMs() + LEASE_MS - 2_001);
-    await turns();
+    await pass(LEASE_MS - 2_001);
     expect(rescues).toEqual([]);
-    clock.moveTo(clock.nowMs() + 1);
-    await turns();
+    await pass(1);
     expect(rescues).toEqual([
       { owner: "other", beat: 7, max: 1_000 },
       { owner: "idle", beat: 2, max: 0 },
     ]);
     rescues.length = 0;
     found.splice(0, 2);
-    clock.moveTo(clock.nowMs() + 2_000);
-    await turns();
+    await pass(2_000);
     expect(rescues).toEqual([{ owner: "late", beat: 1, max: 1_000 }]);
   });
 
   test("takes nothing at the end of a Lease that a beat renewed, or that a reconnect began anew", async () => {
-    const { clock, rescues, rescuer, found } = setUp();
+    const { rescues, rescuer, found, pass } = setUp();
     await rescuer.see("n", [owner("other", 7)]);
     found.push(owner("other", 8));
-    clock.moveTo(clock.nowMs() + LEASE_MS);
-    await turns();
-    clock.moveTo(clock.nowMs() + LEASE_MS - 1);
+    await pass(LEASE_MS);
+    await pass(LEASE_MS - 1);
     rescuer.reset();
-    clock.moveTo(clock.nowMs() + 1);
+    await pass(1);
+    expect(rescues).toEqual([]);
+  });
+
+  test("takes from nobody when it stood still itself: the others may have, too", async () => {
+    const { clock, rescues, rescuer, found } = setUp();
+    await rescuer.see("n", [owner("other", 7)]);
+    found.push(owner("other", 7));
+    clock.moveTo(clock.nowMs() + 30 * LEASE_MS);
     await turns();
+    await rescuer.see("n", [owner("other", 7)]);
     expect(rescues).toEqual([]);
   });
 

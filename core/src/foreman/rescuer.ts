@@ -10,6 +10,8 @@ import type { OwnerCounts } from "../engine/transitions.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 
 const RESCUE_MAX = 1_000;
+/** Whoever has looked at nothing for half a Lease, and for so long, stood still; so may the others have, who live. */
+const BLIND_MS_MIN = 5_000;
 /** How long an Operation that was recovered too often is kept among the dead letters. */
 export const POISON_RETAIN_MS = 14 * 86_400_000;
 
@@ -35,6 +37,8 @@ export class Rescuer {
   readonly #ends = new Map<string, Timer>();
   /** Owners whose death is proved: their parent saw them exit. Their Lease need not pass. */
   readonly #buried = new Set<string>();
+  /** When anything was looked at last. */
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #isOver = false;
 
   constructor(options: RescuerOptions) {
@@ -66,6 +70,8 @@ export class Rescuer {
   async see(segment: string, owners: readonly OwnerCounts[]): Promise<void> {
     const { clock, leaseMs, owner: self } = this.#options;
     const nowMs = clock.monotonicMs();
+    if (nowMs - this.#lookedMs > Math.max(leaseMs / 2, BLIND_MS_MIN)) this.reset();
+    this.#lookedMs = nowMs;
     const before = this.#seen.get(segment);
     const now = new Map<string, Sighting>();
     const silent: OwnerCounts[] = [];

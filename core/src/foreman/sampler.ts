@@ -53,6 +53,8 @@ export interface MixSource {
   readonly foremen: number;
   /** Whether the store answers. */
   readonly isStoreReachable: boolean;
+  /** Asks for fresh backlogs; they are there when the next sample is taken. */
+  refresh?(): void;
 }
 
 /** What was true at the sample before. */
@@ -79,6 +81,7 @@ export class Sampler {
   /** Takes a sample; null the first time, when there is nothing yet to compare with. `asked` is the mix wanted now. */
   take(asked: Mix): MixSample | null {
     const source = this.#source;
+    source.refresh?.();
     const nowMs = this.#clock.monotonicMs();
     const pools = { blocking: source.figures("blocking"), async: source.figures("async") };
     const before = this.#before;

@@ -24,6 +24,8 @@ export interface SurveyorOptions extends ResendContext {
   readonly rescuer: Rescuer;
   /** Called when ready work was found. */
   readonly found: () => void;
+  /** Told what each look saw. */
+  readonly looked?: (segment: string, counts: CountsAnswer) => void;
 }
 
 /** Surveys Segments. */
@@ -82,6 +84,7 @@ export class Surveyor {
     const { hints, ready, ended } = view;
     const askedMs = clock.monotonicMs();
     const counts = await store.counts(view.name);
+    this.#options.looked?.(view.name, counts);
     // Who could not look has seen nobody silent: owners get their beats through with the same delay as we our answer.
     if (clock.monotonicMs() - askedMs >= BLIND_MS) rescuer.reset([view.name]);
     const { completed, failed, cancelled } = counts.totals;

@@ -34,7 +34,7 @@ function send({ writer }: Side, text: string): void {
 
 function receive({ reader }: Side): string | null {
   const length = reader.next();
-  return length < 0 ? null : reader.source.latin1Slice(reader.offset, reader.offset + length);
+  return length < 0 ? null : reader.source.toString("latin1", reader.offset, reader.offset + length);
 }
 
 it("carries records both ways, each into the other's incoming ring", () => {

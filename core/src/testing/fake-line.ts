@@ -76,7 +76,7 @@ export class FakeLine implements Line {
 
   readonly sink: RecordSink;
   readonly seats: SeatBook = {
-    count: 64,
+    count: 1_024,
     give: (seat) => {
       if ((this.#states[seat] ?? FREE) !== FREE) throw new Error(`seat ${seat} was given twice`);
       this.#states[seat] = GIVEN;

@@ -1,6 +1,6 @@
 /** docs/reference/configuration.md, from server's table of settings. */
 import { describeRow } from "@millrace/core/internal";
-import { configKeys, envNamesOf, flagNameOf, rowOf } from "@millrace/server/internal";
+import { configKeys, envNamesOf, flagsOf, rowOf } from "@millrace/server/internal";
 import { code, head, table } from "./page.js";
 
 const INTRO = `What the \`millrace\` command and its processes can be told. All of it is optional.
@@ -23,7 +23,7 @@ where it came from, secrets as \`[secret]\`; \`millrace config --explain KEY\` s
 export function configurationPage(): string {
   const rows = configKeys.map((key) => {
     const row = rowOf(key);
-    const flags = [...new Set([row.flag ?? flagNameOf(key), flagNameOf(key)])].map((flag) => code(`--${flag}`));
+    const flags = flagsOf(key).map((flag) => code(`--${flag}`));
     const value = row.default === undefined ? (row.otherwise ?? "") : code(String(row.default));
     const also = envNamesOf(key).slice(1).map(code).join(", ");
     const app = row.app === undefined ? "" : code(row.app);

@@ -5,7 +5,7 @@
 import { describeRow } from "@millrace/core/server";
 import { type Command, Option } from "commander";
 import { type Config, type LoadOptions, loadConfig } from "../config/load.js";
-import { type ConfigKey, envNamesOf, flagNameOf, rowOf } from "../config/options.js";
+import { type ConfigKey, envNamesOf, flagNameOf, flagsOf, rowOf } from "../config/options.js";
 import { Output } from "./output.js";
 
 /** What a command takes from around it. */
@@ -68,13 +68,14 @@ export class Cli {
     for (const key of keys) {
       const row = rowOf(key);
       const long = flagNameOf(key);
-      const word = row.type === "integer" ? (row.unit ?? "n") : (key.split(/[._]/).at(-1) ?? key);
-      const argument = `<${word}>`;
       const text = `${row.sentence} ${shownDefault(key)}`.trim();
-      const shown = new Option(`--${row.flag ?? long} ${argument}`, text).helpGroup("Settings:");
-      command.addOption(row.flag === undefined && key.startsWith("foreman.") ? shown.hideHelp() : shown);
-      if (row.flag !== undefined && row.flag !== long) {
-        command.addOption(new Option(`--${long} ${argument}`).hideHelp());
+      const word = row.type === "boolean" ? "yes|no" : (row.type === "integer" && row.unit) || wordOf(key, row.type);
+      for (const [at, name] of flagsOf(key).entries()) {
+        const form = name === row.offFlag ? `--${name}` : `--${name} <${word}>`;
+        const option = new Option(form, name === row.offFlag ? `Turn off: ${text}` : text).helpGroup("Settings:");
+        // A long flag without a short one is for those who know the key, unless no other setting says so much.
+        const isShown = at === 0 && (name !== long || !RARE.test(key));
+        command.addOption(isShown ? option : option.hideHelp());
       }
     }
     settingsOf.set(command, keys);
@@ -90,10 +91,12 @@ export class Cli {
   /** From where a command's settings are loaded; also again, when they change. */
   loadOptions(command: Command): LoadOptions {
     const flags = (settingsOf.get(command) ?? []).flatMap((key) => {
-      const names = [...new Set([rowOf(key).flag ?? flagNameOf(key), flagNameOf(key)])];
-      return names.flatMap((name) => {
-        const value: unknown = command.getOptionValue(camel(name));
-        return value === undefined ? [] : [{ key, flag: `--${name}`, value }];
+      return flagsOf(key).flatMap((name) => {
+        const isOff = name === rowOf(key).offFlag;
+        const attribute = camel(isOff ? name.replace(/^no-/, "") : name);
+        // Commander gives a flag that says no the value true until somebody writes it.
+        if (command.getOptionValueSource(attribute) !== "cli") return [];
+        return [{ key, flag: `--${name}`, value: command.getOptionValue(attribute) as unknown }];
       });
     });
     const { env, cwd } = this.world;
@@ -115,6 +118,14 @@ export class Cli {
 
 /** Which settings a command takes. */
 const settingsOf = new WeakMap<Command, readonly ConfigKey[]>();
+
+/** Settings whose flags help leaves out, unless they have a short one. */
+const RARE = /^(foreman|workers)\./;
+
+/** What stands for a flag's value in help. */
+function wordOf(key: ConfigKey, type: string): string {
+  return type === "integer" ? "n" : (key.split(/[._]/).at(-1) ?? key);
+}
 
 /** What stands behind a setting's sentence in help. */
 function shownDefault(key: ConfigKey): string {

@@ -5,7 +5,7 @@ import { isMillraceError } from "@millrace/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Problem } from "./given.js";
 import { type Config, type LoadOptions, loadConfig, nodeIdOf, shownValue } from "./load.js";
-import { type ConfigKey, configKeys, configTable, envNameOf, flagNameOf, rowOf } from "./options.js";
+import { type ConfigKey, configKeys, configTable, envNameOf, flagsOf, rowOf } from "./options.js";
 
 let cwd: string;
 beforeEach(() => {
@@ -192,6 +192,9 @@ describe("the environment", () => {
     ["foreman.metrics_port", "off", "off"],
     ["foreman.metrics_port", "0", 0],
     ["log.level", "debug,store=warn", "debug,store=warn"],
+    ["workers.auto_optimize", "no", false],
+    ["workers.auto_optimize", "True", true],
+    ["workers.auto_optimize", "0", false],
   ] as const)("%s is read from %j", async (key, text, value) => {
     expect((await load({ env: { [envNameOf(key)]: text } })).values[key]).toEqual(value);
   });
@@ -205,6 +208,7 @@ describe("the environment", () => {
     ["node_id", "a/b"],
     ["foreman.metrics_port", "70000"],
     ["log.level", "loud"],
+    ["workers.auto_optimize", "maybe"],
     ["store.durability", "afo"],
   ] as const)("%s is refused as %j, whatever else wins", async (key, text) => {
     const flags = [{ key: "app_id" as const, flag: "--app", value: "a" }];
@@ -278,7 +282,7 @@ describe("the table", () => {
 
   test("no two keys share a variable or a flag", () => {
     const variables = configKeys.flatMap((key) => [envNameOf(key), ...(rowOf(key).alsoEnv ?? [])]);
-    const flags = configKeys.flatMap((key) => [...new Set([flagNameOf(key), rowOf(key).flag ?? flagNameOf(key)])]);
+    const flags = configKeys.flatMap((key) => flagsOf(key));
     expect(new Set(variables).size).toBe(variables.length);
     expect(new Set(flags).size).toBe(flags.length);
   });

@@ -13,6 +13,8 @@ interface Extras {
   readonly alsoEnv?: readonly string[];
   /** A shorter flag beside the one made from its key, without dashes. */
   readonly flag?: string;
+  /** A flag that says no, without dashes: `no-optimize`. */
+  readonly offFlag?: `no-${string}`;
   /** The App option that it replaces; an App's own value stands where nobody gave the setting. */
   readonly app?: string;
   /** Whether its value, or the password within it, must never be shown; such a setting can also come from a file. */
@@ -135,6 +137,33 @@ export const configTable = {
     reload: false,
     sentence: "Process Workers, for Steps whose executor is `process`: one Operation at a time each.",
   },
+  "workers.auto_optimize": {
+    type: "boolean",
+    default: true,
+    offFlag: "no-optimize",
+    app: "workers.autoOptimize",
+    reload: false,
+    sentence: "Whether the numbers of async and blocking Workers and of slots follow the work there is.",
+  },
+  "workers.optimization_interval_ms": {
+    type: "integer",
+    default: 30_000,
+    min: 1_000,
+    max: 3_600_000,
+    unit: "ms",
+    app: "workers.optimizationInterval",
+    reload: false,
+    sentence: "Time between two decisions about them that are not urgent.",
+  },
+  "workers.max_concurrent": {
+    type: "integer",
+    default: 200,
+    min: 4,
+    max: 65_536,
+    app: "workers.maxConcurrent",
+    reload: false,
+    sentence: "Operations that may run at once in async and blocking Workers while the mix is optimised.",
+  },
   "workers.queues": {
     type: "custom",
     expected: "Queue names, separated by commas",
@@ -201,7 +230,7 @@ export const configTable = {
     parse: (value: unknown) => (parseLevels(value) === null ? null : (value as string)), // a text, or parseLevels had said null
     flag: "log-level",
     reload: true,
-    sentence: "Least important line that is written, for all targets (foreman, worker, store, cli) or for some.",
+    sentence: "Least important line that is written, for all targets (foreman, worker, store, mix) or for some.",
   },
   "log.format": {
     type: "string",
@@ -284,6 +313,13 @@ export function envNameOf(key: string): string {
 /** `a.b_c` → `a-b-c`: the flag that every key has, without dashes. */
 export function flagNameOf(key: string): string {
   return key.replaceAll(/[._]/g, "-");
+}
+
+/** Every flag of a key, the one that help shows first; without dashes. */
+export function flagsOf(key: ConfigKey): readonly string[] {
+  const { flag, offFlag } = rowOf(key);
+  const long = flagNameOf(key);
+  return [...new Set([flag ?? offFlag ?? long, long])];
 }
 
 /** Environment variables of a key, the strongest first. */

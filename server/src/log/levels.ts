@@ -1,12 +1,12 @@
 /**
  * Log levels, for all targets or for one (elsewhere: verbosity, namespaces). A target names who speaks: foreman,
- * worker, store, cli.
+ * worker, store, mix.
  */
 
 /** Levels from the least to the most important; `silent` lets nothing through. */
 export const LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 /** Who speaks. */
-export const TARGETS = ["foreman", "worker", "store", "cli"] as const;
+export const TARGETS = ["foreman", "worker", "store", "mix"] as const;
 
 export type Level = (typeof LEVELS)[number];
 export type Target = (typeof TARGETS)[number];

@@ -186,7 +186,10 @@ class Sink {
   #release(key: string, repeat: Repeat, then: "again" | "end"): void {
     const { held, last } = repeat;
     repeat.timer.cancel();
-    if (last !== null) this.#write("warn", last.target, { ...last.fields, suppressed: held - 1 }, last.message);
+    if (last !== null) {
+      const suppressed = held > 1 ? { suppressed: held - 1 } : {};
+      this.#write("warn", last.target, { ...last.fields, ...suppressed }, last.message);
+    }
     if (last === null || then === "end") {
       this.#repeats.delete(key);
       return;

@@ -6,8 +6,8 @@
  * back the same way, so that the lock is let go only when nothing is held any more.
  */
 import { isMillraceError } from "@millrace/core";
-import { type Manifest, RunningForeman, scout } from "@millrace/core/server";
-import { type Config, nodeIdOf } from "../config/load.js";
+import { type Manifest, preloadStore, RunningForeman, scout } from "@millrace/core/server";
+import type { Config } from "../config/load.js";
 import { rowOf } from "../config/options.js";
 import { EXIT } from "../exit.js";
 import { parseLevels } from "../log/levels.js";
@@ -37,6 +37,8 @@ export interface ForemanProcessOptions {
   readonly ready: (data: unknown, text: string) => void;
 }
 
+/** What `ps` shows; it also takes the flags, with what may be secret in them, out of sight. */
+const TITLE = "millrace-foreman";
 /** How long a probe waits for the store. Milliseconds. */
 const PROBE_MS = 2_000;
 
@@ -70,6 +72,7 @@ class ForemanProcess {
   }
 
   async run(): Promise<number> {
+    process.title = TITLE;
     const { isSupervised, notifier } = this.#options;
     this.#parent = linkToParent(isSupervised, {
       stop: (signal, isNow) => this.#takeStop(signal, isNow),
@@ -102,9 +105,16 @@ class ForemanProcess {
   async #start(): Promise<void> {
     const { module, exportName, isTakingOver, buried } = this.#options;
     const config = this.#config;
+    this.#log.debug({ sinceStartMs: Math.round(performance.now()) }, "starting");
     await this.#openHealth();
-    const manifest = await scout({ module, exportName });
+    const { store } = appOptionsOf(config);
+    // While a thread reads the module, this one loads what it will need next.
+    const [manifest] = await Promise.all([
+      scout({ module, exportName }),
+      store === undefined ? undefined : preloadStore(store),
+    ]);
     checkAppId(config, manifest);
+    this.#log.debug({ steps: manifest.steps.length, sinceStartMs: Math.round(performance.now()) }, "module read");
     this.#log = this.#log.child({ app: manifest.app.id });
     if (this.#stop !== null) return;
     this.#manifest = manifest;
@@ -112,14 +122,16 @@ class ForemanProcess {
       manifest,
       module,
       exportName,
-      options: { ...appOptionsOf(config), nodeId: nodeIdOf(config), ...(isTakingOver ? { takeover: true } : {}) },
+      options: { ...appOptionsOf(config), ...(isTakingOver ? { takeover: true } : {}) },
       times: timesOf(config),
       buried,
       logger: this.#log,
     });
     this.#lock = lockNode({ app: running.appId, node: running.nodeId, store: running.storeName });
     this.#running = running;
+    this.#log = this.#log.child({ node: running.nodeId });
     await running.open();
+    this.#log.debug({ owner: running.owner, sinceStartMs: Math.round(performance.now()) }, "store open");
     // Before the first claim: whoever sees us die has to know whose work it is.
     this.#parent.send({ type: "owner", owner: running.owner });
     if (this.#stop !== null) return;

@@ -22,7 +22,7 @@ import { type DownMessage, PARENT_BEAT_MS, type StopSignal, type UpMessage } fro
 
 /** What is supervised. */
 export interface SupervisorOptions {
-  /** The program to fork, and its words; who died is added to them. */
+  /** The program to fork, and its words; `--supervised`, and `--buried` for each that died, are added to them. */
   readonly program: string;
   readonly argv: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -42,6 +42,8 @@ export interface SupervisorOptions {
 /** The `millrace` program. */
 export const PROGRAM = fileURLToPath(new URL("../../bin/millrace.js", import.meta.url));
 
+/** What `ps` shows, and `pidof` finds; it also takes the flags, with what may be secret in them, out of sight. */
+const TITLE = "millrace";
 /** A life shorter than this counts as a failed start. Milliseconds. */
 const SHORT_LIFE_MS = 10_000;
 const BACKOFF_FIRST_MS = 200;
@@ -97,6 +99,7 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
+    process.title = TITLE;
     const { signals = process } = this.#options;
     signals.on("SIGINT", this.#onStop).on("SIGTERM", this.#onStop).on("SIGHUP", this.#onReload);
     this.#lookedMs = performance.now();
@@ -117,7 +120,7 @@ class Supervisor {
     const nowMs = performance.now();
     this.#dead = this.#dead.filter(({ diedMs }) => nowMs - diedMs < buriedMs);
     const buried = this.#dead.flatMap(({ owner }) => ["--buried", owner]);
-    const child = fork(program, [...argv, ...buried], {
+    const child = fork(program, withFlags(argv, ["--supervised", ...buried]), {
       cwd,
       env,
       stdio: "inherit",
@@ -213,6 +216,12 @@ class Supervisor {
     if (child.connected) child.send(message, () => undefined);
     else if (message.type === "stop") child.kill(message.signal);
   }
+}
+
+/** Adds flags to words: behind a `--` they would be none. */
+function withFlags(argv: readonly string[], flags: readonly string[]): string[] {
+  const at = argv.indexOf("--");
+  return at < 0 ? [...argv, ...flags] : [...argv.slice(0, at), ...flags, ...argv.slice(at)];
 }
 
 /** A second signal gives the code of a process that died of it; a clean stop gives the Foreman's own. */

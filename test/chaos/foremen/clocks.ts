@@ -54,9 +54,11 @@ export async function clocksOfForemen(options: ScenarioOptions): Promise<Report>
         writeFileSync(`${file}.new`, String(ms));
         renameSync(`${file}.new`, file);
       }
+      const calls = callsPerSecond(fleet, leaseMs);
+      await killOne(fleet);
       windows.push(...(await enqueueDelayed(fleet)));
-      worst = Math.max(worst, await callsPerSecond(fleet, 2_000));
-      await killOne(fleet, leaseMs);
+      worst = Math.max(worst, await calls);
+      await pause(resumeSpareMs);
     }
     for (const event of fleet.journal.events) if (event.kind === "start") moved.add(hoursOff(event));
     if (!moved.has(1) || !moved.has(-1)) breaches.push(breach("a fault that bites", "no handler saw a moved clock"));
@@ -97,9 +99,11 @@ export async function clockOfRedis(options: ScenarioOptions & { readonly jumps?:
       clock.set(next);
       waiting.push({ id, dueMs: sentMs + delayMs, offsetMs, jumpMs: sharedMs() });
       offsetMs = next;
+      const calls = callsPerSecond(fleet, leaseMs);
+      await killOne(fleet);
       windows.push(...(await enqueueDelayed(fleet)));
-      worst = Math.max(worst, await callsPerSecond(fleet, 2_000));
-      await killOne(fleet, leaseMs);
+      worst = Math.max(worst, await calls);
+      await pause(resumeSpareMs);
     }
     const storeOffMs = (await fleet.storeMs()) - Date.now();
     const breaches: Breach[] = [];
@@ -135,15 +139,14 @@ async function enqueueDelayed(fleet: Fleet): Promise<Window[]> {
   );
 }
 
-/** Kills one of those whose clock has just jumped, and gives the others the time they have. */
-async function killOne(fleet: Fleet, leaseMs: number): Promise<void> {
+/** Kills one, right after the jump. */
+async function killOne(fleet: Fleet): Promise<void> {
   const { place, foreman } = await fleet.pick();
   const { owner, pid } = foreman;
   await foreman.kill9();
   await fleet.noteHeld(owner, fleet.killedAtMs(owner));
   if (fleet.options.form === "supervised") await foreman.replaced(pid);
   else fleet.restart(place, 0);
-  await pause(leaseMs + resumeSpareMs);
 }
 
 async function conclude(

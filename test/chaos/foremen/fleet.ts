@@ -21,13 +21,13 @@ import { Dice } from "../../sim/dice.js";
 import { distFile, ForemanProcess } from "./foreman-process.js";
 import { Journal, journalOf, sharedMs } from "./journal.js";
 import { Load, type LoadOptions, loadSegment } from "./load.js";
-import { type ChaosSettings, type Form, letGoFile, type MomentName, momentFile } from "./settings.js";
+import { type ChaosSettings, type Form, letGoFile, type MomentName, momentFile, mutantVariable } from "./settings.js";
 
 const findMax = 500;
 const recoveriesMax = 3;
 
 /** What a fleet is made of. */
-export interface FleetOptions extends Pick<LoadOptions, "rate" | "ms" | "longEvery" | "longMs"> {
+export interface FleetOptions extends Pick<LoadOptions, "rate" | "ms"> {
   readonly form: Form;
   readonly foremen: number;
   readonly leaseMs: number;
@@ -65,11 +65,9 @@ export class Fleet implements AsyncDisposable {
     this.#client = plainClient(redis.url);
     this.dice = new Dice(options.seed);
     this.places = Array.from({ length: options.foremen }, () => null);
-    const { rate, ms, longEvery, longMs } = options;
-    const long = longEvery === undefined || longMs === undefined ? {} : { longEvery, longMs };
+    const { rate, ms } = options;
     this.load = new Load({
       ...{ store: redis.url, app: appName, journal: this.journal, dice: new Dice(options.seed + 1), rate, ms },
-      ...long,
     });
   }
 
@@ -95,7 +93,9 @@ export class Fleet implements AsyncDisposable {
       ...{ form, store: this.redis.url, app: appName, node: `n${place + 1}`, dir: this.dir },
       ...{ asyncWorkers, slots, leaseMs, beatMs: beatOf(leaseMs) },
     };
-    const foreman = await ForemanProcess.start(settings, this.journal, [distFile("trace.js"), ...preload]);
+    // A harness that was broken on purpose breaks its Foremen, too.
+    const mutant = process.env[mutantVariable] === undefined ? [] : [distFile("mutant.js")];
+    const foreman = await ForemanProcess.start(settings, this.journal, [...mutant, distFile("trace.js"), ...preload]);
     if (this.#isOver) await foreman.end();
     this.#all.add(foreman);
     this.places[place] = foreman;

@@ -176,7 +176,9 @@ export class ForemanProcess {
         if (this.#errors.length > errorLinesMax) this.#errors.shift();
       });
     });
-    const early = this.exited.then(({ code, signal }) => Promise.reject(new Error(`it ended early (${code ?? signal})`)));
+    const early = this.exited.then(({ code, signal }) =>
+      Promise.reject(new Error(`it ended early (${code ?? signal})`)),
+    );
     early.catch(() => undefined); // it ends sooner or later; only an early end is news
     await Promise.race([ready, early]);
   }

@@ -21,9 +21,6 @@ export interface LoadOptions {
   readonly rate: number;
   /** How long one takes: between these. */
   readonly ms: readonly [number, number];
-  /** One in so many takes `longMs`; 0 for none. */
-  readonly longEvery?: number;
-  readonly longMs?: number;
 }
 
 /** The Steps there are to enqueue. */
@@ -130,13 +127,12 @@ export class Load {
   }
 
   #tick(): void {
-    const { rate, ms, dice, longEvery = 0, longMs = 0 } = this.#options;
+    const { rate, ms, dice } = this.#options;
     const nowMs = sharedMs();
     this.#owed += ((nowMs - this.#lastMs) * rate) / 1_000;
     this.#lastMs = nowMs;
     for (; this.#owed >= 1; this.#owed--) {
-      const isLong = longEvery > 0 && (this.#n + 1) % longEvery === 0;
-      const takesMs = isLong ? longMs : dice.between(ms[0], ms[1]);
+      const takesMs = dice.between(ms[0], ms[1]);
       this.enqueue("work", takesMs).catch((error: unknown) => this.#failures.push(error));
     }
   }

@@ -4,7 +4,9 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { clockOfRedis, clocksOfForemen } from "./clocks.js";
+import { freeze } from "./freeze.js";
 import { killForemen } from "./kill-foremen.js";
+import { mutants, playMutant } from "./mutants.js";
 import { poison } from "./poison.js";
 import { hasCompiler } from "./redis-clock.js";
 import { breach, type Report, type ScenarioOptions } from "./report.js";
@@ -32,6 +34,7 @@ const plays: Readonly<Record<string, Play>> = {
   },
   sigterm: { forms: ["inline", "threads", "supervised"], run: (options, { times }) => sigterm({ ...options, times }) },
   sigstop: { forms: ["inline", "threads", "command"], run: sigstop },
+  freeze: { forms: ["threads"], run: freeze },
   clocks: { forms: ["threads", "command"], run: clocksOfForemen },
   "redis-clock": {
     forms: ["threads"],
@@ -40,8 +43,8 @@ const plays: Readonly<Record<string, Play>> = {
   poison: { forms: ["threads", "supervised"], run: poison },
 };
 
-/** Names of the plays about Foremen, and `all` of them. */
-export const foremanPlays = [...Object.keys(plays), "all"] as const;
+/** Names of the plays about Foremen, `all` of them, and the test of the plays themselves. */
+export const foremanPlays = [...Object.keys(plays), "all", "mutants"] as const;
 
 /** What the plays about Foremen take from the command line. */
 export const foremanUsage =
@@ -49,6 +52,7 @@ export const foremanUsage =
 
 /** Runs a play, or all; tells whether every promise was kept. */
 export async function playForemen(name: string, args: string[]): Promise<boolean> {
+  if (name === "mutants") return await playMutants(args[0] ?? "");
   const { values } = parseArgs({
     args,
     options: {
@@ -76,6 +80,19 @@ export async function playForemen(name: string, args: string[]): Promise<boolean
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(reports, null, 2)}\n`);
   return reports.every(({ breaches }) => breaches.length === 0);
+}
+
+/** Plays the mutants whose names contain a text. */
+async function playMutants(text: string): Promise<boolean> {
+  let isGood = true;
+  for (const mutant of mutants.filter((one) => one.name.includes(text))) {
+    const startedAt = performance.now();
+    const { isKilled, broken } = await playMutant(mutant);
+    const seconds = Math.round((performance.now() - startedAt) / 1_000);
+    isGood &&= isKilled;
+    console.log(`${isKilled ? "seen" : "NOT SEEN"} by ${mutant.play} in ${seconds} s: ${mutant.name} (${broken.join(", ")})`);
+  }
+  return isGood;
 }
 
 /** Runs one play with its progress on a terminal; a play that cannot go on has broken its own promise. */

@@ -78,7 +78,10 @@ export async function poison(options: ScenarioOptions): Promise<Report> {
       breaches.push(breach("throughput", `${Math.round(share * 100)} % of ${Math.round(calm.rate)}/s were left`));
     }
     const rates = { calmPerSecond: Math.round(calm.rate), hurtPerSecond: Math.round(hurt.rate) };
-    return { figures: { ...figuresOf(verdict), ...rates, hurtMs: Math.round(hurtMs), measuredMs: Math.round(hurt.ms) }, breaches };
+    return {
+      figures: { ...figuresOf(verdict), ...rates, hurtMs: Math.round(hurtMs), measuredMs: Math.round(hurt.ms) },
+      breaches,
+    };
   });
 }
 
@@ -93,7 +96,10 @@ async function keepUp(fleet: Fleet, isOver: { readonly now: boolean }): Promise<
   }
 }
 
-async function completionsPerSecond(fleet: Fleet, span: (fromMs: number) => Promise<void>): Promise<{ rate: number; ms: number }> {
+async function completionsPerSecond(
+  fleet: Fleet,
+  span: (fromMs: number) => Promise<void>,
+): Promise<{ rate: number; ms: number }> {
   const fromMs = sharedMs();
   await span(fromMs);
   const ms = sharedMs() - fromMs;

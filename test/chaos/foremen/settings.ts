@@ -59,3 +59,15 @@ export function letGoFile(dir: string): string {
 export function clockFile(dir: string, node: string): string {
   return join(dir, `clock-${node}`);
 }
+
+/** The variable that tells what is broken on purpose: a list of mutations, as JSON. */
+export const mutantVariable = "CHAOS_MUTANT";
+
+/** One change of a compiled file. */
+export interface Mutation {
+  /** End of the file's path. */
+  readonly file: string;
+  /** What stands there, exactly once. */
+  readonly from: string;
+  readonly to: string;
+}

@@ -78,7 +78,15 @@ function noteOutcomes(
   for (const [i, { lane, counter, token }] of held.entries()) {
     const answer = answers[i] ?? "unknown";
     // Nothing here is ever requeued: all are of the first generation.
-    write(journal, { kind: "outcome", transition, id: idOf(segment, lane, counter), generation: 0, token, owner, answer });
+    write(journal, {
+      kind: "outcome",
+      transition,
+      id: idOf(segment, lane, counter),
+      generation: 0,
+      token,
+      owner,
+      answer,
+    });
   }
 }
 

@@ -1,9 +1,10 @@
 /** The command line as a user meets it: help, usage errors, exit codes, settings, one-shot commands. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { PROGRAM } from "@millrace/server/internal";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanEnv, millrace, millraceHere } from "../../helper/millrace.js";
@@ -107,7 +108,8 @@ describe("other exit codes", () => {
     ]);
     expect(client).toMatchObject({ code: 6, stdout: "" });
     expect(foreman).toMatchObject({ code: 6, stdout: "" });
-    expect(foreman.stderr).toContain("MR_STORE_UNAVAILABLE");
+    const said = JSON.parse(foreman.stderr.trim().split("\n").at(-1) ?? "") as unknown;
+    expect(said).toMatchObject({ level: "ERROR", target: "foreman", error: { code: "MR_STORE_UNAVAILABLE" } });
   });
 
   it("1 for a module that cannot be imported, with what it threw", async () => {
@@ -176,6 +178,18 @@ describe("config", () => {
       source: "env MILLRACE_STORE_URL",
       overrides: [{ value: "redis://:[secret]@b", source: "env REDIS_URL" }],
     });
+  });
+
+  it("takes a flag that says no, and one that says yes or no", async () => {
+    const rowOf = async (...args: string[]) => {
+      const { stdout } = await run(["config", "--json", ...args]);
+      const settings = JSON.parse(stdout) as { key: string; value: unknown; source: string }[];
+      return settings.find(({ key }) => key === "workers.auto_optimize");
+    };
+    expect(await rowOf()).toMatchObject({ value: true, source: "default" });
+    expect(await rowOf("--no-optimize")).toMatchObject({ value: false, source: "flag --no-optimize" });
+    const long = ["--workers-auto-optimize", "no"];
+    expect(await rowOf(...long)).toMatchObject({ value: false, source: "flag --workers-auto-optimize" });
   });
 
   it("--check says whether the settings are right", async () => {
@@ -252,6 +266,14 @@ describe("doctor", () => {
     expect(stdout).not.toContain("s3cret");
     expect(code).toBe(1);
   });
+});
+
+it("millrace-foreman is millrace foreman", async () => {
+  const [one, other] = await Promise.all([
+    promisify(execFile)(process.execPath, [join(PROGRAM, "../millrace-foreman.js"), "--help"], { env: cleanEnv() }),
+    millrace(["foreman", "--help"], { cwd }),
+  ]);
+  expect(one.stdout).toBe(other.stdout);
 });
 
 it("the package's bins are programs", () => {

@@ -106,8 +106,12 @@ describe("the supervisor", () => {
       process.exit(0);
     `);
     expect(code).toBe(0);
-    const words = diary().map((note) => note.words?.slice(2));
-    expect(words).toEqual([[], ["--buried", "owner-1"], ["--buried", "owner-1", "--buried", "owner-2"]]);
+    const words = diary().map((note) => note.words?.slice(2).join(" "));
+    expect(words).toEqual([
+      "--supervised",
+      "--supervised --buried owner-1",
+      "--supervised --buried owner-1 --buried owner-2",
+    ]);
     expect(said).toContain("ready");
   });
 
@@ -119,7 +123,13 @@ describe("the supervisor", () => {
   test("forgets the dead when the ordinary rescue has happened", async () => {
     const behaviour = `await tell({ type: "ready" }); if (life === 1) process.exit(70); process.exit(0);`;
     await start(behaviour, { buriedMs: 0 });
-    expect(diary()[1]?.words?.slice(2)).toEqual([]);
+    expect(diary()[1]?.words?.slice(2)).toEqual(["--supervised"]);
+  });
+
+  test("adds its flags before a `--`", async () => {
+    const argv = [join(folder, "diary"), "foreman", "--", "app.js"];
+    expect(await start("process.exit(0);", { argv })).toBe(0);
+    expect(diary()[0]?.words).toEqual(["foreman", "--supervised", "--", "app.js"]);
   });
 
   test("waits longer before each start while Foremen die young, up to half a minute", () => {

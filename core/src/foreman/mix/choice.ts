@@ -10,6 +10,12 @@ import { findBest } from "./search.js";
 import { type Judgement, type Outcome, verdictOf } from "./state.js";
 
 /**
+ * Least factor by which a change must raise the rate of a pool in need. Where loops are full, T_s grows with the slots:
+ * more of them would always seem to give a little more, and never do.
+ */
+const RAISE_MIN = 1.05;
+
+/**
  * Helps a pool in need without waiting for interval, hysteresis and dwell; null if none is in need or none can be
  * helped. Only mixes that give it more qualify; if both are in need neither may be robbed, and only slots can grow.
  */
@@ -22,8 +28,8 @@ export function help(at: Judgement): Outcome | null {
   const present = ratesOf(mix, figures.times);
   const givesMore = (to: Mix): boolean => {
     const rates = ratesOf(to, figures.times);
-    if (urgent.length === 1) return rates[first] > present[first];
-    return to.blocking === mix.blocking && to.slots > mix.slots && rates.async > present.async;
+    if (urgent.length === 1) return rates[first] >= present[first] * RAISE_MIN;
+    return to.blocking === mix.blocking && to.slots > mix.slots && rates.async >= present.async * RAISE_MIN;
   };
   const best = findBest(at.bounds, mix, judge, (to) => givesMore(to) && !isRefused(at, to));
   if (best === null) return null;

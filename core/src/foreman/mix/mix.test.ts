@@ -96,6 +96,19 @@ describe("what is configured", () => {
     expect(bounds.workers).toBe(2);
   });
 
+  it("more slots than 64 stay if they were configured, as far as they fit under the cap", () => {
+    const wide = boundsOf({ ...input, start: { blocking: 2, async: 4, slots: 500 }, concurrentMax: 10_000 });
+    expect(findNearest(wide.bounds, { blocking: 2, async: 4, slots: 500 })?.slots).toBe(500);
+    expect(wide.warnings).toEqual([]);
+    const cut = boundsOf({ ...input, start: { blocking: 2, async: 4, slots: 500 } });
+    expect(findNearest(cut.bounds, { blocking: 2, async: 4, slots: 500 })).toEqual({
+      blocking: 2,
+      async: 4,
+      slots: 49,
+    });
+    expect(cut.warnings).toEqual(["P 2 · A 4 · C 500 is more than 200 at once, P 2 · A 4 · C 49 is used"]);
+  });
+
   it("minimums of both pools never raise N", () => {
     const { bounds } = boundsOf({ ...input, workersMin: { blocking: 5, async: 5 } });
     expect(bounds.workers).toBe(6);

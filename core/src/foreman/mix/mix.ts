@@ -9,7 +9,7 @@ export interface Mix {
   readonly blocking: number;
   /** A: async Workers, one event loop each. */
   readonly async: number;
-  /** C: slots of each async Worker, 1…64. */
+  /** C: slots of each async Worker, from 1. */
   readonly slots: number;
 }
 
@@ -25,7 +25,7 @@ export interface PerPool<T> {
 /** Both kinds, for loops. */
 export const KINDS: readonly Kind[] = ["blocking", "async"];
 
-/** Slots an async Worker may have at most. */
+/** Slots an async Worker is given at most, unless more were configured. */
 export const SLOTS_MAX = 64;
 
 /** Async slots that stay open while async Steps are registered, however small the mix: the pilot light. */
@@ -39,6 +39,8 @@ export interface Bounds {
   readonly concurrentMax: number;
   /** Least Workers of each kind: the pilot light, or more while chains of Operations wait for each other. */
   readonly workersMin: PerPool<number>;
+  /** Most slots of an async Worker: 64, or as many as were configured. */
+  readonly slotsMax: number;
   /** Least A·C. */
   readonly asyncPlacesMin: number;
   /** Slots that are fixed by a pin, else null. */
@@ -72,7 +74,7 @@ export function isWithin(mix: Mix, bounds: Bounds): boolean {
   return (
     mix.blocking + mix.async === bounds.workers &&
     mix.slots >= 1 &&
-    mix.slots <= SLOTS_MAX &&
+    mix.slots <= bounds.slotsMax &&
     keepsFloors(mix, bounds) &&
     placesOf(mix) <= bounds.concurrentMax &&
     (bounds.slotsPinned === null || mix.slots === bounds.slotsPinned) &&

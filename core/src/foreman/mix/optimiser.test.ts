@@ -304,6 +304,12 @@ describe("O6: pins and missing telemetry", () => {
     expect(plant.mix).toMatchObject({ blocking: 5, slots: 4 });
   });
 
+  it("without autoOptimize a mix may be larger than the cap", () => {
+    const start = { blocking: 2, async: 4, slots: 100 };
+    const plan = { settings: resolveMixSettings({ autoOptimize: false }), start, pins: NO_PINS };
+    expect(beginOptimiser(plan, BOTH, 0).state.mix).toEqual(start);
+  });
+
   it("without autoOptimize the mix stays", () => {
     const plant = new Plant({ autoOptimize: false }).run(300, () => cpu);
     expect(plant.mix).toEqual({ blocking: 2, async: 4, slots: 8 });

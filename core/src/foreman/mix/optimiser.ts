@@ -167,7 +167,10 @@ const NO_SAMPLE: Omit<MixSample, "mix"> = {
 
 function boundsIn(plan: MixPlan, isRegistered: PerPool<boolean>, workersMin: PerPool<number>): PinnedBounds {
   const { start, pins, settings } = plan;
-  return boundsOf({ start, isRegistered, pins, concurrentMax: settings.maxConcurrent, workersMin });
+  // Who keeps the mix himself may run as much as he likes; the cap is for what is decided here, and for pins.
+  const isCapped = settings.autoOptimize || isPinned(pins);
+  const concurrentMax = isCapped ? settings.maxConcurrent : Number.POSITIVE_INFINITY;
+  return boundsOf({ start, isRegistered, pins, concurrentMax, workersMin });
 }
 
 function boundsText({ bounds, figures }: Judgement): string {

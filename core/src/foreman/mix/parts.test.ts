@@ -110,6 +110,7 @@ describe("rollout", () => {
     concurrentMax: 200,
     workersMin: { blocking: 1, async: 1 },
     asyncPlacesMin: 3,
+    slotsMax: 64,
     slotsPinned: null,
     blockingPinned: null,
   };
@@ -143,6 +144,13 @@ describe("rollout", () => {
     expect(nextStage(full, { blocking: 1, async: 5, slots: 6 }, tight)).toEqual({ blocking: 2, async: 4, slots: 6 });
   });
 
+  it("in a hurry one good sample confirms, but it takes three low ones to take a change back", () => {
+    expect(judge(begin(true), [20])).toBe("confirmed");
+    expect(judge(begin(true), [10])).toBe("confirming");
+    expect(judge(begin(true), [10, 20])).toBe("confirmed");
+    expect(judge(begin(true), [10, 10, 10])).toBe("harmful");
+  });
+
   it("waits for the Workers, then for three samples, one if urgent", () => {
     const rollout = begin(false);
     const early = judgeStage(rollout, sample({}, {}, { isMoving: true, mix: rollout.stage }), 1_000, settings);
@@ -167,7 +175,13 @@ describe("rollout", () => {
     const rollout = begin(true);
     expect(judgeStage(rollout, seen, 1_000, settings).verdict).toBe("confirmed");
     const worse = { ...seen, async: { ...seen.async, ended: 60 } };
-    expect(judgeStage(rollout, worse, 1_000, settings).verdict).toBe("harmful");
+    let now = rollout;
+    const verdicts = [1, 2, 3].map(() => {
+      const judged = judgeStage(now, worse, 1_000, settings);
+      now = judged.rollout;
+      return judged.verdict;
+    });
+    expect(verdicts).toEqual(["confirming", "confirming", "harmful"]);
   });
 
   it("what is within the usual restlessness is no harm", () => {
@@ -180,7 +194,7 @@ describe("rollout", () => {
       restless,
       0,
     );
-    expect(judge(rollout, [1])).toBe("confirmed");
+    expect(judge(rollout, [1, 1, 1])).toBe("confirmed");
   });
 
   it("a Worker that never becomes free is not waited for for ever", () => {

@@ -3,7 +3,17 @@
  * emergency; only the cap and the pilot light go before a pin.
  */
 import { createError, show } from "../../base/errors.js";
-import { type Bounds, fitToCap, type Kind, type Mix, type PerPool, PILOT_SLOTS, SLOTS_MAX } from "./mix.js";
+import {
+  type Bounds,
+  fitToCap,
+  type Kind,
+  type Mix,
+  mixText,
+  type PerPool,
+  PILOT_SLOTS,
+  placesOf,
+  SLOTS_MAX,
+} from "./mix.js";
 import { findNearest } from "./search.js";
 
 /** What is fixed; null is free. */
@@ -83,10 +93,12 @@ export function boundsOf(input: BoundsInput): PinnedBounds {
     bounds = boundsAround(mix, workersMin, input);
   }
   const used = { blocking: mix.blocking, async: mix.async, slots: bounds.slotsPinned ?? mix.slots };
-  const warnings = PINS.filter((pin) => pins[pin] !== null && pins[pin] !== used[pin]).map(
+  const clipped = PINS.filter((pin) => pins[pin] !== null && pins[pin] !== used[pin]).map(
     (pin) => `${PIN_VARIABLES[pin]}=${pins[pin]} does not fit, ${used[pin]} is used`,
   );
-  return { bounds, warnings };
+  const isCut = placesOf(start) > concurrentMax && clipped.length === 0 && !isPinned(pins);
+  const cut = isCut ? [`${mixText(start)} is more than ${concurrentMax} at once, ${mixText(mix)} is used`] : [];
+  return { bounds, warnings: [...clipped, ...cut] };
 }
 
 const PINS = ["blocking", "async", "slots"] as const;
@@ -101,6 +113,7 @@ function boundsAround(mix: Mix, workersMin: PerPool<number>, input: BoundsInput)
     workers: mix.blocking + mix.async,
     concurrentMax,
     workersMin,
+    slotsMax: Math.max(SLOTS_MAX, mix.slots),
     asyncPlacesMin,
     slotsPinned: pins.slots === null ? null : Math.max(slotsMin, mix.slots),
     // With Steps of one kind only there is nothing to divide.
@@ -129,13 +142,13 @@ function fitFloors({ isRegistered, workersMin, concurrentMax }: BoundsInput, wor
 export function startMix(input: Pick<BoundsInput, "start" | "isRegistered">): Mix {
   const { start, isRegistered } = input;
   const of = (kind: Kind) => (isRegistered[kind] ? Math.max(1, start[kind]) : 0);
-  return { blocking: of("blocking"), async: of("async"), slots: Math.min(SLOTS_MAX, Math.max(1, start.slots)) };
+  return { blocking: of("blocking"), async: of("async"), slots: Math.max(1, start.slots) };
 }
 
 /** The configured mix with its pins; what is left of N goes to the kind that is not pinned. */
 function pinnedMix(start: Mix, pins: Pins, isRegistered: PerPool<boolean>, floors: PerPool<number>): Mix {
   const workers = start.blocking + start.async;
-  const slots = Math.min(SLOTS_MAX, pins.slots ?? start.slots);
+  const slots = pins.slots ?? start.slots;
   const rest = (kind: Kind, taken: number) => (isRegistered[kind] ? Math.max(floors[kind], workers - taken) : 0);
   const pinned = {
     blocking: pins.blocking === null ? null : Math.max(pins.blocking, floors.blocking),

@@ -103,14 +103,16 @@ export function judgeStage(
     return { rollout, verdict: isLate ? "stuck" : "moving" };
   }
   const tally = count(rollout, sample);
-  const needed = rollout.isUrgent ? settings.stageSamplesUrgent : settings.stageSamples;
-  return { rollout: { ...rollout, tally }, verdict: tally.samples < needed ? "confirming" : judge(tally) };
+  return { rollout: { ...rollout, tally }, verdict: judge(tally, rollout.isUrgent, settings) };
 }
 
-function judge(tally: Tally): StageVerdict {
-  const isLow = tally.low === tally.samples;
+/** In a hurry one good sample is enough to go on; to take a change back it needs as many low ones as ever. */
+function judge(tally: Tally, isUrgent: boolean, settings: RolloutSettings): StageVerdict {
+  const isAllLow = tally.low === tally.samples;
+  const isEnough = tally.samples >= settings.stageSamples;
+  if (!isEnough && (isAllLow || !isUrgent || tally.samples < settings.stageSamplesUrgent)) return "confirming";
   const bound = LOW_SHARE * tally.expected - SIGMAS * Math.sqrt(tally.spread);
-  return isLow && tally.done < bound ? "harmful" : "confirmed";
+  return isAllLow && tally.done < bound ? "harmful" : "confirmed";
 }
 
 function count(rollout: Rollout, sample: MixSample): Tally {

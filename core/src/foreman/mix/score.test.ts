@@ -83,6 +83,7 @@ describe("8 Workers, 2 blocking calls of 1 s and 100 async calls of 100 ms (2 ms
     concurrentMax: 1_000, // at 200 the cap hides some of it: then it is two, which do exactly what arrives
     workersMin: { blocking: 1, async: 1 },
     asyncPlacesMin: 3,
+    slotsMax: 64,
     slotsPinned: null,
     blockingPinned: null,
   };

@@ -62,12 +62,17 @@ export function* mixesWithin(bounds: Bounds): Iterable<Mix> {
   for (let blocking = blockingPinned ?? 0; blocking <= (blockingPinned ?? workers); blocking++) {
     const async = workers - blocking;
     // Without async Workers their slots mean nothing: one candidate stands for all.
-    const slotsMax = slotsPinned ?? (async > 0 ? SLOTS_MAX : 1);
-    for (let slots = slotsPinned ?? 1; slots <= slotsMax; slots++) {
+    for (const slots of slotsPinned === null ? slotCounts(async > 0 ? bounds.slotsMax : 1) : [slotsPinned]) {
       const mix = { blocking, async, slots };
       if (isWithin(mix, bounds)) yield mix;
     }
   }
+}
+
+/** Every number of slots up to 64, then in steps of a quarter: so many slots need no finer choice. */
+function* slotCounts(max: number): Iterable<number> {
+  for (let slots = 1; slots < max; slots += slots < SLOTS_MAX ? 1 : Math.floor(slots / 4)) yield slots;
+  yield max;
 }
 
 /** The allowed mix nearest to `present`: itself, if it may stay. Null when nothing is allowed. */

@@ -67,7 +67,7 @@ export const mixTable = {
   },
   urgencyPressure: {
     type: "number",
-    default: 3,
+    default: 4.5,
     min: 0,
     max: 1_000,
     sentence: "Weight of backlog and age, the larger of the two.",
@@ -87,7 +87,7 @@ export const mixTable = {
     max: "1h",
     sentence: "Backlog that drains within this time counts as less than 1.",
   },
-  urgencyMaxAge: { type: "duration", default: "30s", min: "1s", max: "1d", sentence: "Age that counts as 1." },
+  urgencyMaxAge: { type: "duration", default: "15s", min: "1s", max: "1d", sentence: "Age that counts as 1." },
   demandHorizon: {
     type: "duration",
     default: "30s",

@@ -4,7 +4,7 @@
 import { describeRow, nearest } from "@millrace/core/server";
 import type { Command } from "commander";
 import { type Config, type Setting, shownValue } from "../../config/load.js";
-import { asKey, type ConfigKey, configKeys, envNamesOf, flagNameOf, rowOf } from "../../config/options.js";
+import { asKey, type ConfigKey, configKeys, envNamesOf, flagsOf, rowOf } from "../../config/options.js";
 import { createServerError } from "../../errors.js";
 import { EXIT } from "../../exit.js";
 import type { Cli } from "../cli.js";
@@ -83,7 +83,7 @@ function explainOne({ output }: Cli, config: Config, key: ConfigKey): void {
     default: row.default ?? null,
     otherwise: row.otherwise ?? null,
     env: envNamesOf(key),
-    flags: [...new Set([row.flag ?? flagNameOf(key), flagNameOf(key)])].map((flag) => `--${flag}`),
+    flags: flagsOf(key).map((flag) => `--${flag}`),
     reload: row.reload,
     replaces: row.app ?? null,
     value: jsonValueOf(setting),

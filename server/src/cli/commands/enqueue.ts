@@ -99,16 +99,16 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
     flags.module === undefined
       ? null
       : await readManifest({ module: resolve(cli.world.cwd, flags.module), exportName: flags.export ?? null });
-  const given = <Key extends "app_id" | "store.url" | "store.durability">(key: Key) =>
+  const given = <Key extends "app_id" | "node_id" | "store.url" | "store.durability">(key: Key) =>
     settings.get(key)?.origin.kind === "default" ? undefined : values[key];
   const declared = manifest?.app.options as
-    | { readonly store?: string | readonly string[]; readonly durability?: string }
+    | { readonly store?: string | readonly string[]; readonly durability?: string; readonly nodeId?: string }
     | undefined; // as App resolved them
   const durability = (given("store.durability") ?? declared?.durability) as (typeof values)["store.durability"]; // a level, by either table
   const app = new App({
     id: given("app_id") ?? manifest?.app.id ?? values.app_id,
     store: given("store.url") ?? declared?.store ?? values["store.url"],
-    nodeId: nodeIdOf(config),
+    nodeId: given("node_id") ?? declared?.nodeId ?? nodeIdOf(config),
     network: { timeout: values["store.timeout_ms"] },
     ...(durability === undefined ? {} : { durability }),
   });

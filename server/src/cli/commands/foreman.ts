@@ -7,6 +7,7 @@ import { type Command, Option } from "commander";
 import { type Config, loadConfig, nodeIdOf } from "../../config/load.js";
 import { configKeys } from "../../config/options.js";
 import { createServerError } from "../../errors.js";
+import { exitCodeOf } from "../../exit.js";
 import { parseLevels } from "../../log/levels.js";
 import { createLogger, loadPrettifier, type ProcessLogger } from "../../log/logger.js";
 import { runForeman } from "../../processes/foreman.js";
@@ -67,7 +68,7 @@ Examples:
         const { "foreman.lease_ms": leaseMs, "foreman.drain_ms": drainMs } = config.values;
         cli.exitCode = await supervise({
           program: PROGRAM,
-          argv: [...cli.world.argv, "--supervised"],
+          argv: cli.world.argv,
           // systemd hears from one of us.
           env: { ...cli.world.env, NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined },
           cwd: cli.world.cwd,
@@ -89,6 +90,11 @@ Examples:
           log,
           notifier,
           ready: (data, text) => cli.output.result(data, text),
+        }).catch((error: unknown) => {
+          // Whoever reads lines of JSON gets one; people get the sentence.
+          if (formatOf(cli, config) === "pretty") throw error;
+          log.error({ error }, "the Foreman did not start");
+          return exitCodeOf(error);
         });
       }
       log.flush();
@@ -96,16 +102,20 @@ Examples:
   cli.addSettings(command, configKeys);
 }
 
-async function makeLogger({ world }: Cli, config: Config): Promise<ProcessLogger> {
+function formatOf({ world }: Cli, { values }: Config): "json" | "pretty" {
+  return values["log.format"] ?? (world.stderr.isTTY === true ? "pretty" : "json");
+}
+
+async function makeLogger(cli: Cli, config: Config): Promise<ProcessLogger> {
+  const { world } = cli;
   const { values, settings } = config;
   const levels = parseLevels(values["log.level"]);
   if (levels === null) throw createServerError("MR_USAGE", { problem: "log.level is not understood" }); // its row has parsed it
   const isTerminal = world.stderr.isTTY === true;
   const forbids = world.argv.includes("--no-color") || (world.env.NO_COLOR ?? "") !== "";
-  const format = values["log.format"] ?? (isTerminal ? "pretty" : "json");
   return createLogger({
     levels,
-    prettify: format === "pretty" ? await loadPrettifier(isTerminal && !forbids) : null,
+    prettify: formatOf(cli, config) === "pretty" ? await loadPrettifier(isTerminal && !forbids) : null,
     // Where nobody gives it, the App's name is the module's affair: lines before it is read have none.
     base: {
       ...(settings.get("app_id")?.origin.kind === "default" ? {} : { app_id: values.app_id }),

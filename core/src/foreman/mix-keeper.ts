@@ -1,0 +1,67 @@
+/**
+ * Puts the optimiser into a Foreman: the Workers it begins with, where its samples come from, and the duty itself.
+ */
+import type { Clock } from "../base/clock.js";
+import type { Logger } from "../base/log.js";
+import type { Store } from "../engine/store.js";
+import type { Crew, SquadSpec } from "./crew.js";
+import { CrewSource } from "./crew-source.js";
+import type { Kind, PerPool } from "./mix/mix.js";
+import { beginOptimiser } from "./mix/optimiser.js";
+import type { MixPlan } from "./mix/state.js";
+import type { MixLog } from "./mix-log.js";
+import { OptimiserDuty } from "./optimiser-duty.js";
+
+/** What a crew is to be kept by. */
+export interface MixSpec {
+  readonly plan: MixPlan;
+  /** The decision log; null to keep none. */
+  readonly log: MixLog | null;
+}
+
+/** What keeping a mix takes. */
+export interface MixKeeperOptions extends MixSpec {
+  readonly crew: Crew;
+  readonly squads: readonly SquadSpec[];
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly nodeId: string;
+  /** Live Foremen of the App, as far as they are known. */
+  readonly foremen: () => number;
+}
+
+/** The duty, and where surveys are to be told. */
+export interface MixKeeper {
+  readonly duty: OptimiserDuty;
+  readonly source: CrewSource;
+}
+
+/** The squads with the Workers and slots the optimiser begins with: what was configured, within caps and pins. */
+export function fitSquads(squads: readonly SquadSpec[], plan: MixPlan): SquadSpec[] {
+  const { mix } = beginOptimiser(plan, registeredIn(squads), 0).state;
+  return squads.map((squad) => {
+    if (squad.kind === "async") return { ...squad, count: mix.async, slots: mix.slots };
+    return squad.kind === "blocking" ? { ...squad, count: mix.blocking } : squad;
+  });
+}
+
+/** Makes the keeper of a crew that was made from `fitSquads`. */
+export function keepMix(options: MixKeeperOptions): MixKeeper {
+  const { crew, squads, store, clock, logger, nodeId, foremen, plan, log } = options;
+  const queuesOf = (kind: Kind) => squads.find((squad) => squad.kind === kind)?.queues;
+  const [blocking, async] = [queuesOf("blocking"), queuesOf("async")];
+  const source = new CrewSource({
+    ...{ crew, store, clock, foremen, segment: nodeId },
+    queues: { ...(blocking === undefined ? {} : { blocking }), ...(async === undefined ? {} : { async }) },
+  });
+  const isRegistered = registeredIn(squads);
+  const duty = new OptimiserDuty({ plan, isRegistered, source, clock, log: logger, nodeId, mixLog: log });
+  duty.attach(crew);
+  return { duty, source };
+}
+
+function registeredIn(squads: readonly SquadSpec[]): PerPool<boolean> {
+  const has = (kind: Kind) => squads.some((squad) => squad.kind === kind);
+  return { blocking: has("blocking"), async: has("async") };
+}

@@ -1,0 +1,153 @@
+/**
+ * The plays are tested: each mutant is Millrace with one thing broken, and the play that is there for it must say so, by
+ * the promise it breaks. Files are changed while they are loaded; nothing on disk is touched.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { distFile } from "./foreman-process.js";
+import type { Report } from "./report.js";
+import { type Mutation, mutantVariable } from "./settings.js";
+
+/** One thing broken, who must notice, and what it must say. */
+export interface Mutant {
+  readonly name: string;
+  readonly play: string;
+  readonly args: readonly string[];
+  readonly promises: readonly string[];
+  readonly mutations: readonly Mutation[];
+}
+
+const library = "core/dist/store/redis/library.gen.js";
+const rescuer = "core/dist/foreman/rescuer.js";
+const quick = ["--form", "inline", "--lease", "3000", "--seed", "1"];
+
+/** Everything that is broken, one at a time. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: "a rescue after which the old owner still holds what was taken from it",
+    ...{ play: "sigstop", args: quick, promises: ["one completion", "fencing"] },
+    mutations: [
+      {
+        file: library,
+        from: '"  let_go(root, owner, gone)",\n        "  local left = #all - #latest",',
+        to: '"  local left = #all - #latest",',
+      },
+    ],
+  },
+  {
+    name: "a rescue that neither waits for a Lease nor compares the beat",
+    ...{ play: "sigterm", args: [...quick, "--times", "1"], promises: ["no wrong rescue", "no start without a cause"] },
+    mutations: [
+      { file: rescuer, from: "nowMs - sighting.sinceMs >= leaseMs", to: "one.held > 0" },
+      { file: library, from: "if read_owner(record) ~= beat_seen then", to: "if false then" },
+    ],
+  },
+  {
+    name: "Leases by the wall clock",
+    ...{ play: "clocks", args: quick, promises: ["no wrong rescue", "no start without a cause"] },
+    mutations: [{ file: rescuer, from: "const nowMs = clock.monotonicMs();\n        if (nowMs - this.#lookedMs >", to: "const nowMs = clock.nowMs();\n        if (false && nowMs - this.#lookedMs >" }],
+  },
+  {
+    name: "due times by the wall clock of the Foreman",
+    ...{ play: "clocks", args: quick, promises: ["delays", "no calls in circles"] },
+    mutations: [
+      {
+        file: "core/dist/foreman/surveyor.js",
+        from: "promoter.expect(view.name, counts.nextDueInMs);",
+        to: "promoter.expect(view.name, counts.nextDueInMs - (Date.now() - performance.timeOrigin - performance.now()));",
+      },
+      {
+        file: "core/dist/foreman/promoter.js",
+        from: "this.expect(segment, answer.nextDueInMs);",
+        to: "this.expect(segment, answer.nextDueInMs - (Date.now() - performance.timeOrigin - performance.now()));",
+      },
+    ],
+  },
+  {
+    name: "nobody who is silent is ever rescued",
+    ...{ play: "kill-foremen", args: [...quick, "--kills", "2"], promises: ["drained", "resumed"] },
+    mutations: [{ file: rescuer, from: "nowMs - sighting.sinceMs >= leaseMs", to: "false" }],
+  },
+  {
+    name: "beats that stop when a stop begins",
+    ...{ play: "sigterm", args: [...quick, "--times", "3"], promises: ["no wrong rescue", "no start without a cause"] },
+    mutations: [
+      {
+        file: "core/dist/foreman/foreman.js",
+        from: "await answered(this.#feeder.stop());",
+        to: "this.#duties.stop(); this.#beater.stop(); await answered(this.#feeder.stop());",
+      },
+    ],
+  },
+  {
+    name: "a release that spends an Attempt",
+    ...{ play: "sigterm", args: [...quick, "--times", "3"], promises: ["no Attempt spent"] },
+    mutations: [
+      {
+        file: "core/dist/foreman/completer.js",
+        from: "() => store.release(segment, params), segment)",
+        to: "() => store.fail(segment, { owner, retainMs: 1000, elements: elements.map((one) => ({ ...one, retryInMs: 0, value: new Uint8Array(1) })) }), segment)",
+      },
+    ],
+  },
+  {
+    name: "a release to the end of the list",
+    ...{ play: "sigterm", args: [...quick, "--times", "3"], promises: ["order at the front"] },
+    mutations: [
+      {
+        file: library,
+        from: "\"        put_ready(moves, 'front', address, element.queue, element.priority)\",\n        \"      end\",\n        \"      count(moves, 'released')\",",
+        to: "\"        put_ready(moves, 'back', address, element.queue, element.priority)\",\n        \"      end\",\n        \"      count(moves, 'released')\",",
+      },
+    ],
+  },
+  {
+    name: "a Foreman that does not notice that it lost its Lease",
+    ...{ play: "sigstop", args: quick, promises: ["lease_lost"] },
+    mutations: [{ file: "core/dist/foreman/beater.js", from: "#lose(view) {", to: "#lose(view) { return;" }],
+  },
+  {
+    name: "an observer that does not know that it stood still itself",
+    ...{ play: "freeze", args: [...quick, "--lease", "4000"], promises: ["no wrong rescue", "no start without a cause"] },
+    mutations: [{ file: rescuer, from: "if (nowMs - this.#lookedMs >", to: "if (false && nowMs - this.#lookedMs >" }],
+  },
+  {
+    name: "suspects that are held beside each other",
+    ...{ play: "poison", args: quick, promises: ["all completed"] },
+    mutations: [
+      {
+        file: "core/dist/foreman/feeder.js",
+        from: "this.#quarantine.sift(view.name, claims, (claim) => pool.push(view.name, [claim]))",
+        to: "claims",
+      },
+    ],
+  },
+];
+
+/** What became of a mutant: which promises were broken, and whether one of those it had to break is among them. */
+export interface MutantVerdict {
+  readonly isKilled: boolean;
+  readonly broken: readonly string[];
+}
+
+/** Plays the play of a mutant, in processes of its own. */
+export async function playMutant({ play, args, promises, mutations }: Mutant): Promise<MutantVerdict> {
+  const dir = mkdtempSync(join(tmpdir(), "millrace-mutant-"));
+  try {
+    const json = join(dir, "report.json");
+    const main = fileURLToPath(new URL("../main.js", `file://${distFile("mutant.js")}`));
+    const words = ["--import", distFile("mutant.js"), main, play, ...args, "--json", json];
+    const env = { ...process.env, [mutantVariable]: JSON.stringify(mutations) };
+    const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
+    await once(child, "exit");
+    const reports = JSON.parse(readFileSync(json, "utf8")) as readonly Report[]; // written by plays.ts
+    const broken = [...new Set(reports.flatMap(({ breaches }) => breaches.map(({ promise }) => promise)))];
+    return { isKilled: broken.some((promise) => promises.includes(promise)), broken };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,73 @@
+/** The mix of real Worker threads follows the work: from samples of a running Foreman to threads that change their kind. */
+import { FOREMAN_VIEW } from "@millrace/core/internal";
+import { afterEach, describe, expect, it } from "vitest";
+import { poll } from "../helper/wait.js";
+import { makeApp } from "./threads-app.js";
+
+const module = new URL("../dist/integration/threads-app.js", import.meta.url);
+const open: ReturnType<typeof makeApp>[] = [];
+
+function appUnderTest(workers: Parameters<typeof makeApp>[0]): ReturnType<typeof makeApp> {
+  const made = makeApp({ module, ...workers });
+  open.push(made);
+  return made;
+}
+
+afterEach(async () => {
+  for (const { app } of open.splice(0)) {
+    await app.stop({ drain: 0 });
+    await app.close();
+  }
+});
+
+async function optimiserOf(app: ReturnType<typeof makeApp>["app"]) {
+  const { foreman } = await app[FOREMAN_VIEW]();
+  const optimiser = foreman()?.optimiser;
+  if (optimiser === undefined || optimiser === null) throw new Error("a Foreman with Workers has an optimiser");
+  return optimiser;
+}
+
+describe("a Foreman with Workers", () => {
+  it("gives Workers to the kind whose work piles up, and finishes it", { timeout: 60_000 }, async () => {
+    const { app, cpu } = appUnderTest({ workers: { asyncWorkers: 3, blockingWorkers: 1, slots: 4 } });
+    await app.start();
+    const optimiser = await optimiserOf(app);
+    const { handles } = await app.enqueueMany(
+      cpu,
+      Array.from({ length: 1_500 }, () => 10),
+    );
+    await poll(
+      () => (app.workers().filter(({ kind }) => kind === "blocking").length >= 3 ? true : null),
+      "Workers",
+      30_000,
+    );
+    const [override] = optimiser.decisions().filter(({ event }) => event === "override");
+    expect(override?.payload.reason).toContain("blocking urgent");
+    expect(override?.payload.queues.blocking.backlog).toBeGreaterThan(300);
+    for (const handle of handles) if (!(handle instanceof Error)) await handle.result();
+    expect(app.metrics().completed).toBe(1_500);
+  });
+
+  it("stays as it is when it is told so, and follows what is configured while it runs", async () => {
+    const { app, echo } = appUnderTest({ workers: { asyncWorkers: 2, blockingWorkers: 1, autoOptimize: false } });
+    await app.start();
+    const { foreman } = await app[FOREMAN_VIEW]();
+    foreman()?.applyMix({ blocking: 2, async: 1, slots: 3 });
+    await poll(
+      () => (app.workers().filter(({ kind }) => kind === "blocking").length === 2 ? true : null),
+      "the change",
+    );
+    expect(await app.run(echo, 7)).toBe(7);
+    expect((await optimiserOf(app)).view().state).toBe("stable");
+  });
+});
+
+it("a pin that is no number refuses the start", async () => {
+  process.env.MILLRACE_FORCE_SLOTS = "many";
+  try {
+    const { app } = appUnderTest({});
+    await expect(app.start()).rejects.toMatchObject({ code: "MR_INVALID_OPTION" });
+  } finally {
+    delete process.env.MILLRACE_FORCE_SLOTS;
+  }
+});
