@@ -6,7 +6,7 @@
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { crewSpecOf } from "./app/crew-spec.js";
+import { crewSpecOf, type MixWishes } from "./app/crew-spec.js";
 import { type AppEvents, EventHub } from "./app/events.js";
 import { openProducer } from "./app/open-producer.js";
 import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
@@ -71,6 +71,8 @@ export interface AppWorld {
   readonly afterEnqueue?: () => Promise<void>;
   /** The module's export that is the App, for Workers; null to find it. */
   readonly exportName: string | null;
+  /** What the process says of the mix beside the App's options. */
+  readonly mix: MixWishes;
   /** Owners whose process was seen to end: what they held is rescued without waiting for their Lease. */
   readonly buried: readonly string[];
 }
@@ -121,6 +123,7 @@ export class App implements AsyncDisposable {
     hasThreads: true,
     makeStore,
     exportName: null,
+    mix: { settings: {}, pins: null },
     buried: [],
   };
   #state: AppState = "new";
@@ -445,6 +448,7 @@ export class App implements AsyncDisposable {
             ...{ workers, steps, appId: this.id, nodeId: this.nodeId, log: this.#log, clock: this.#world.clock },
             module: module as string, // a file URL, by its row
             exportName: this.#world.exportName,
+            mix: this.#world.mix,
             durability: store.durability.level,
             desk: {
               producer,
@@ -550,6 +554,10 @@ export class App implements AsyncDisposable {
         incarnation: this.#incarnation,
         timeoutMs: this.#options.network.timeout,
         log: this.#log,
+        attendant: {
+          attends: (segment, queue) => this.#foreman?.attends(segment, queue) ?? false,
+          sent: (segment, queue) => this.#foreman?.sent(segment, queue),
+        },
         opened: (segment) => {
           segments.view(segment).isAttended = true;
         },

@@ -3,6 +3,7 @@
  * `millrace --help` does not wait for one. No promise of stability.
  */
 
+export type { MixWishes } from "./app/crew-spec.js";
 export { examineRedis } from "./app/examine.js";
 export { type ForemanTuning, type OpenForemanOptions, RunningForeman } from "./app/foreman-app.js";
 export { preloadStore } from "./app/open-store.js";
@@ -16,5 +17,7 @@ export { describeRow, nearest, type OptionRow, type Resolved, resolveOptions } f
 export type { CountsAnswer } from "./engine/transitions.js";
 export type { WorkerView } from "./foreman/crew.js";
 export { FOREMAN_TIMES, type ForemanTimes } from "./foreman/foreman.js";
+export type { Pins } from "./foreman/mix/pins.js";
+export type { MixOptions } from "./foreman/mix/settings.js";
 export type { RedisReport } from "./store/redis/examine.js";
 export type { Manifest, StepRow } from "./worker/manifest.js";

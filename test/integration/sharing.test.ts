@@ -60,6 +60,18 @@ describe("bells", () => {
 });
 
 describe("Nodes", () => {
+  it("that run what they enqueue need no bell, and claim nothing for nothing", async () => {
+    await using fleet = await openFleet(3, { serviceMs: 0 });
+    for (let i = 1; i <= 50; i++) {
+      await fleet.enqueue(0, 1);
+      await fleet.finished(i);
+    }
+    expect(fleet.ranBy(0)).toBe(50);
+    expect(fleet.sum("bells")).toBe(0);
+    expect(fleet.sum("emptyClaims")).toBeLessThan(10); // three Nodes look at three Segments when they start
+    expect(fleet.sum("claimCalls")).toBeLessThan(65);
+  });
+
   it("help one that has more than its slots can run, within a few ten milliseconds", async () => {
     await using fleet = await openFleet(4, { serviceMs: 20 });
     await fleet.enqueue(0, 400);
@@ -161,6 +173,11 @@ class Fleet implements AsyncDisposable {
   async finished(count: number, deadlineMs = 10_000): Promise<void> {
     const done = () => this.#apps.reduce((sum, app) => sum + app.metrics().completed, 0);
     await poll(() => (done() >= count ? true : null), `${count} completions`, deadlineMs);
+  }
+
+  /** A counter of all Nodes. */
+  sum(counter: "bells" | "claimCalls" | "emptyClaims"): number {
+    return this.#apps.reduce((sum, app) => sum + app.metrics()[counter], 0);
   }
 
   ranBy(node: number): number {

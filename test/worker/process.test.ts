@@ -42,7 +42,7 @@ class FakeParent implements AsyncDisposable {
     this.child.on("message", (message) => this.#hear(message as ProcessUpMessage));
     const options = { appId: "test", nodeId: "node", durability: "memory", isDebug: false } as const;
     const boot: ProcessBoot = { module: moduleUrl(module), exportName: null, id: "process-1", options };
-    this.child.send({ type: "boot", boot });
+    this.child.send({ type: "boot", boot, parentPid: process.pid });
     this.send(text(0, "node"), text(1, "incarnation.01"));
   }
 

@@ -110,6 +110,8 @@ async function run(rounds: number, isQuick: boolean, progress: Progress): Promis
     },
     gates: [
       atLeast(`frames of ${GATED} bytes through a ring (millions a second)`, gated / 1e6, 5),
+      // Says the same also where other programs want the cores.
+      atMost(`processor time of such a frame, both threads (ns)`, cpuNs(find(cells, "ring", GATED)).median, 200),
       atMost(
         "rescued wake-ups",
         cells.map(rescued).reduce((a, b) => a + b, 0),

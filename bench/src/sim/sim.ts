@@ -21,6 +21,8 @@ const SLOTS = 32;
 const HOT_EVERY = 50;
 const HOT_LOAD = 1.5;
 const SEED = 1;
+/** Where duties take more than this, Operations are simulated without them. */
+const DUTIES_MAX = 0.9;
 /** A server that is busier than this answers late; more Nodes than this allows are too many. */
 const FULL = 0.8;
 
@@ -32,12 +34,14 @@ interface Size {
   readonly operationsMax: number;
 }
 
-/** One size and rate: simulated, or why not. */
+/** One size and rate. */
 interface Cell {
   readonly nodes: number;
   readonly perSecond: number;
   readonly duties: number;
-  readonly result: FleetResult | null;
+  /** Duties leave no room for Operations: these were simulated as if there were none. */
+  readonly isAlone: boolean;
+  readonly result: FleetResult;
 }
 
 /** `npm run bench -- sim`. */
@@ -93,14 +97,14 @@ function measure(nodes: number, perSecond: number, hotEvery: number, size: Size,
   const duties = shareOf(dutiesOf(nodes, costs));
   const hot = hotEvery === 0 ? 0 : (HOT_LOAD * (SLOTS / SERVICE_MS) * 1_000) / hotEvery;
   const all = nodes * (perSecond + hot);
-  // The Operations alone, unbatched: a server that duties leave no room for is not simulated.
-  if (duties >= 0.98) return { nodes, perSecond, duties, result: null };
+  const isAlone = duties >= DUTIES_MAX;
+  const background = isAlone ? 0 : duties;
   const seconds = Math.min(size.seconds, Math.max(0.5, size.operationsMax / all));
   const spec: FleetSpec = {
     ...{ nodes, perSecond, seconds, hotEvery },
-    ...{ serviceMs: SERVICE_MS, slots: SLOTS, hotLoad: HOT_LOAD, background: duties, seed: SEED },
+    ...{ serviceMs: SERVICE_MS, slots: SLOTS, hotLoad: HOT_LOAD, background, seed: SEED },
   };
-  return { nodes, perSecond, duties, result: playFleet(spec, costs) };
+  return { nodes, perSecond, duties, isAlone, result: playFleet(spec, costs) };
 }
 
 function report(size: Size, costs: ServerCosts, cells: readonly Cell[], skewed: readonly Cell[]): Findings {
@@ -172,7 +176,7 @@ function operationTable(cells: readonly Cell[]): Table {
       "Nodes",
       "Operations/s each",
       "all, offered",
-      "completed/s",
+      "completed",
       "enqueue calls per Op.",
       "claims per Op.",
       "of them empty",
@@ -182,26 +186,26 @@ function operationTable(cells: readonly Cell[]): Table {
       "p50, ms",
       "p99, ms",
     ],
-    rows: cells.map(({ nodes, perSecond, duties, result }) => {
-      const head = [number(nodes), number(perSecond), number(nodes * perSecond)];
-      if (result === null) return [...head, ...Array.from({ length: 6 }, () => "–"), percent(duties), "–", "–"];
+    rows: cells.map(({ nodes, perSecond, duties, isAlone, result }) => {
       const per = (calls: number) => number(calls / Math.max(1, result.completed));
       return [
-        ...head,
+        number(nodes),
+        number(perSecond),
+        number(nodes * perSecond),
         percent(result.completed / Math.max(1, result.enqueued)),
         per(result.enqueueCalls),
         per(result.claimCalls),
         percent(result.emptyClaims / Math.max(1, result.claimCalls)),
         per(result.completeCalls),
         percent(result.share),
-        percent(duties),
+        isAlone ? `left out (${percent(duties)})` : percent(duties),
         number(result.p50Ms),
         number(result.p99Ms),
       ];
     }),
     notes: [
       "Completed: of what was enqueued in the measured time; below 100 % work piles up. Latency: enqueue to acknowledged completion, run time included.",
-      "“–”: duties alone fill the server, so nothing was simulated.",
+      "Left out: duties alone fill the server, so the Operations were simulated as if there were none, or as if others bore them.",
     ],
   };
 }
@@ -222,7 +226,6 @@ function helpTable(cells: readonly Cell[]): Table {
       "p99, ms",
     ],
     rows: cells.map(({ nodes, perSecond, result }) => {
-      if (result === null) return [number(nodes), ...Array.from({ length: 9 }, () => "–")];
       const measuredS = result.enqueued / (nodes * (perSecond + (HOT_LOAD * SLOTS * 1_000) / SERVICE_MS / HOT_EVERY));
       return [
         number(nodes),
@@ -240,12 +243,10 @@ function helpTable(cells: readonly Cell[]): Table {
   };
 }
 
-/** Server time of one Operation at this rate, from the largest fleet that was simulated; nothing batches less than that. */
+/** Server time of one Operation at this rate, in s, as simulated for the smallest fleet: there batches are smallest. */
 function costPerOperation(cells: readonly Cell[], perSecond: number): number {
-  const own = cells.filter((cell) => cell.perSecond === perSecond && cell.result !== null);
-  const [first] = own;
-  if (first?.result === undefined || first.result === null) return Number.NaN;
-  return first.result.share / (first.nodes * first.perSecond);
+  const [first] = cells.filter((cell) => cell.perSecond === perSecond);
+  return first === undefined ? Number.NaN : first.result.share / (first.nodes * first.perSecond);
 }
 
 function limitTable(costs: ServerCosts, cells: readonly Cell[]): Table {

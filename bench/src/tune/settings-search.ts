@@ -3,8 +3,9 @@
  * one at a time.
  *
  * The rule that chooses: the highest share on time among the settings that serve as much as the published ones, with at
- * most a sixth more changes and none of them under a steady load; within a quarter of a point, the fewest changes. Hysteresis
- * and pace (10 %, 8 %, 5 samples, 30 s, 60 s) are published behaviour: they are shown, not chosen.
+ * most a sixth more changes and none of them under a steady load; within a quarter of a point, the fewest changes; within
+ * 0.15 changes in ten minutes, the one nearest to the published weights. Hysteresis and pace (10 %, 8 %, 5
+ * samples, 30 s, 60 s) are published behaviour: they are shown, not chosen.
  */
 import { DEFAULT_MIX_SETTINGS, type MixOptions } from "@millrace/core/internal";
 import { type OptimiserRun, runOptimiser } from "./measure.js";
@@ -93,6 +94,8 @@ export function singles(): readonly MixOptions[] {
 const CHANGES_SHARE = 7 / 6;
 /** Shares on time nearer than this are equal. */
 const ON_TIME_EQUAL = 0.0025;
+/** Numbers of changes in ten minutes nearer than this are equal. */
+const CHANGES_EQUAL = 0.15;
 /** Served shares nearer than this are equal. */
 const SERVED_EQUAL = 2e-4;
 
@@ -110,7 +113,19 @@ export function choose(trials: readonly Trial[], published: Trial): Trial {
   const allowed = trials.filter((trial) => isAllowed(trial, published));
   const most = Math.max(...allowed.map(({ onTime }) => onTime));
   const near = allowed.filter(({ onTime }) => onTime >= most - ON_TIME_EQUAL);
-  return near.reduce((best, trial) => (trial.changes < best.changes ? trial : best), near[0] ?? published);
+  const fewest = Math.min(...near.map(({ changes }) => changes));
+  const calm = near.filter(({ changes }) => changes <= fewest + CHANGES_EQUAL);
+  return calm.reduce((best, trial) => (farFrom(trial) < farFrom(best) ? trial : best), calm[0] ?? published);
+}
+
+/** How far a setting is from the published weights: the sum of relative differences. */
+function farFrom({ options }: Trial): number {
+  const names = Object.keys(PUBLISHED) as (keyof typeof PUBLISHED)[]; // its own keys
+  const differences = names.map((name) => {
+    const [a, b] = [Number(options[name]), Number(PUBLISHED[name])];
+    return Math.abs(a - b) / Math.max(a, b);
+  });
+  return differences.reduce((sum, one) => sum + one, 0);
 }
 
 /** Plays all traces with one setting. */

@@ -403,7 +403,7 @@ function settingsTable({ published, shipped, chosen, tried }: Search): Table {
       ...shown.sort((a, b) => b.onTime - a.onTime).map((trial) => [weights(trial), ...trialCells(trial), mark(trial)]),
     ],
     notes: [
-      "Rule: highest share on time among those that serve as much as the published weights, with at most a sixth more changes and none under the steady load; within a quarter of a point, the fewest changes.",
+      "Rule: highest share on time among those that serve as much as the published weights, with at most a sixth more changes and none under the steady load; within a quarter of a point, the fewest changes; within 0.15 of them, the one nearest to the published weights.",
       "Front: no other is better in one of share on time, age and changes without being worse in another.",
     ],
   };

@@ -8,12 +8,21 @@ import type { Durability } from "../engine/store.js";
 import type { DeskServices } from "../foreman/call-desk.js";
 import type { SquadSpec } from "../foreman/crew.js";
 import type { CrewSpec } from "../foreman/foreman.js";
+import type { Pins } from "../foreman/mix/pins.js";
+import type { MixOptions } from "../foreman/mix/settings.js";
 import type { MixPlan } from "../foreman/mix/state.js";
 import { makeMixPlan } from "../foreman/mix-plan.js";
 import { ProcessLine } from "../foreman/process-member.js";
 import { ThreadLine } from "../foreman/thread-member.js";
 import { type PoolKind, poolOf, type StepDefinition } from "../workflow/step.js";
 import type { resolveAppOptions } from "./options.js";
+
+/** What a process says of the mix beside the options of its App. */
+export interface MixWishes {
+  readonly settings: MixOptions;
+  /** Null: those of the environment. */
+  readonly pins: Pins | null;
+}
 
 /** What the Workers of an App are made from. */
 export interface CrewSpecOptions {
@@ -25,6 +34,7 @@ export interface CrewSpecOptions {
   /** Its export that is the App; null to find it. */
   readonly exportName: string | null;
   readonly workers: ReturnType<typeof resolveAppOptions>["workers"];
+  readonly mix: MixWishes;
   readonly steps: readonly StepDefinition[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -56,15 +66,15 @@ export function crewSpecOf(options: CrewSpecOptions): CrewSpec {
       return new ThreadLine({ boot: { ...shared, kind, slots }, seatCount, maxHeapMb, clock, events });
     },
     desk,
-    mix: { plan: mixPlanOf(workers), log: null },
+    mix: { plan: mixPlanOf(workers, options.mix), log: null },
   };
 }
 
 /** The mix that was configured, and how it may change. Errors: MR_INVALID_OPTION for a pin that is no number. */
-function mixPlanOf(workers: CrewSpecOptions["workers"]): MixPlan {
+function mixPlanOf(workers: CrewSpecOptions["workers"], { settings, pins }: MixWishes): MixPlan {
   const { blockingWorkers, asyncWorkers, slots, autoOptimize, optimizationInterval, maxConcurrent } = workers;
   const start = { blocking: blockingWorkers, async: asyncWorkers, slots };
-  return makeMixPlan(start, { autoOptimize, optimizationInterval, maxConcurrent });
+  return makeMixPlan(start, { ...settings, autoOptimize, optimizationInterval, maxConcurrent }, pins ?? undefined);
 }
 
 /** Only kinds for which there are Steps; async Workers when there is none at all. */

@@ -12,7 +12,11 @@ import type { CountsAnswer } from "../engine/transitions.js";
 import type { WorkerView } from "../foreman/crew.js";
 import type { Foreman, ForemanTimes, StopReport } from "../foreman/foreman.js";
 import type { Mix } from "../foreman/mix/mix.js";
+import type { Pins } from "../foreman/mix/pins.js";
+import { type MixOptions, resolveMixSettings } from "../foreman/mix/settings.js";
+import type { MixMetrics } from "../foreman/mix-metrics.js";
 import { type Manifest, stepFromManifest } from "../worker/manifest.js";
+import type { MixWishes } from "./crew-spec.js";
 import type { AppOptions } from "./options.js";
 
 /** What a Foreman's process says. */
@@ -25,6 +29,7 @@ export interface OpenForemanOptions {
   /** Options that replace those of the App in the module. */
   readonly options: AppOptions;
   readonly times: ForemanTimes;
+  readonly mix: MixWishes;
   /** Owners whose process was seen to end: what they held is rescued at once. */
   readonly buried: readonly string[];
   readonly logger: Logger;
@@ -32,9 +37,13 @@ export interface OpenForemanOptions {
 
 /** Settings that a running Foreman takes. Absent keys stay as they are. */
 export interface ForemanTuning {
+  /** The configured mix: what there is to begin with. */
   readonly asyncWorkers?: number;
   readonly blockingWorkers?: number;
   readonly slots?: number;
+  /** How the mix may change. */
+  readonly mix?: MixOptions;
+  readonly pins?: Pins;
 }
 
 /** A Foreman and the App behind it. */
@@ -45,7 +54,7 @@ export class RunningForeman {
 
   /** Does no I/O. Errors: MR_INVALID_OPTION, those of a Step's definition. */
   constructor(options: OpenForemanOptions) {
-    const { manifest, module, exportName, options: given, times, buried, logger } = options;
+    const { manifest, module, exportName, options: given, times, mix, buried, logger } = options;
     // The App's resolved options without functions: fit to be given again.
     const declared = manifest.app.options as AppOptions;
     const merged: AppOptions = {
@@ -59,7 +68,7 @@ export class RunningForeman {
     };
     this.#app = new App(merged);
     this.#store = String(merged.store ?? "");
-    const registry = this.#app[SETTLE_IN]({ times, buried, exportName });
+    const registry = this.#app[SETTLE_IN]({ times, mix, buried, exportName });
     for (const row of manifest.steps) registry.register(stepFromManifest(row));
   }
 
@@ -130,13 +139,22 @@ export class RunningForeman {
     });
   }
 
-  /** Takes new settings while work goes on. */
+  /** What the optimiser counts; null where no mix is kept. */
+  mixMetrics(): ReturnType<MixMetrics["snapshot"]> | null {
+    return this.#view?.foreman()?.optimiser?.metrics.snapshot() ?? null;
+  }
+
+  /** Takes new settings while work goes on; they hold within a second. Errors: MR_INVALID_OPTION, with nothing changed. */
   retune(tuning: ForemanTuning): void {
-    const foreman = this.#view?.foreman();
-    const mix = this.mix();
-    if (foreman === undefined || foreman === null || mix === null) return;
-    const { asyncWorkers: async = mix.async, blockingWorkers: blocking = mix.blocking, slots = mix.slots } = tuning;
-    foreman.applyMix({ async, blocking, slots });
+    const duty = this.#view?.foreman()?.optimiser;
+    if (duty === undefined || duty === null) return;
+    const { start, settings, pins } = duty.plan;
+    const { asyncWorkers: async = start.async, blockingWorkers: blocking = start.blocking } = tuning;
+    duty.reload({
+      start: { async, blocking, slots: tuning.slots ?? start.slots },
+      settings: resolveMixSettings({ ...settings, ...tuning.mix }),
+      pins: tuning.pins ?? pins,
+    });
   }
 
   /** Stops gracefully; called again with less time, it hurries. Null: the App says how long running work may take. */

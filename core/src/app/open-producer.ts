@@ -5,6 +5,7 @@
 import type { Logger } from "../base/log.js";
 import type { Placement } from "../engine/placement.js";
 import type { Store } from "../engine/store.js";
+import type { Attendant } from "../queue/attendant.js";
 import { HomingProducer } from "../queue/homing-producer.js";
 import { Producer } from "../queue/producer.js";
 import type { ResendContext } from "../queue/resend.js";
@@ -16,6 +17,7 @@ export interface OpenProducerOptions extends ResendContext {
   readonly incarnation: string;
   readonly timeoutMs: number;
   readonly log: Logger;
+  readonly attendant: Attendant;
   /** Told of each Segment that this process has opened to write, now and later. */
   readonly opened: (segment: string) => void;
 }

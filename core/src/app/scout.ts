@@ -5,7 +5,7 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, systemClock } from "../base/clock.js";
 import { createError, fromRemoteError } from "../base/errors.js";
-import { THREAD_ENTRY, type ThreadMessage, type WorkerBoot } from "../worker/boot.js";
+import { asThreadMessage, THREAD_ENTRY, type WorkerBoot } from "../worker/boot.js";
 import type { Manifest } from "../worker/manifest.js";
 import { createSeatsBuffer } from "../worker/seats.js";
 
@@ -51,7 +51,8 @@ export async function scout(options: ScoutOptions): Promise<Manifest> {
         timer.cancel();
         end();
       };
-      worker.on("message", (message: ThreadMessage) => {
+      worker.on("message", (told: unknown) => {
+        const message = asThreadMessage(told);
         if (message?.type === "ready") settle(() => resolve(message.manifest));
         if (message?.type === "failed") settle(() => reject(fromRemoteError(message.error)));
       });

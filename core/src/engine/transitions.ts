@@ -100,7 +100,8 @@ export interface LaneOpenAnswer {
  * With `accepted` the lane's mark and `last = first + bodies.length - 1`:
  * lane unknown or of another name → `unknown_lane`; `first > accepted + 1` → `gap`; both unwritten.
  * Elements at or below the mark were accepted before and are passed over; the rest is appended, the mark becomes
- * `max(accepted, last)`. Rings the bell of the Queue if its priority-0 list was empty and something was appended.
+ * `max(accepted, last)`. Rings the bell of the Queue if its priority-0 list was empty and something was appended, unless
+ * `isQuiet`.
  */
 export interface EnqueueParams {
   readonly lane: number;
@@ -109,6 +110,8 @@ export interface EnqueueParams {
   readonly first: number;
   /** Enqueued bytes, each at least 1 byte, 1…1000 of them; never decoded by a store. */
   readonly bodies: readonly Uint8Array[];
+  /** The caller attends the Queue and claims behind this call: nobody need be told. Default: false. */
+  readonly isQuiet?: boolean;
 }
 
 /** `fresh` counts the elements appended by this call; `accepted` is the lane's mark after it. */

@@ -324,7 +324,9 @@ export class Crew {
     const { limits } = this.#options;
     const { heapKb, isDirty } = member.line.vitals();
     if (isDirty) return "dirty";
-    if (heapKb > limits.maxRssMb * 1_024) return "rss";
+    // One that is over it from the start would be replaced for ever, by others of the same size.
+    const isYoung = nowMs - member.startedMs < YOUNG_MS;
+    if (heapKb > limits.maxRssMb * 1_024 && !isYoung) return "rss";
     if (member.ended >= limits.maxOperations) return "operations";
     return nowMs - member.startedMs >= limits.maxAgeMs ? "age" : null;
   }
@@ -550,12 +552,14 @@ export class Crew {
     }
     const what = `Attempt ${attempt} of ${id}`;
     const error =
-      sentence.reason === "limit"
-        ? createError("MR_TIMEOUT", { what, timeoutMs: given.terms.timeoutMs })
-        : createError("MR_TIMEOUT", {
-            what: `the turn of its event loop that ${what} began`,
-            timeoutMs: this.#options.limits.stuckAfterMs,
-          });
+      given.abortKind === "cancel"
+        ? createError("MR_OPERATION_CANCELLED", { id, reason: "cancel" })
+        : sentence.reason === "limit"
+          ? createError("MR_TIMEOUT", { what, timeoutMs: given.terms.timeoutMs })
+          : createError("MR_TIMEOUT", {
+              what: `the turn of its event loop that ${what} began`,
+              timeoutMs: this.#options.limits.stuckAfterMs,
+            });
     // The stack of the thread, not of this one: it names the line that never ends.
     if (sentence.stack !== null) error.stack = `${error.name}: ${error.message}\n${sentence.stack}`;
     return error;

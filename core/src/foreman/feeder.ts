@@ -73,8 +73,8 @@ export class Feeder {
 
   constructor(options: FeederOptions) {
     this.#options = options;
-    const { completer, random } = options;
-    this.#quarantine = new Quarantine({ completer, random, isOpen: () => this.#isOpen });
+    const { completer, clock, random } = options;
+    this.#quarantine = new Quarantine({ completer, clock, random, isOpen: () => this.#isOpen });
     this.#intakes = options.pools.map((pool) => ({
       pool,
       rotation: options.segments.join(pool.queues),

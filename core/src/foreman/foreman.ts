@@ -228,6 +228,21 @@ export class Foreman {
   bell(segment: string, queue: string, cause: BellCause): void {
     this.#sharing.rang(segment, queue, cause);
     this.#options.counters.add("bells");
+    this.#planWake();
+  }
+
+  /** Whether what this process enqueues there needs no bell: see `sent`. */
+  attends(segment: string, queue: string): boolean {
+    return this.#sharing.attends(segment, queue);
+  }
+
+  /** Takes word that Operations are on their way to a Queue it attends; the claim follows them. */
+  sent(segment: string, queue: string): void {
+    this.#sharing.sent(segment, queue);
+    this.#planWake();
+  }
+
+  #planWake(): void {
     if (this.#isWakePlanned) return;
     this.#isWakePlanned = true;
     queueMicrotask(() => {

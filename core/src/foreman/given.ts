@@ -34,6 +34,8 @@ export class Given implements Assignment {
   /** When it was first seen to have begun, by the monotonic clock; null before. */
   begunMs: number | null = null;
   abortKind: AbortKind | null = null;
+  /** When its Worker was first told to end it, by the monotonic clock; null before. */
+  toldMs: number | null = null;
   /** Outcome bytes, once there are any. */
   outcome: Uint8Array | null = null;
   #terms: Terms | null = null;
@@ -70,6 +72,16 @@ export class Given implements Assignment {
   get terms(): Terms {
     this.#terms ??= this.#readTerms();
     return this.#terms;
+  }
+
+  /**
+   * How long its Attempt may run, in ms from when it was seen to have begun: until its timeout, or until the grace of
+   * one that was told to end is over.
+   */
+  get limitMs(): number {
+    const { timeoutMs } = this.terms;
+    if (this.toldMs === null || this.begunMs === null) return timeoutMs;
+    return Math.min(timeoutMs, this.toldMs - this.begunMs + this.step.killGraceMs);
   }
 
   #readTerms(): Terms {

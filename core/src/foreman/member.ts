@@ -211,6 +211,7 @@ export class Member {
   /** Tells the Attempt in a seat to end. */
   abort(given: Given, kind: AbortKind): void {
     given.abortKind ??= kind;
+    given.toldMs ??= this.#options.clock.monotonicMs();
     this.#writeShort(ABORT, ABORT_CODES.indexOf(kind), given.seat);
   }
 
@@ -276,7 +277,7 @@ export class Member {
       begun: givens.map((given) => ({
         seat: given.seat,
         ranMs: nowMs - (given.begunMs ?? nowMs),
-        limitMs: given.terms.timeoutMs,
+        limitMs: given.limitMs,
       })),
     };
   }

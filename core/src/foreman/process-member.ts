@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { PROCESS_ENTRY, type ProcessBoot, type ProcessDownMessage, type ProcessUpMessage } from "../worker/boot.js";
+import { asProcessMessage, PROCESS_ENTRY, type ProcessBoot, type ProcessDownMessage } from "../worker/boot.js";
 import { BEGUN_SEAT, FREE } from "../worker/seats.js";
 import type { Line, LineEvents, RecordSink, SeatBook, Vitals } from "./line.js";
 
@@ -44,11 +44,11 @@ export class ProcessLine implements Line {
       detached: true,
       execArgv: [...process.execArgv.filter((flag) => !INSPECTOR_FLAG.test(flag)), `--max-old-space-size=${maxHeapMb}`],
     });
-    this.#child.on("message", (message) => this.#hear(message as ProcessUpMessage)); // our own program's messages
+    this.#child.on("message", (message: unknown) => this.#hear(message));
     this.#child.on("error", (error) => this.#ended(null, null, error));
     // Not `exit`: what it sent before is read first.
     this.#child.once("close", (code, signal) => this.#ended(code, signal, null));
-    this.#send({ type: "boot", boot });
+    this.#send({ type: "boot", boot, parentPid: process.pid });
   }
 
   publish(): void {
@@ -95,8 +95,9 @@ export class ProcessLine implements Line {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  #hear(message: ProcessUpMessage): void {
-    switch (message.type) {
+  #hear(told: unknown): void {
+    const message = asProcessMessage(told);
+    switch (message?.type) {
       case "ready":
         return this.#events.ready(message.manifest);
       case "failed":

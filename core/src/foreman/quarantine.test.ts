@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.js";
 import type { Claim } from "../engine/transitions.js";
+import { ManualClock } from "../testing/manual-clock.js";
 import type { Unstarted } from "../worker/inline.js";
 import { Quarantine } from "./quarantine.js";
 
@@ -17,8 +18,10 @@ function setUp() {
     });
   };
   const world = { isOpen: true };
+  const clock = new ManualClock();
   const quarantine = new Quarantine({
     completer: { giveBack },
+    clock,
     random: seededRandom(1),
     isOpen: () => world.isOpen,
   });
@@ -28,7 +31,7 @@ function setUp() {
     answer();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { quarantine, sift, admitted, backs, answered, world };
+  return { quarantine, sift, admitted, backs, answered, world, clock };
 }
 
 describe("the quarantine", () => {
@@ -43,7 +46,6 @@ describe("the quarantine", () => {
     const { sift, admitted, backs, answered } = setUp();
     expect(sift([claim(1, 2), claim(2, 0), claim(3, 2), claim(4, 3)])).toEqual([2]);
     expect(backs.map(({ counters }) => counters)).toEqual([[3, 4]]);
-    expect(backs[0]?.delayMs).toBeGreaterThanOrEqual(1_500);
     expect(admitted).toEqual([]);
     await answered();
     expect(admitted).toEqual([1]);
@@ -64,6 +66,21 @@ describe("the quarantine", () => {
     sift([claim(4, 2)]);
     await answered();
     expect(admitted).toEqual([1, 4]);
+  });
+
+  test("sends the others away for longer, the longer one is inside", async () => {
+    const { sift, backs, clock } = setUp();
+    sift([claim(1, 2), claim(2, 2)]);
+    clock.moveTo(clock.nowMs() + 1_000);
+    sift([claim(3, 2)]);
+    clock.moveTo(clock.nowMs() + 60_000);
+    sift([claim(4, 2)]);
+    const [soon = 0, later = 0, last = 0] = backs.map(({ delayMs }) => delayMs ?? 0);
+    expect([soon >= 150 && soon <= 300, later >= 1_000 && later <= 2_000, last >= 2_500 && last <= 5_000]).toEqual([
+      true,
+      true,
+      true,
+    ]);
   });
 
   test("gives the last one back too, to the front, when the Foreman has stopped meanwhile", async () => {

@@ -5,18 +5,24 @@
  *
  * Between the feeder and the pools. What runs alone in a Worker of its own, once here, is suspects.ts.
  */
+import type { Clock } from "../base/clock.js";
 import type { Random } from "../base/random.js";
 import type { Claim } from "../engine/transitions.js";
 import type { Unstarted } from "../worker/inline.js";
 
 /** Recoveries after which an Operation may be what kills. */
 export const SUSPECT_RECOVERIES = 2;
-/** What is given back comes again after this time, up to twice as long: to whoever holds no other then. */
-const DELAY_MS = 1_500;
+/**
+ * What is given back comes again after a time, to whoever holds no other then: as long as the one inside has been here,
+ * within these bounds, up to twice as long. Most of those rescued twice are innocent, and soon done.
+ */
+const DELAY_MS_MIN = 150;
+const DELAY_MS_MAX = 2_500;
 
 /** What the quarantine needs. */
 export interface QuarantineOptions {
   readonly completer: { giveBack(unstarted: readonly Unstarted[], delayMs?: number): Promise<void> };
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
   /** Whether what is held back may still begin here. */
   readonly isOpen: () => boolean;
@@ -26,6 +32,7 @@ export interface QuarantineOptions {
 export class Quarantine {
   readonly #options: QuarantineOptions;
   #inside: Claim | null = null;
+  #insideSinceMs = 0;
   readonly #sending = new Set<Promise<void>>();
 
   constructor(options: QuarantineOptions) {
@@ -40,7 +47,10 @@ export class Quarantine {
     if (!claims.some(isSuspect)) return claims;
     const suspects = claims.filter(isSuspect);
     const first = this.#inside === null ? (suspects.shift() ?? null) : null;
-    this.#inside ??= first;
+    if (first !== null) {
+      this.#inside = first;
+      this.#insideSinceMs = this.#options.clock.monotonicMs();
+    }
     const sending = this.#sendAway(segment, suspects, first, admit);
     this.#sending.add(sending);
     void sending.finally(() => this.#sending.delete(sending));
@@ -63,13 +73,17 @@ export class Quarantine {
     first: Claim | null,
     admit: (claim: Claim) => void,
   ): Promise<void> {
-    const { completer, random, isOpen } = this.#options;
-    if (others.length > 0) {
-      await completer.giveBack([{ segment, claims: others }], Math.round(DELAY_MS * (1 + random.next())));
-    }
+    const { completer, isOpen } = this.#options;
+    if (others.length > 0) await completer.giveBack([{ segment, claims: others }], this.#delayMs());
     if (first === null) return;
     if (isOpen()) admit(first);
     else await completer.giveBack([{ segment, claims: [first] }]);
+  }
+
+  #delayMs(): number {
+    const { clock, random } = this.#options;
+    const agoMs = clock.monotonicMs() - this.#insideSinceMs;
+    return Math.round(Math.min(Math.max(agoMs, DELAY_MS_MIN), DELAY_MS_MAX) * (1 + random.next()));
   }
 }
 

@@ -69,7 +69,6 @@ describe("a Foreman that shares Segments", () => {
 
   it("holds no call back that it could make itself when it stops", async () => {
     const one = await makeForeman();
-    one.segments.view("mine").request = 1; // it has claimed there
     await one.sharing.stop();
     expect(one.attended).toEqual([["mail"], []]);
     expect(one.calls).toEqual(["mine mail"]);
@@ -84,6 +83,19 @@ describe("a Foreman that shares Segments", () => {
     await one.sharing.stop();
     expect(one.calls).toEqual([]);
     expect(one.clock.nextMs).toBeNull();
+  });
+
+  it("needs no bell for what its own process enqueues, and calls for help there, too", async () => {
+    const one = await makeForeman();
+    expect(one.sharing.attends("mine", "mail")).toBe(true);
+    expect(one.sharing.attends("mine", "video")).toBe(false);
+    expect(one.sharing.attends("far", "mail")).toBe(false);
+    one.sharing.sent("mine", "mail"); // nobody takes the hint
+    one.sharing.looked();
+    one.pass(CALL_AFTER_MS);
+    expect(one.calls).toEqual(["mine mail"]);
+    await one.sharing.stop();
+    expect(one.sharing.attends("mine", "mail")).toBe(false);
   });
 
   it("costs one claim a bell among ten, once it is known who goes to a Segment nobody attends", async () => {

@@ -65,9 +65,21 @@ export class Sharing {
     this.#timer = null;
     await store.attend([]);
     if (!mustCall) return;
-    const attended = [...segments.all()].filter((view) => view.isAttended && view.request > 0);
+    const attended = [...segments.all()].filter((view) => view.isAttended);
     const calls = attended.flatMap(({ name }) => queues.map((queue) => store.callForHelp(name, queue)));
     await Promise.allSettled(calls); // a store that is away: their surveys tell the others
+  }
+
+  /** Whether what this process enqueues there is looked after here, without a bell. */
+  attends(segment: string, queue: string): boolean {
+    const { segments, queues } = this.#options;
+    return this.#isShared && queues.includes(queue) && segments.view(segment).isAttended;
+  }
+
+  /** Takes word that Operations are on their way to a place it attends; all hints must be looked at soon. */
+  sent(segment: string, queue: string): void {
+    this.#options.segments.hint(segment, queue);
+    this.#rung.push({ segment, queue });
   }
 
   /** Takes a bell; all hints must be looked at soon, then `looked` be called. */

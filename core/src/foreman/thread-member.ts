@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../base/clock.js";
 import { createDuplexMemory, Duplex } from "../ring/duplex.js";
 import { FrameReader, FrameWriter } from "../ring/frame.js";
-import { THREAD_ENTRY, type ThreadMessage, type WorkerBoot } from "../worker/boot.js";
+import { asThreadMessage, THREAD_ENTRY, type WorkerBoot } from "../worker/boot.js";
 import { ABANDONED, BEATS, BEGUN, CURRENT, createSeatsBuffer, HEAP_KB, Seats } from "../worker/seats.js";
 import type { Line, LineEnd, LineEvents, RecordSink, Vitals } from "./line.js";
 import { captureStack } from "./stack.js";
@@ -60,7 +60,7 @@ export class ThreadLine implements Line {
     this.#writer = new FrameWriter(this.#duplex.producer);
     this.#reader = new FrameReader(this.#duplex.consumer);
     this.sink = this.#writer;
-    this.#worker.on("message", (message: ThreadMessage) => this.#hear(message));
+    this.#worker.on("message", (message: unknown) => this.#hear(message));
     this.#worker.on("error", (error: unknown) => {
       this.#error = error;
     });
@@ -87,8 +87,10 @@ export class ThreadLine implements Line {
 
   drain(take: (source: Buffer, offset: number, length: number) => void): void {
     this.#duplex.wake();
+    // After its exit there is no other turn: what it told last is read to the end.
+    const max = this.#isOver ? Number.POSITIVE_INFINITY : DRAIN_MAX;
     let count = 0;
-    for (; count < DRAIN_MAX; count++) {
+    for (; count < max; count++) {
       const length = this.#reader.next();
       if (length < 0) break;
       take(this.#reader.source, this.#reader.offset, length);
@@ -96,7 +98,7 @@ export class ThreadLine implements Line {
     this.#duplex.release();
     this.#writer.flush();
     this.#duplex.publish();
-    if (count === DRAIN_MAX) this.#again();
+    if (count === max) this.#again();
     else this.#listen();
   }
 
@@ -141,9 +143,10 @@ export class ThreadLine implements Line {
     });
   }
 
-  #hear(message: ThreadMessage): void {
+  #hear(told: unknown): void {
+    const message = asThreadMessage(told);
     if (message === null) return this.#events.rung();
-    switch (message.type) {
+    switch (message?.type) {
       case "ready":
         return this.#events.ready(message.manifest);
       case "failed":

@@ -76,4 +76,5 @@ it("says what a Worker died of", () => {
   const memory = Object.assign(new Error("terminated"), { code: "ERR_WORKER_OUT_OF_MEMORY" });
   expect(causeOf("async", { ...end, error: memory })).toBe("out of memory");
   expect(causeOf("async", { ...end, error: "a text" })).toBe("uncaught a text");
+  expect(causeOf("async", { ...end, error: { toString: 5 } })).toBe("uncaught an object");
 });

@@ -6,7 +6,7 @@
  * once it keeps an Attempt from being told that its time is over, or stands still for too long, only an end by force
  * helps. Blame falls on one Attempt or on none: those that merely were there run again.
  */
-import { isMillraceError } from "../base/errors.js";
+import { isMillraceError, toRemoteError } from "../base/errors.js";
 import type { PoolKind } from "../workflow/step.js";
 import type { LineEnd } from "./line.js";
 
@@ -74,18 +74,16 @@ export function blame(sight: Pick<WorkerSight, "current" | "begun">, stuck: Stuc
 /** Says what a Worker died of, for its error and the log: "out of memory", "process.exit(3)", "uncaught TypeError: …". */
 export function causeOf(kind: PoolKind, { code, signal, error }: LineEnd): string {
   if (isMillraceError(error)) return error.message;
-  if (error instanceof Error) {
-    return codeOf(error) === "ERR_WORKER_OUT_OF_MEMORY" ? "out of memory" : `uncaught ${error.name}: ${error.message}`;
+  if (error !== null && error !== undefined) {
+    // Anything can be thrown; not all of it can be made a text.
+    const { name, message, code: errorCode } = toRemoteError(error);
+    if (errorCode === "ERR_WORKER_OUT_OF_MEMORY") return "out of memory";
+    return error instanceof Error ? `uncaught ${name}: ${message}` : `uncaught ${message}`;
   }
-  if (error !== null && error !== undefined) return `uncaught ${String(error)}`;
   if (signal !== null) return `killed by ${signal}`;
   return kind === "process" ? `exit code ${code}` : `process.exit(${code})`;
 }
 
 function isOver({ ranMs, limitMs }: AttemptSight): boolean {
   return ranMs > limitMs;
-}
-
-function codeOf(error: Error): unknown {
-  return "code" in error ? error.code : undefined;
 }

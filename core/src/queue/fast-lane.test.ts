@@ -9,6 +9,7 @@ import { seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
 import type { EnqueueAnswer, EnqueueParams } from "../engine/transitions.js";
 import { ManualClock } from "../testing/manual-clock.js";
+import type { Attendant } from "./attendant.js";
 import { createCounters } from "./counters.js";
 import { FastLane } from "./fast-lane.js";
 
@@ -59,7 +60,7 @@ class ShakyStore {
   }
 }
 
-function makeLane(store: ShakyStore, clock: ManualClock, timeoutMs = 60_000) {
+function makeLane(store: ShakyStore, clock: ManualClock, timeoutMs = 60_000, attendant: Attendant | null = null) {
   let digits = 10;
   return new FastLane(
     {
@@ -70,6 +71,7 @@ function makeLane(store: ShakyStore, clock: ManualClock, timeoutMs = 60_000) {
       segment: "here",
       incarnation: "abc",
       timeoutMs,
+      attendant,
       nextDigits: () => String(digits++),
     },
     "async",
@@ -88,6 +90,26 @@ async function settle(lane: FastLane, clock: ManualClock): Promise<void> {
 }
 
 describe("a fast lane", () => {
+  it("needs no bell where its own process attends the Queue: it says so, and tells behind the call", async () => {
+    for (const isAttended of [true, false]) {
+      const clock = new ManualClock();
+      const store = new ShakyStore([]);
+      const order: string[] = [];
+      const enqueue = store.enqueue.bind(store);
+      store.enqueue = (segment, params) => {
+        order.push(`enqueue ${params.isQuiet === true ? "quietly" : "with a bell"}`);
+        return enqueue(segment, params);
+      };
+      const lane = makeLane(store, clock, 60_000, {
+        attends: (segment, queue) => isAttended && segment === "here" && queue === "async",
+        sent: (segment, queue) => order.push(`sent ${segment} ${queue}`),
+      });
+      lane.push({ body: Buffer.from("x"), accepted: () => undefined, refused: () => undefined });
+      await settle(lane, clock);
+      expect(order).toEqual(isAttended ? ["enqueue quietly", "sent here async"] : ["enqueue with a bell"]);
+    }
+  });
+
   it("sends what was handed in during one tick as one call", async () => {
     const clock = new ManualClock();
     const store = new ShakyStore([]);

@@ -14,6 +14,7 @@ import { Deque } from "../base/deque.js";
 import { createError } from "../base/errors.js";
 import { formatId } from "../engine/dot.js";
 import type { EnqueueAnswer } from "../engine/transitions.js";
+import type { Attendant } from "./attendant.js";
 import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "./resend.js";
 import type { Submission } from "./submission.js";
 import { afterTick } from "./tick.js";
@@ -48,6 +49,8 @@ export interface LaneContext extends ResendContext {
   readonly incarnation: string;
   /** How long a submission waits for an acknowledgement. */
   readonly timeoutMs: number;
+  /** Whoever in this process looks after what is enqueued; null for nobody. */
+  readonly attendant: Attendant | null;
   /** Two fresh lane digits of this incarnation. Errors: MR_QUEUE_FULL when none is left. */
   nextDigits(): string;
 }
@@ -192,15 +195,15 @@ export class FastLane {
   }
 
   #call(batch: Batch): Promise<EnqueueAnswer> {
-    const { store, segment, counters } = this.#context;
+    const { store, segment, counters, attendant } = this.#context;
     counters.add("enqueueCalls");
     batch.isCalling = true;
-    return store.enqueue(segment, {
-      lane: this.#lane,
-      laneName: this.#laneName,
-      first: batch.first,
-      bodies: batch.bodies,
-    });
+    const isQuiet = attendant?.attends(segment, this.#queue) ?? false;
+    const { first, bodies } = batch;
+    const answer = store.enqueue(segment, { lane: this.#lane, laneName: this.#laneName, first, bodies, isQuiet });
+    // Behind the call, so that the claim it sets off finds what was enqueued.
+    if (isQuiet) attendant?.sent(segment, this.#queue);
+    return answer;
   }
 
   #send(batch: Batch): void {

@@ -39,6 +39,7 @@ async function endOf(errors: Error[], rest: Error): Promise<string> {
     segment: "s",
     incarnation: "AAAAAAAAAAAA",
     timeoutMs: 1_000,
+    attendant: null,
     nextDigits: () => "01",
   });
   return await new Promise((resolve) => {

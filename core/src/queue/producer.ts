@@ -3,6 +3,7 @@
  */
 import { createError } from "../base/errors.js";
 import { LANES_MAX, laneDigits } from "../base/id.js";
+import type { Attendant } from "./attendant.js";
 import { FastLane, type LaneContext } from "./fast-lane.js";
 import { FullLane } from "./full-lane.js";
 import type { ResendContext } from "./resend.js";
@@ -13,6 +14,8 @@ export interface ProducerOptions extends ResendContext {
   readonly segment: string;
   readonly incarnation: string;
   readonly timeoutMs: number;
+  /** Whoever in this process looks after what is enqueued; by default nobody. */
+  readonly attendant?: Attendant;
 }
 
 /** What a Producer gave back: where each was to go is its own, or named beside it. */
@@ -37,6 +40,7 @@ export class Producer implements SubmissionSink {
       segment: options.segment,
       incarnation: options.incarnation,
       timeoutMs: options.timeoutMs,
+      attendant: options.attendant ?? null,
       nextDigits: () => this.#nextDigits(),
     };
     this.#full = new FullLane(this.#context);

@@ -112,8 +112,11 @@ export class Attempt implements StepContext {
     return this.#log;
   }
 
-  progress(done: number, total?: number, note?: string): void {
-    if (!this.isOver) this.#host.note(this, done, total, note);
+  /** Made when asked for, like the rest: a Step may take it out of its context and call it alone. */
+  get progress(): StepContext["progress"] {
+    return (done, total, note) => {
+      if (!this.isOver) this.#host.note(this, done, total, note);
+    };
   }
 
   /** Tells the handler to end; the first reason stays. */

@@ -20,6 +20,14 @@ export const THREAD_ENTRY = new URL("./thread.js", import.meta.url);
 /** Program of a process Worker, for `fork(fileURLToPath(PROCESS_ENTRY), { serialization: "advanced" })`. */
 export const PROCESS_ENTRY = new URL("./process.js", import.meta.url);
 
+/** Program of the thread that ends a process Worker with its Foreman. */
+export const LIFELINE_ENTRY = new URL("./lifeline.js", import.meta.url);
+
+/** What that thread is started with: the process id of the Foreman. */
+export interface LifelineData {
+  readonly parentPid: number;
+}
+
 /** What an App inside a Worker has to know of the Foreman's. */
 export interface BootOptions {
   /** Id of the Foreman's App; null for a scout, which is to tell it. */
@@ -50,7 +58,7 @@ export interface WorkerBoot {
   readonly options: BootOptions;
 }
 
-/** The same for a process Worker: its first message. */
+/** The same for a process Worker. */
 export interface ProcessBoot {
   readonly module: string;
   readonly exportName: string | null;
@@ -90,8 +98,15 @@ export interface RecordsMessage {
   readonly records: readonly Uint8Array[];
 }
 
+/** Its first message. `parentPid`: the Foreman's process, with which it ends. */
+export interface BootMessage {
+  readonly type: "boot";
+  readonly boot: ProcessBoot;
+  readonly parentPid: number;
+}
+
 /** Foreman → process Worker. */
-export type ProcessDownMessage = { readonly type: "boot"; readonly boot: ProcessBoot } | RecordsMessage;
+export type ProcessDownMessage = BootMessage | RecordsMessage;
 
 /** A sign of life: about once a second while the loop turns, and when `isDirty` changes. */
 export interface BeatMessage {
@@ -105,3 +120,50 @@ export interface BeatMessage {
 
 /** Process Worker → Foreman. */
 export type ProcessUpMessage = ReadyMessage | FailedMessage | LogMessage | RecordsMessage | BeatMessage;
+
+/**
+ * What a Worker thread told its Foreman; undefined for what it did not: code of the user's may post over the same port,
+ * and must reach nobody by it.
+ */
+export function asThreadMessage(value: unknown): ThreadMessage | undefined {
+  return value === null || isCommon(value) ? value : undefined;
+}
+
+/** The same for a process Worker. */
+export function asProcessMessage(value: unknown): ProcessUpMessage | undefined {
+  return isCommon(value) || isRecords(value) || isBeat(value) ? value : undefined;
+}
+
+function isCommon(value: unknown): value is ReadyMessage | FailedMessage | LogMessage {
+  const { type, manifest, error, level, fields, message } = partsOf(value);
+  switch (type) {
+    case "ready":
+      return isRecord(partsOf(manifest).app);
+    case "failed":
+      return typeof partsOf(error).name === "string" && typeof partsOf(error).message === "string";
+    case "log":
+      return LEVELS.some((one) => one === level) && isRecord(fields) && typeof message === "string";
+    default:
+      return false;
+  }
+}
+
+function isRecords(value: unknown): value is RecordsMessage {
+  const { type, records } = partsOf(value);
+  return type === "records" && Array.isArray(records) && records.every((record) => record instanceof Uint8Array);
+}
+
+function isBeat(value: unknown): value is BeatMessage {
+  const { type, beats, heapKb, isDirty } = partsOf(value);
+  return type === "beat" && typeof beats === "number" && typeof heapKb === "number" && typeof isDirty === "boolean";
+}
+
+const LEVELS = ["debug", "info", "warn", "error"] as const satisfies readonly LogMessage["level"][];
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function partsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : {};
+}

@@ -63,6 +63,11 @@ export class Loop {
     if (!this.#isTurning) this.#turn();
   }
 
+  /** Now and then: looks at the ring although nothing rang. Who took our listeners off the port takes only the haste. */
+  check(): void {
+    if (!this.#isTurning && !this.#options.duplex.consumer.isEmpty) this.#turn();
+  }
+
   readonly #turn = (): void => {
     const { duplex, intake, wire, vitals, clock } = this.#options;
     const nowMs = clock.monotonicMs();

@@ -2,15 +2,23 @@
  * The program of a process Worker: the same parts as in a thread, over IPC; one Operation at a time.
  *
  * Life: the boot message → import → ready → records → STOP: what was given is finished, exit code 0. It ends with code 1
- * when the module cannot be run, when something is thrown that belongs to no Attempt, and when the Foreman is gone.
+ * when the module cannot be run, when something is thrown that belongs to no Attempt, and when the Foreman is gone; if
+ * its loop stands still then, a thread of its own ends it (lifeline.ts).
  */
 import { memoryUsage } from "node:process";
+import { Worker } from "node:worker_threads";
 import { invariant } from "../base/assert.js";
 import { systemClock } from "../base/clock.js";
 import { toRemoteError } from "../base/errors.js";
 import { systemRandom } from "../base/random.js";
 import { Assembly } from "./assembly.js";
-import type { ProcessBoot, ProcessDownMessage, ProcessUpMessage } from "./boot.js";
+import {
+  LIFELINE_ENTRY,
+  type LifelineData,
+  type ProcessBoot,
+  type ProcessDownMessage,
+  type ProcessUpMessage,
+} from "./boot.js";
 import type { SeatKeeper } from "./inline.js";
 import { IpcWire } from "./ipc-wire.js";
 import { portLogger } from "./port-log.js";
@@ -41,7 +49,10 @@ const keeper: SeatKeeper = {
 };
 
 process.on("message", (message: ProcessDownMessage) => {
-  if (message.type === "boot") return void start(message.boot);
+  if (message.type === "boot") {
+    watchParent(message.parentPid);
+    return void start(message.boot);
+  }
   for (const record of message.records) {
     const source = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
     assembly?.intake.take(source, 0, source.length, false);
@@ -49,6 +60,16 @@ process.on("message", (message: ProcessDownMessage) => {
   assembly?.intake.push();
 });
 process.on("disconnect", () => process.exit(1));
+
+/** Without that thread, if it cannot be had, the process still ends with its Foreman as soon as its loop turns. */
+function watchParent(parentPid: number): void {
+  const data: LifelineData = { parentPid };
+  // None of the flags and preloads this process was started with, and little memory.
+  const resourceLimits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
+  const lifeline = new Worker(LIFELINE_ENTRY, { workerData: data, execArgv: [], env: {}, resourceLimits });
+  lifeline.on("error", () => undefined);
+  lifeline.unref();
+}
 
 function send(message: ProcessUpMessage, sent?: () => void): void {
   // Whatever became of it: a Foreman that is gone is told nothing more.

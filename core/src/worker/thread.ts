@@ -61,7 +61,8 @@ async function work(memory: DuplexMemory): Promise<void> {
   const clock = systemClock;
   const isBlocking = boot.kind === "blocking";
   const vitals = new Vitals(new Seats(boot.seats, boot.seatCount), clock);
-  vitals.start();
+  // The beats come from before the import of the module; the loop is made further down in this same turn.
+  vitals.start(() => loop.check());
   const duplex = new Duplex("worker", memory, port);
   const wire = new RingWire({ duplex, memory, vitals, clock, isEager: isBlocking });
   publish = () => wire.publish();

@@ -30,12 +30,13 @@ export class Vitals implements SeatKeeper {
     this.#clock = clock;
   }
 
-  /** Begins to beat with the event loop. */
-  start(): void {
+  /** Begins to beat with the event loop; `beaten` is called after each beat. */
+  start(beaten: () => void): void {
     this.#clock
       .setTimer(BEAT_MS, () => {
         this.beat();
-        this.start();
+        beaten();
+        this.start(beaten);
       })
       .unref();
   }

@@ -5,7 +5,8 @@
 import { describeRow } from "@millrace/core/server";
 import { type Command, Option } from "commander";
 import { type Config, type LoadOptions, loadConfig } from "../config/load.js";
-import { type ConfigKey, envNamesOf, flagNameOf, flagsOf, rowOf } from "../config/options.js";
+import { asKey, type ConfigKey, envNamesOf, flagNameOf, flagsOf, rowOf } from "../config/options.js";
+import { createServerError } from "../errors.js";
 import { Output } from "./output.js";
 
 /** What a command takes from around it. */
@@ -99,6 +100,8 @@ export class Cli {
         return [{ key, flag: `--${name}`, value: command.getOptionValue(attribute) as unknown }];
       });
     });
+    const pin: unknown = command.getOptionValue("pin");
+    if (typeof pin === "string") flags.push(...pinsIn(pin));
     const { env, cwd } = this.world;
     return { env, cwd, flags, file: command.optsWithGlobals<GlobalFlags>().config };
   }
@@ -119,8 +122,19 @@ export class Cli {
 /** Which settings a command takes. */
 const settingsOf = new WeakMap<Command, readonly ConfigKey[]>();
 
+/** Reads `blocking=2,async=4`. Errors: MR_USAGE. */
+function pinsIn(text: string): { key: ConfigKey; flag: string; value: unknown }[] {
+  return text.split(",").map((part) => {
+    const [name = "", value] = part.trim().split("=");
+    const key = asKey(`force.${name}`);
+    if (key !== null && value !== undefined) return { key, flag: "--pin", value };
+    const problem = `--pin: expected parts of the mix such as blocking=2,async=4,slots=8, got ${JSON.stringify(text)}`;
+    throw createServerError("MR_USAGE", { problem });
+  });
+}
+
 /** Settings whose flags help leaves out, unless they have a short one. */
-const RARE = /^(foreman|workers)\./;
+const RARE = /^(force|foreman|workers)\./;
 
 /** What stands for a flag's value in help. */
 function wordOf(key: ConfigKey, type: string): string {

@@ -4,7 +4,7 @@
  * reference page all read it. A key `a.b_c` is `MILLRACE_A_B_C` in the environment and `--a-b-c` on the command line.
  */
 import { hostname } from "node:os";
-import { isName, NODE_ID_PATTERN, type OptionRow, type Resolved } from "@millrace/core/server";
+import { isName, type MixOptions, NODE_ID_PATTERN, type OptionRow, type Resolved } from "@millrace/core/server";
 import { parseLevels } from "../log/levels.js";
 
 /** What a setting has beside an option row of core. */
@@ -17,6 +17,8 @@ interface Extras {
   readonly offFlag?: `no-${string}`;
   /** The App option that it replaces; an App's own value stands where nobody gave the setting. */
   readonly app?: string;
+  /** The setting of the optimiser that it is, where no App option is. */
+  readonly mix?: keyof MixOptions;
   /** Whether its value, or the password within it, must never be shown; such a setting can also come from a file. */
   readonly secret?: "value" | "url";
   /** Whether SIGHUP brings a new value into a running Foreman. */
@@ -142,7 +144,7 @@ export const configTable = {
     default: true,
     offFlag: "no-optimize",
     app: "workers.autoOptimize",
-    reload: false,
+    reload: true,
     sentence: "Whether the numbers of async and blocking Workers and of slots follow the work there is.",
   },
   "workers.optimization_interval_ms": {
@@ -152,7 +154,7 @@ export const configTable = {
     max: 3_600_000,
     unit: "ms",
     app: "workers.optimizationInterval",
-    reload: false,
+    reload: true,
     sentence: "Time between two decisions about them that are not urgent.",
   },
   "workers.max_concurrent": {
@@ -161,7 +163,7 @@ export const configTable = {
     min: 4,
     max: 65_536,
     app: "workers.maxConcurrent",
-    reload: false,
+    reload: true,
     sentence: "Operations that may run at once in async and blocking Workers while the mix is optimised.",
   },
   "workers.queues": {
@@ -223,6 +225,30 @@ export const configTable = {
     reload: false,
     sentence: "An async Worker whose event loop stands still for so long is ended, whatever its Steps' timeouts.",
   },
+  "force.blocking": {
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    otherwise: "free",
+    reload: true,
+    sentence: "Pins the number of blocking Workers: it stays, whatever the load.",
+  },
+  "force.async": {
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    otherwise: "free",
+    reload: true,
+    sentence: "Pins the number of async Workers.",
+  },
+  "force.slots": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    otherwise: "free",
+    reload: true,
+    sentence: "Pins the slots of each async Worker.",
+  },
   "log.level": {
     type: "custom",
     default: "info",
@@ -267,6 +293,43 @@ export const configTable = {
     app: "workers.drain",
     reload: true,
     sentence: "How long running work may take to finish when the Foreman stops; the rest is given back unharmed.",
+  },
+  "foreman.dwell_ms": {
+    type: "integer",
+    default: 60_000,
+    min: 1_000,
+    max: 600_000,
+    unit: "ms",
+    mix: "dwell",
+    reload: true,
+    sentence: "Rest after a change of the mix.",
+  },
+  "foreman.urgency_threshold": {
+    type: "number",
+    default: 3,
+    min: 0.1,
+    max: 1_000,
+    mix: "urgencyThreshold",
+    reload: true,
+    sentence: "Urgency from which a pool of Workers is helped at once.",
+  },
+  "foreman.pilot_blocking": {
+    type: "integer",
+    default: 1,
+    min: 1,
+    max: 256,
+    mix: "pilotBlocking",
+    reload: true,
+    sentence: "Least blocking Workers while the App has blocking Steps.",
+  },
+  "foreman.pilot_async": {
+    type: "integer",
+    default: 1,
+    min: 1,
+    max: 256,
+    mix: "pilotAsync",
+    reload: true,
+    sentence: "Least async Workers while the App has async Steps.",
   },
   "foreman.metrics_host": {
     type: "string",

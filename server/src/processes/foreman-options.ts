@@ -2,7 +2,15 @@
  * Settings → options of core. A setting that nobody gave stays away, so that what the App's own code says stands.
  */
 import type { AppOptions } from "@millrace/core";
-import { FOREMAN_TIMES, type ForemanTimes, type ForemanTuning, type Manifest } from "@millrace/core/server";
+import {
+  FOREMAN_TIMES,
+  type ForemanTimes,
+  type ForemanTuning,
+  type Manifest,
+  type MixOptions,
+  type MixWishes,
+  type Pins,
+} from "@millrace/core/server";
 import type { Config } from "../config/load.js";
 import { type ConfigKey, configKeys, rowOf } from "../config/options.js";
 import { createServerError } from "../errors.js";
@@ -42,23 +50,61 @@ export function changedKeys(before: Config, after: Config): readonly ConfigKey[]
   return configKeys.filter((key) => textOf(before, key) !== textOf(after, key));
 }
 
-/** Settings that a running Foreman takes, as it calls them. */
-const TUNING = {
+/** What the settings say of the mix beside the App's options. */
+export function mixOf(config: Config): MixWishes {
+  return { settings: settingsOf(config, givenKeys(config)), pins: pinsOf(config) };
+}
+
+/** Settings of the configured mix, as a running Foreman calls them. */
+const START = {
   "workers.async_workers": "asyncWorkers",
   "workers.blocking_workers": "blockingWorkers",
   "workers.slots": "slots",
 } as const satisfies Partial<Record<ConfigKey, keyof ForemanTuning>>;
 
+/** App options that are settings of the optimiser as well. */
+const SHARED = {
+  "workers.auto_optimize": "autoOptimize",
+  "workers.optimization_interval_ms": "optimizationInterval",
+  "workers.max_concurrent": "maxConcurrent",
+} as const satisfies Partial<Record<ConfigKey, keyof MixOptions>>;
+
 /** What of the changed settings a running Foreman is told. One that nobody gives any more goes back to the App's own. */
 export function tuningOf(config: Config, changed: readonly ConfigKey[], manifest: Manifest): ForemanTuning {
-  const { workers } = manifest.app.options as { readonly workers?: ForemanTuning }; // as App has resolved them
-  const tuning: Partial<Record<keyof ForemanTuning, number>> = {};
-  for (const [key, name] of Object.entries(TUNING) as [keyof typeof TUNING, keyof ForemanTuning][]) {
-    if (!changed.includes(key)) continue;
+  const { workers } = manifest.app.options as { readonly workers?: Readonly<Record<string, unknown>> }; // as App has resolved them
+  const tuning: Record<string, unknown> = {};
+  const mix: Record<string, unknown> = { ...settingsOf(config, changed) };
+  for (const key of changed) {
     const isGiven = config.settings.get(key)?.origin.kind !== "default";
-    tuning[name] = isGiven ? config.values[key] : (workers?.[name] ?? config.values[key]);
+    const valueFor = (name: string): unknown =>
+      isGiven ? config.values[key] : (workers?.[name] ?? config.values[key]);
+    if (key in START) tuning[START[key as keyof typeof START]] = valueFor(START[key as keyof typeof START]); // `in` says so
+    if (key in SHARED) mix[SHARED[key as keyof typeof SHARED]] = valueFor(SHARED[key as keyof typeof SHARED]); // as above
   }
-  return tuning;
+  if (Object.keys(mix).length > 0) tuning.mix = mix;
+  if (changed.some((key) => key.startsWith("force."))) tuning.pins = pinsOf(config);
+  return tuning; // each value was read by its row, under the name core has for it
+}
+
+/** Those of the keys that are settings of the optimiser alone, by its names. */
+function settingsOf(config: Config, keys: readonly ConfigKey[]): MixOptions {
+  const named = keys.flatMap((key) => {
+    const name = rowOf(key).mix;
+    return name === undefined ? [] : [[name, config.values[key]]];
+  });
+  return Object.fromEntries(named) as MixOptions; // each was read by a row as strict as the optimiser's own
+}
+
+function pinsOf({ values }: Config): Pins {
+  return {
+    blocking: values["force.blocking"] ?? null,
+    async: values["force.async"] ?? null,
+    slots: values["force.slots"] ?? null,
+  };
+}
+
+function givenKeys(config: Config): ConfigKey[] {
+  return configKeys.filter((key) => config.settings.get(key)?.origin.kind !== "default");
 }
 
 /** How long running work may take at a stop; null where only the App says it. */

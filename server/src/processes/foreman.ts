@@ -12,7 +12,7 @@ import { rowOf } from "../config/options.js";
 import { EXIT } from "../exit.js";
 import { parseLevels } from "../log/levels.js";
 import type { ProcessLogger } from "../log/logger.js";
-import { appOptionsOf, changedKeys, checkAppId, drainMsOf, timesOf, tuningOf } from "./foreman-options.js";
+import { appOptionsOf, changedKeys, checkAppId, drainMsOf, mixOf, timesOf, tuningOf } from "./foreman-options.js";
 import { type HealthServer, type Readiness, startHealthServer } from "./health.js";
 import { ForemanMetrics } from "./metrics.js";
 import { lockNode, type NodeLock } from "./node-lock.js";
@@ -124,6 +124,7 @@ class ForemanProcess {
       exportName,
       options: { ...appOptionsOf(config), ...(isTakingOver ? { takeover: true } : {}) },
       times: timesOf(config),
+      mix: mixOf(config),
       buried,
       logger: this.#log,
     });
@@ -222,7 +223,11 @@ class ForemanProcess {
     this.#config = next;
     const levels = parseLevels(next.values["log.level"]);
     if (levels !== null) log.setLevels(levels);
-    if (this.#manifest !== null) this.#running?.retune(tuningOf(next, changed, this.#manifest));
+    try {
+      if (this.#manifest !== null) this.#running?.retune(tuningOf(next, changed, this.#manifest));
+    } catch (error) {
+      log.error({ error }, "the mix was not told its new settings");
+    }
     log.info({ changed: live }, "settings read again");
     if (later.length > 0)
       log.warn({ keys: later }, "restart required: a running Foreman keeps the old values of these");

@@ -67,6 +67,15 @@ const COUNTERS: readonly CounterName[] = [
   { from: "ringFulls", name: "ring_fulls" },
 ];
 
+/** Counters of the optimiser, all under one name. */
+const MIX_COUNTERS = {
+  mixApplied: "applied",
+  mixReverted: "reverted",
+  mixHeld: "held",
+  mixOverrides: "override",
+  mixKept: "kept",
+} as const;
+
 const LAG_RESOLUTION_MS = 20;
 /** Further Queues are summed up as "other": names are users', and a label's values must be bounded. */
 const LABELS_MAX = 200;
@@ -117,6 +126,15 @@ async function makePage(): Promise<Page> {
     "parameter",
   ]);
   const load = gauge("operations", "Operations in this process: running, or waiting for a slot.", ["status"]);
+  const changes = new CounterOf({
+    name: "millrace_mix_changes_total",
+    help: "Decisions about the mix, by what became of them.",
+    labelNames: ["outcome"],
+    registers: [registry],
+  });
+  const urgency = gauge("urgency", "Urgency of each pool; it is helped at once from foreman.urgency_threshold.", [
+    "kind",
+  ]);
   const depth = gauge("queue_depth", "Operations in this Node's Segment that are ready, by Queue.", ["queue", "state"]);
   const paused = gauge("queue_paused", "1 while a Queue of this Node's Segment is paused.", ["queue"]);
   const segment = gauge("segment_operations", "Operations in this Node's Segment by state.", ["state"]);
@@ -166,6 +184,15 @@ async function makePage(): Promise<Page> {
         mix.set({ parameter: "P" }, wanted.blocking);
         mix.set({ parameter: "A" }, wanted.async);
         mix.set({ parameter: "C" }, wanted.slots);
+      }
+      const optimiser = running.mixMetrics();
+      if (optimiser !== null) {
+        urgency.set({ kind: "blocking" }, optimiser.urgencyBlocking);
+        urgency.set({ kind: "async" }, optimiser.urgencyAsync);
+        changes.reset();
+        for (const [from, outcome] of Object.entries(MIX_COUNTERS) as [keyof typeof MIX_COUNTERS, string][]) {
+          changes.inc({ outcome }, optimiser[from]);
+        }
       }
       load.set({ status: "running" }, metrics.running ?? 0);
       load.set({ status: "buffered" }, metrics.buffered ?? 0);

@@ -42,10 +42,11 @@ export async function clocksOfForemen(options: ScenarioOptions): Promise<Report>
     for (const { foreman } of fleet.alive) await fleet.works(foreman);
     const calm = await callsPerSecond(fleet, 1_500);
     let worst = 0;
+    // All forward, all back, apart.
     const phases = [
+      [hourMs, hourMs, hourMs],
+      [-hourMs, -hourMs, 0],
       [hourMs, -hourMs, 0],
-      [-hourMs, -hourMs, -hourMs],
-      [0, 0, 0],
     ];
     for (const [at, offsets] of phases.entries()) {
       progress(`phase ${at + 1} of ${phases.length}: ${offsets.map((ms) => `${ms / hourMs} h`).join(", ")}`);

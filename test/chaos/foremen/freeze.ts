@@ -5,6 +5,8 @@
 import { Fleet, pause } from "./fleet.js";
 import { breach, figuresOf, type Report, report, type ScenarioOptions } from "./report.js";
 
+/** Until everybody holds something, and has been seen to. */
+const settleMs = 3_000;
 /** They wake one after the other: the first sees what the others look like while they still stand. */
 const thawMs = 200;
 
@@ -14,11 +16,11 @@ export async function freeze(options: ScenarioOptions): Promise<Report> {
   return await report("freeze", options, async () => {
     const slots = 8;
     await using fleet = await Fleet.open({
-      ...{ form, foremen: 3, leaseMs, seed, asyncWorkers: 1, slots, rate: 100, ms: [20, 150] },
+      ...{ form, foremen: 5, leaseMs, seed, asyncWorkers: 1, slots, rate: 90, ms: [200, 600] },
     });
     fleet.load.start();
     for (const { foreman } of fleet.alive) await fleet.works(foreman);
-    await pause(500);
+    await pause(settleMs);
     progress("all stand still for three Leases");
     fleet.load.stop();
     for (const { foreman } of fleet.alive) foreman.freeze();

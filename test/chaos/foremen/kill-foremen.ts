@@ -24,8 +24,10 @@ const momentPatienceMs = 5_000;
 export interface KillOptions extends ScenarioOptions {
   readonly kills: number;
   readonly resumeMs?: number;
-  /** Kills none of a supervisor's Foremen that are younger. */
+  /** Kills none that is younger. */
   readonly upMs?: number;
+  /** Between two kills: at least, and at most. */
+  readonly pauseMs?: readonly [number, number];
 }
 
 /** Kills `kills` times. */
@@ -34,6 +36,7 @@ export async function killForemen(options: KillOptions): Promise<Report> {
   const isSupervised = form === "supervised";
   const { resumeMs = isSupervised ? resumeSupervisedMs : leaseMs + resumeSpareMs } = options;
   const { upMs = isSupervised ? shortLifeMs : 0 } = options;
+  const { pauseMs: [leastMs, mostMs] = [pauses[0] * leaseMs, pauses[1] * leaseMs] } = options;
   return await report("kill-foremen", options, async () => {
     await using fleet = await Fleet.open({
       ...{ form, foremen, leaseMs, seed, asyncWorkers: 1, slots: 8, rate: 200, ms: [5, 120] },
@@ -42,7 +45,7 @@ export async function killForemen(options: KillOptions): Promise<Report> {
     const { dice } = fleet;
     let armed = 0;
     for (let kill = 1; kill <= kills; kill++) {
-      await pause(dice.between(pauses[0] * leaseMs, pauses[1] * leaseMs));
+      await pause(dice.between(leastMs, mostMs));
       const { place, foreman } = await fleet.pick(upMs);
       const { owner, pid } = foreman;
       progress(`kill ${kill} of ${kills}`);

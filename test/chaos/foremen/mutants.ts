@@ -48,8 +48,18 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "Leases by the wall clock",
-    ...{ play: "clocks", args: quick, promises: ["no wrong rescue", "no start without a cause"] },
-    mutations: [{ file: rescuer, from: "const nowMs = clock.monotonicMs();\n        if (nowMs - this.#lookedMs >", to: "const nowMs = clock.nowMs();\n        if (false && nowMs - this.#lookedMs >" }],
+    ...{
+      play: "clocks",
+      args: [...quick, "--lease", "10000"],
+      promises: ["no wrong rescue", "no start without a cause", "resumed"],
+    },
+    mutations: [
+      {
+        file: rescuer,
+        from: "const nowMs = clock.monotonicMs();\n        if (nowMs - this.#lookedMs >",
+        to: "const nowMs = clock.nowMs();\n        if (false && nowMs - this.#lookedMs >",
+      },
+    ],
   },
   {
     name: "due times by the wall clock of the Foreman",
@@ -100,8 +110,8 @@ export const mutants: readonly Mutant[] = [
     mutations: [
       {
         file: library,
-        from: "\"        put_ready(moves, 'front', address, element.queue, element.priority)\",\n        \"      end\",\n        \"      count(moves, 'released')\",",
-        to: "\"        put_ready(moves, 'back', address, element.queue, element.priority)\",\n        \"      end\",\n        \"      count(moves, 'released')\",",
+        from: '"        put_ready(moves, \'front\', address, element.queue, element.priority)",\n        "      end",\n        "      count(moves, \'released\')",',
+        to: '"        put_ready(moves, \'back\', address, element.queue, element.priority)",\n        "      end",\n        "      count(moves, \'released\')",',
       },
     ],
   },
@@ -112,7 +122,11 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an observer that does not know that it stood still itself",
-    ...{ play: "freeze", args: [...quick, "--lease", "4000"], promises: ["no wrong rescue", "no start without a cause"] },
+    ...{
+      play: "freeze",
+      args: [...quick, "--lease", "10000"],
+      promises: ["no wrong rescue", "no start without a cause"],
+    },
     mutations: [{ file: rescuer, from: "if (nowMs - this.#lookedMs >", to: "if (false && nowMs - this.#lookedMs >" }],
   },
   {

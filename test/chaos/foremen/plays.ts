@@ -90,7 +90,9 @@ async function playMutants(text: string): Promise<boolean> {
     const { isKilled, broken } = await playMutant(mutant);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
     isGood &&= isKilled;
-    console.log(`${isKilled ? "seen" : "NOT SEEN"} by ${mutant.play} in ${seconds} s: ${mutant.name} (${broken.join(", ")})`);
+    console.log(
+      `${isKilled ? "seen" : "NOT SEEN"} by ${mutant.play} in ${seconds} s: ${mutant.name} (${broken.join(", ")})`,
+    );
   }
   return isGood;
 }

@@ -21,68 +21,103 @@ const shareMin = 0.8;
 /** More than the five can do: what they complete is what they can. */
 const rate = 170;
 
-/** Lets one poisoned Operation loose. */
-export async function poison(options: ScenarioOptions): Promise<Report> {
-  const { form, seed, leaseMs, progress } = options;
+/** How the poison is let loose. */
+export interface PoisonOptions extends ScenarioOptions {
+  /** Only in company and with fewer Foremen: shows what innocent Operations suffer; throughput is not measured. */
+  readonly isBrief?: boolean;
+}
+
+/** Lets it loose. */
+export async function poison(options: PoisonOptions): Promise<Report> {
+  const { form, seed, leaseMs, progress, isBrief = false } = options;
   return await report("poison", options, async () => {
     await using fleet = await Fleet.open({
-      ...{ form, foremen, leaseMs, seed, asyncWorkers: 2, slots: slots / 2, rate, ms: [60, 240] },
+      ...{
+        form,
+        foremen: isBrief ? 3 : foremen,
+        leaseMs,
+        seed,
+        asyncWorkers: 2,
+        slots: slots / 2,
+        rate,
+        ms: [60, 240],
+      },
     });
-    const breaches: Breach[] = [];
     const isOver = { now: false };
     const keeping = keepUp(fleet, isOver);
-    const patienceMs = (recoveriesMax + 1) * (leaseMs + 5_000) + 20_000;
-    const ends = async (id: string): Promise<void> => {
-      const isDead = async (): Promise<true | null> => ((await fleet.stateOf(id)) === "failed" ? true : null);
-      await poll(isDead, "the poison among the dead letters", patienceMs);
-    };
     progress("the poison in company");
-    const company = { priority: 1 };
-    const [first = ""] = await Promise.all([
-      fleet.load.enqueue("poison", companyMs / 4, company),
-      ...Array.from({ length: slots - 1 }, () => fleet.load.enqueue("work", companyMs, company)),
-    ]);
-    await ends(first);
-
-    fleet.load.start();
-    for (const { foreman } of fleet.alive) await fleet.works(foreman);
-    progress("measuring without the poison");
-    await pause(warmUpMs);
-    const calm = await completionsPerSecond(fleet, () => pause(spanMs));
-    progress("measuring with the poison");
-    const second = await fleet.load.enqueue("poison", 30, { priority: 1 });
-    let hurtMs = 0;
-    const hurt = await completionsPerSecond(fleet, async (fromMs) => {
-      await ends(second);
-      hurtMs = sharedMs() - fromMs;
-      await pause(Math.max(0, spanMs - hurtMs));
-    });
+    const ids = [await strikeInCompany(fleet)];
+    let rates: Readonly<Record<string, number>> = {};
+    const breaches: Breach[] = [];
+    if (!isBrief) {
+      const { id, calm, hurt, hurtMs } = await strikeUnderLoad(fleet, progress);
+      ids.push(id);
+      const share = hurt.rate / calm.rate;
+      if (share < shareMin) {
+        breaches.push(breach("throughput", `${Math.round(share * 100)} % of ${Math.round(calm.rate)}/s were left`));
+      }
+      const [calmPerSecond, hurtPerSecond] = [Math.round(calm.rate), Math.round(hurt.rate)];
+      rates = { calmPerSecond, hurtPerSecond, hurtMs: Math.round(hurtMs), measuredMs: Math.round(hurt.ms) };
+    }
     progress("draining");
     await pause(1_000);
     isOver.now = true;
     await keeping;
     await fleet.allUp();
-    for (const id of [first, second]) {
-      const code = await fleet.failureOf(id);
-      const deaths = fleet.journal.events.filter((event) => event.kind === "start" && event.id === id).length;
-      if (code !== "MR_POISON") breaches.push({ promise: "poison", id, says: `it ended with ${code}` });
-      if (deaths !== recoveriesMax + 1) {
-        breaches.push({ promise: "poison", id, says: `it began ${deaths} times, ${recoveriesMax + 1} are allowed` });
-      }
-    }
-    const exempt = new Set([first, second]);
+    for (const id of ids) breaches.push(...(await judgePoison(fleet, id)));
+    const exempt = new Set(ids);
     const verdict = await fleet.judge({ resumeMs: null, isRescueFree: false, exempt }, 4 * leaseMs + 30_000);
-    breaches.push(...verdict.breaches);
-    const share = hurt.rate / calm.rate;
-    if (share < shareMin) {
-      breaches.push(breach("throughput", `${Math.round(share * 100)} % of ${Math.round(calm.rate)}/s were left`));
-    }
-    const rates = { calmPerSecond: Math.round(calm.rate), hurtPerSecond: Math.round(hurt.rate) };
-    return {
-      figures: { ...figuresOf(verdict), ...rates, hurtMs: Math.round(hurtMs), measuredMs: Math.round(hurt.ms) },
-      breaches,
-    };
+    return { figures: { ...figuresOf(verdict), ...rates }, breaches: [...breaches, ...verdict.breaches] };
   });
+}
+
+/** Enqueues it together with as many others as one Foreman takes at once; resolves when it is a dead letter. */
+async function strikeInCompany(fleet: Fleet): Promise<string> {
+  const company = { priority: 1 };
+  const [id = ""] = await Promise.all([
+    fleet.load.enqueue("poison", companyMs / 4, company),
+    ...Array.from({ length: slots - 1 }, () => fleet.load.enqueue("work", companyMs, company)),
+  ]);
+  await whenDead(fleet, id);
+  return id;
+}
+
+/** Measures throughput without it and with it. */
+async function strikeUnderLoad(
+  fleet: Fleet,
+  progress: ScenarioOptions["progress"],
+): Promise<{ readonly id: string; readonly calm: Span; readonly hurt: Span; readonly hurtMs: number }> {
+  fleet.load.start();
+  for (const { foreman } of fleet.alive) await fleet.works(foreman);
+  progress("measuring without the poison");
+  await pause(warmUpMs);
+  const calm = await throughput(fleet, () => pause(spanMs));
+  progress("measuring with the poison");
+  const id = await fleet.load.enqueue("poison", 30, { priority: 1 });
+  let hurtMs = 0;
+  const hurt = await throughput(fleet, async (fromMs) => {
+    await whenDead(fleet, id);
+    hurtMs = sharedMs() - fromMs;
+    await pause(Math.max(0, spanMs - hurtMs));
+  });
+  return { id, calm, hurt, hurtMs };
+}
+
+async function whenDead(fleet: Fleet, id: string): Promise<void> {
+  const patienceMs = (recoveriesMax + 1) * (fleet.options.leaseMs + 5_000) + 20_000;
+  const isDead = async (): Promise<true | null> => ((await fleet.stateOf(id)) === "failed" ? true : null);
+  await poll(isDead, "the poison among the dead letters", patienceMs);
+}
+
+async function judgePoison(fleet: Fleet, id: string): Promise<Breach[]> {
+  const breaches: Breach[] = [];
+  const code = await fleet.failureOf(id);
+  const begun = fleet.journal.events.filter((event) => event.kind === "start" && event.id === id).length;
+  if (code !== "MR_POISON") breaches.push({ promise: "poison", id, says: `it ended with ${code}` });
+  if (begun !== recoveriesMax + 1) {
+    breaches.push({ promise: "poison", id, says: `it began ${begun} times, ${recoveriesMax + 1} are allowed` });
+  }
+  return breaches;
 }
 
 /** Starts again, at once, what died; under a supervisor only learns the new process. */
@@ -96,10 +131,13 @@ async function keepUp(fleet: Fleet, isOver: { readonly now: boolean }): Promise<
   }
 }
 
-async function completionsPerSecond(
-  fleet: Fleet,
-  span: (fromMs: number) => Promise<void>,
-): Promise<{ rate: number; ms: number }> {
+/** Completions a second over a span, and how long it was. */
+interface Span {
+  readonly rate: number;
+  readonly ms: number;
+}
+
+async function throughput(fleet: Fleet, span: (fromMs: number) => Promise<void>): Promise<Span> {
   const fromMs = sharedMs();
   await span(fromMs);
   const ms = sharedMs() - fromMs;

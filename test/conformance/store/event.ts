@@ -44,6 +44,16 @@ export function eventSentences(scene: () => Scene): void {
       expect(await s.eventsSoFar()).toEqual([{ kind: "due", inMs: 100 }]);
     });
 
+    it("does not ring for an enqueue whose caller looks by itself, and rings again for the next one", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, ["a"], true);
+      expect(await s.claimTexts("o1")).toEqual(["a"]);
+      expect(await s.eventsSoFar()).toEqual([]);
+      await s.enqueue(lane, 2, ["b"]);
+      await s.bell("q");
+    });
+
     it("rings for each priority's list on its own", async () => {
       const s = scene();
       const full = await s.full();

@@ -106,8 +106,8 @@ export class Scene {
   }
 
   /** Enqueues texts by the fast path. */
-  enqueue(lane: Lane, first: number, texts: readonly string[]): Promise<EnqueueAnswer> {
-    return this.store.enqueue(this.segment, { ...lane, first, bodies: texts.map(bytes) });
+  enqueue(lane: Lane, first: number, texts: readonly string[], isQuiet = false): Promise<EnqueueAnswer> {
+    return this.store.enqueue(this.segment, { ...lane, first, bodies: texts.map(bytes), isQuiet });
   }
 
   /** Enqueues by the full path; what an element does not say is: Queue `q`, priority 0, now, body `f<counter>`. */

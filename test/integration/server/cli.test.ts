@@ -64,6 +64,8 @@ describe("a usage error gives exit code 2 and says what was meant", () => {
     ["a priority that is no number", ["enqueue", "greet", "--priority", "high"], "--priority: expected a whole number"],
     ["a tag without a value", ["enqueue", "greet", "--tag", "x"], "--tag: expected key=value"],
     ["input beside --many", ["enqueue", "greet", "1", "--many", "-"], "either an input or --many"],
+    ["a pin of nothing", ["foreman", MODULE, "--pin", "threads=2"], "--pin: expected parts of the mix"],
+    ["a pin out of bounds", ["foreman", MODULE, "--pin", "slots=0"], "flag --pin: force.slots: expected an integer"],
     ["a module that is not there", ["foreman", "./none.js"], "there is no module"],
     ["a store that is no store", ["enqueue", "greet", "--store", "http://x"], "MR_STORE_URL"],
     ["a bad priority", ["enqueue", "greet", "--priority", "9999", "--store", "memory:"], "MR_INVALID_OPTION"],

@@ -69,7 +69,8 @@ describe("millrace foreman", () => {
       incarnation: expect.any(String),
       timestamp: expect.stringMatching(/Z$/),
     });
-    expect(running.stdout).toContain(`millrace: ready: App ${redis.app} on Node web-1`);
+    const line1 = `millrace: ready: App ${redis.app} on Node web-1`;
+    await poll(() => (running.stdout.includes(line1) ? true : null), "the ready line on standard output");
     const at = ["--store", redis.url, "--app", redis.app, "--wait", "--timeout", "20s"];
     const [greeted, counted, failed] = await Promise.all([
       millrace(["enqueue", "greet", '{"name":"Ann"}', ...at], { cwd }),
@@ -235,6 +236,24 @@ describe("millrace foreman", () => {
     expect(await running.logged("the settings were not read again: the old ones stay")).toMatchObject({
       error: { code: "MR_CONFIG" },
     });
+  });
+
+  it("keeps the parts of the mix that are pinned, and takes pins while it runs", async () => {
+    await using redis = await openTestRedis();
+    const file = join(cwd, "pins.yaml");
+    writeFileSync(file, "force:\n  blocking: 2\n");
+    await using running = foreman(redis.url, redis.app, ["--config", file, "--pin", "slots=3", "--async-workers", "2"]);
+    const ready = await running.ready();
+    expect(ready).toMatchObject({ workers: { blocking: 2 } });
+    const mix = async () => {
+      const text = await (await fetch(`${String(ready.health)}/metrics`)).text();
+      const of = (letter: string) => new RegExp(`millrace_mix\\{parameter="${letter}"\\} (\\d+)`).exec(text)?.[1];
+      return `${of("P")} ${of("A")} ${of("C")}`;
+    };
+    expect(await mix()).toMatch(/^2 \d 3$/);
+    writeFileSync(file, "force:\n  blocking: 1\n");
+    running.signal("SIGHUP");
+    await poll(async () => (/^1 \d 3$/.test(await mix()) ? true : null), "the new pin", 20_000);
   });
 
   it("stops gracefully when its supervisor is gone, and gives back what it held", async () => {

@@ -48,7 +48,7 @@ export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnsw
   if (fresh <= 0) return { answer: "ok", accepted: lane.accepted, fresh: 0 };
 
   const list = listOf(queue, 0);
-  grow(state, list, fresh);
+  grow(state, list, fresh, params.isQuiet);
   appendBodies(state, list, lane, bodies, bodies.length - fresh);
   lane.accepted += fresh;
   touchLane(state, lane);

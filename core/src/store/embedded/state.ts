@@ -417,10 +417,10 @@ export function listOf(queue: Queue, priority: number): ReadyList {
   return list;
 }
 
-/** Counts elements onto a list; the bell rings if it was empty. */
-export function grow(state: SegmentState, list: ReadyList, count: number): void {
+/** Counts elements onto a list; the bell rings if it was empty, unless it need not. */
+export function grow(state: SegmentState, list: ReadyList, count: number, isQuiet = false): void {
   if (list.length === 0) {
-    ring(state, list.queue.name);
+    if (!isQuiet) ring(state, list.queue.name);
     const { active } = list.queue;
     let at = active.length;
     while (at > 0 && (active[at - 1] as ReadyList).priority < list.priority) at--; // at − 1 is inside

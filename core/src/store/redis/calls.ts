@@ -49,11 +49,17 @@ export function laneOpenFrame(prefix: Buffer, params: LaneOpenParams): Buffer {
 }
 
 export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
-  const { lane, laneName, first, bodies } = params;
+  const { lane, laneName, first, bodies, isQuiet } = params;
   invariant(bodies.length >= 1 && bodies.length <= BODIES_MAX, "enqueue takes 1…1000 bodies", { count: bodies.length });
   const content = sum(bodies, (body) => body.length + ADDRESS_BYTES);
-  const frame = new FrameWriter(prefix, 3 + bodies.length, content + laneName.length + TEXT_MAX);
-  frame.open(3).uint24(lane).close().text(laneName).number(first);
+  const frame = new FrameWriter(prefix, 4 + bodies.length, content + laneName.length + TEXT_MAX);
+  frame
+    .open(3)
+    .uint24(lane)
+    .close()
+    .text(laneName)
+    .number(first)
+    .text(isQuiet === true ? "1" : "");
   for (let i = 0; i < bodies.length; i++) {
     const body = bodies[i] as Uint8Array; // i < length
     invariant(body.length > 0, "enqueued bytes are at least one", { counter: first + i });

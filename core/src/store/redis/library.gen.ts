@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 2;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "00c074da3ef7e829b2c724e455dff63ca31d7347d8632d8b260e256cefeafeb1";
+export const DIGEST = "cf57efb3614e2c309d96b0ab9b14b5ad4d1d757ea14ff5f97a0c56e95ef7edaa";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -75,7 +75,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 2, '1'",
-  "local DIGEST = '00c074da3ef7e829b2c724e455dff63ca31d7347d8632d8b260e256cefeafeb1'",
+  "local DIGEST = 'cf57efb3614e2c309d96b0ab9b14b5ad4d1d757ea14ff5f97a0c56e95ef7edaa'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -704,7 +704,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   enqueue: [
   "local function enqueue(root, args)",
   "  local lane, name, first = args[1], args[2], tonumber(args[3])",
-  "  local n = #args - 3",
+  "  local n = #args - 4",
   "  if not first or first < 1 or n < 1 or n > 1000 then return BADARGS end",
   "  local record = call('HGET', K.marks(root), lane)",
   "  if not record then return { 'unknown_lane', 0, 0 } end",
@@ -714,10 +714,10 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local last = first + n - 1",
   "  if last <= accepted then return { 'ok', accepted, 0 } end",
   "  local skip = accepted + 1 - first",
-  "  local was_empty = push('RPUSH', K.ready(root, queue, 0), args, 4 + skip, 3 + n)",
+  "  local was_empty = push('RPUSH', K.ready(root, queue, 0), args, 5 + skip, 4 + n)",
   "  call('HSET', K.marks(root), lane, pack('>I5', last) .. sub(record, 6))",
   "  call('HINCRBY', K.totals(root), 'enqueued', n - skip)",
-  "  if was_empty then ring(root, 'b', queue) end",
+  "  if was_empty and args[4] ~= '1' then ring(root, 'b', queue) end",
   "  return { 'ok', last, n - skip }",
   "end",
 ].join("\n"),

@@ -38,6 +38,7 @@ export function addForeman(program: Command, cli: Cli): void {
     .description("run an App's Steps on Worker threads, until told to stop")
     .argument("<module>", "the App's module: exports the App, or calls app.start()")
     .option("--export <name>", "which export of the module is the App")
+    .option("--pin <mix>", "pin parts of the mix: blocking=2,async=4,slots=8 (env MILLRACE_FORCE_BLOCKING …)")
     .option("--takeover", "start although another machine that lives bears this Node's name")
     .option("--no-supervise", "be the Foreman itself: no second process, nobody starts it again")
     .option("--no-watchdog", "do not kill a Foreman whose loop stands still")

@@ -1,14 +1,14 @@
 --- Appends a lane's next Operations to its Queue, by the fast path.
 -- root     the Segment
--- args     lane number (3 bytes) · lane name · first counter · fast records: address, enqueued bytes
+-- args     lane number (3 bytes) · lane name · first counter · 1 for no bell · fast records: address, enqueued bytes
 -- returns  ok | gap | unknown_lane · accepted mark · how many were appended
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   r:<queue> w n; rings the bell when the list was empty
+-- writes   r:<queue> w n; rings the bell when the list was empty and the caller does not look by itself
 -- flags    none
 -- cost     O(elements), no string made per element
 local function enqueue(root, args)
   local lane, name, first = args[1], args[2], tonumber(args[3])
-  local n = #args - 3
+  local n = #args - 4
   if not first or first < 1 or n < 1 or n > 1000 then return BADARGS end
   local record = call('HGET', K.marks(root), lane)
   if not record then return { 'unknown_lane', 0, 0 } end
@@ -19,9 +19,9 @@ local function enqueue(root, args)
   if last <= accepted then return { 'ok', accepted, 0 } end
 
   local skip = accepted + 1 - first
-  local was_empty = push('RPUSH', K.ready(root, queue, 0), args, 4 + skip, 3 + n)
+  local was_empty = push('RPUSH', K.ready(root, queue, 0), args, 5 + skip, 4 + n)
   call('HSET', K.marks(root), lane, pack('>I5', last) .. sub(record, 6))
   call('HINCRBY', K.totals(root), 'enqueued', n - skip)
-  if was_empty then ring(root, 'b', queue) end
+  if was_empty and args[4] ~= '1' then ring(root, 'b', queue) end
   return { 'ok', last, n - skip }
 end

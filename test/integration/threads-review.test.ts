@@ -1,0 +1,89 @@
+/**
+ * Workers whose Steps do what Steps should not: it costs them, and never the Foreman or anybody else.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { within } from "../helper/wait.js";
+import { makeApp } from "./threads-review-app.js";
+
+/** What Workers import: Node runs no TypeScript. */
+const module = new URL("../dist/integration/threads-review-app.js", import.meta.url);
+
+type TestSteps = ReturnType<typeof makeApp>;
+
+const open: TestSteps[] = [];
+
+async function started(): Promise<TestSteps> {
+  const made = makeApp({ module, workers: { asyncWorkers: 1, blockingWorkers: 1 } });
+  open.push(made);
+  await made.app.start();
+  return made;
+}
+
+afterEach(async () => {
+  for (const { app } of open.splice(0)) {
+    await app.stop({ drain: 0 });
+    await app.close();
+  }
+});
+
+describe("messages of user code over the Worker's own port", () => {
+  it("reach nobody from a thread", async () => {
+    const { app, postFromThread, echo } = await started();
+    await within((await postFromThread.enqueue(null)).result(), "the Step that posts");
+    expect(await within((await echo.enqueue("alive")).result(), "another")).toBe("alive");
+    expect(app.metrics()).toMatchObject({ workersLost: 0, failed: 0 });
+  });
+
+  it("reach nobody from a process", async () => {
+    const { app, postFromProcess, echo } = await started();
+    await within((await postFromProcess.enqueue(null)).result(), "the Step that sends");
+    expect(await within((await echo.enqueue("alive")).result(), "another")).toBe("alive");
+    expect(app.metrics()).toMatchObject({ workersLost: 0, failed: 0 });
+  });
+});
+
+describe("a thread that ends", () => {
+  it("has told everything before: what it completed stays completed, however much was still to be read", async () => {
+    const { app, chatty } = await started();
+    const handle = await chatty.enqueue(20_000);
+    // Nothing is read meanwhile: the thread is gone before.
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    const untilMs = performance.now() + 1_500;
+    while (performance.now() < untilMs);
+    expect(await within(handle.result(), "its result")).toBe("said");
+    expect(await handle.status()).toMatchObject({ attempt: 1, recoveries: 0 });
+    expect(app.metrics()).toMatchObject({ completed: 1, failed: 0, released: 0 });
+  });
+
+  it("of something that cannot be made a text ends alone", async () => {
+    const { app, strange, echo } = await started();
+    const handle = await strange.enqueue(null);
+    await expect(within(handle.result(), "the Operation to fail")).rejects.toMatchObject({
+      remote: { code: "MR_WORKER_LOST" },
+    });
+    expect(await within((await echo.enqueue("alive")).result(), "another")).toBe("alive");
+    expect(app.metrics()).toMatchObject({ workersLost: 1, failed: 1 });
+  });
+});
+
+describe("a process Worker in an endless loop", () => {
+  it("ends when its Foreman was killed", async () => {
+    const parent = spawn(process.execPath, [fileURLToPath(module), "spin"], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(parent, "exit");
+    // The Worker inherits the pipe: it ends when the last who holds it is gone.
+    const closed = once(parent.stdout, "close");
+    const [pid] = await within(once(createInterface({ input: parent.stdout }), "line"), "its loop", 20_000);
+    parent.kill("SIGKILL");
+    await within(ended, "the end of the Foreman");
+    try {
+      await within(closed, "the end of the Worker", 10_000);
+    } catch (error) {
+      process.kill(Number(pid), "SIGKILL");
+      throw error;
+    }
+  });
+});
