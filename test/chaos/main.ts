@@ -2,7 +2,9 @@
  * Longer plays of chaos than `npm test` has time for: `npm run chaos -- <play> [options]`. Prints what happened and what
  * was proved; exit code 1 if a promise was broken.
  *
- *   kill-foremen, sigterm, sigstop, clocks, redis-clock, poison, all   Foremen are killed, stopped, led astray
+ *   kill-foremen, sigterm, sigstop, freeze, clocks, redis-clock, poison   Foremen are killed, stopped, led astray
+ *   mutants [text]   whether these plays notice what they are there for
+ *   all   every play but mutants
  *   sites [--cut 20] [--how site|replies] [--calm 5] [--nodes 3] [--sites 2]
  *       one of several servers is cut off from all, or its answers to one Node are lost, in network namespaces
  */
@@ -14,6 +16,10 @@ import { playSites } from "./sites-run.js";
 const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
   ...Object.fromEntries(foremanPlays.map((name) => [name, (args: string[]) => playForemen(name, args)])),
   sites,
+  all: async (args) => {
+    const areKept = await playForemen("all", args);
+    return (await sites([])) && areKept;
+  },
 };
 
 process.exitCode = await main(process.argv.slice(2));

@@ -141,7 +141,7 @@ describe("a bad run", () => {
     expect(flags([enqueue(), start("a", 10, 5), start("b", 20, 7), ...whole(7)])).toEqual(["no start without a cause"]);
     const early = [enqueue(), start("a", 10, 5), fault("stop", "a", 20), start("b", 500, 7), ...whole(7)];
     expect(flags(early)).toEqual(["no start without a cause"]);
-    const before = [enqueue(), fault("kill", "a", 5), start("a", 10, 5), start("b", 20, 7), ...whole(7)];
+    const before = [enqueue(), fault("kill", "a", 5), start("a", 300, 5), start("b", 320, 7), ...whole(7)];
     expect(flags(before)).toEqual(["no start without a cause"]);
     const stopping = [enqueue(), start("a", 10, 5), fault("terminate", "a", 15), start("b", 20, 7), ...whole(7)];
     expect(flags(stopping, calm)).toContain("no start without a cause");

@@ -186,6 +186,8 @@ export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBo
 
 const knownToCheck: ReadonlySet<string> = new Set<HistoryEvent["kind"]>(["enqueue", "start", "outcome", "end"]);
 
+/** A kill is noted before it is sent, and reaches all threads of a busy machine a little later. */
+const dyingMs = 250;
 /** A beat that was due when its process was stopped, and one whose answer had not been read. */
 const beatsMissed = 2;
 
@@ -270,7 +272,7 @@ function judgeCauses(id: string, { starts }: Life, run: Run, bounds: ForemanBoun
     const last = starts[i - 1];
     if (last === undefined) continue;
     const faults = (run.faultsOf.get(last.owner) ?? []).filter(({ atMs }) => atMs <= start.atMs);
-    const isDead = faults.some(({ fault, atMs }) => fault === "kill" && atMs >= last.atMs);
+    const isDead = faults.some(({ fault, atMs }) => fault === "kill" && atMs + dyingMs >= last.atMs);
     // Its Lease counts from its last beat, which may be a little older than its stop.
     const stillMs = bounds.leaseMs - beatsMissed * bounds.beatMs;
     const stoodStill = faults.some(({ fault, atMs }) => fault === "stop" && start.atMs - atMs >= stillMs);

@@ -1,5 +1,8 @@
 /** The mix of real Worker threads follows the work: from samples of a running Foreman to threads that change their kind. */
-import { FOREMAN_VIEW } from "@millrace/core/internal";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FOREMAN_VIEW, SETTLE_IN } from "@millrace/core/internal";
 import { afterEach, describe, expect, it } from "vitest";
 import { poll } from "../helper/wait.js";
 import { makeApp } from "./threads-app.js";
@@ -30,6 +33,9 @@ async function optimiserOf(app: ReturnType<typeof makeApp>["app"]) {
 describe("a Foreman with Workers", () => {
   it("gives Workers to the kind whose work piles up, and finishes it", { timeout: 60_000 }, async () => {
     const { app, cpu } = appUnderTest({ workers: { asyncWorkers: 3, blockingWorkers: 1, slots: 4 } });
+    const folder = mkdtempSync(join(tmpdir(), "millrace-mix-"));
+    const logPath = join(folder, "worker_mix.log");
+    app[SETTLE_IN]({ mix: { settings: {}, pins: null, logPath } });
     await app.start();
     const optimiser = await optimiserOf(app);
     const { handles } = await app.enqueueMany(
@@ -46,6 +52,11 @@ describe("a Foreman with Workers", () => {
     expect(override?.payload.queues.blocking.backlog).toBeGreaterThan(300);
     for (const handle of handles) if (!(handle instanceof Error)) await handle.result();
     expect(app.metrics().completed).toBe(1_500);
+    const decisions = optimiser.decisions();
+    await app.stop();
+    const lines = readFileSync(logPath, "utf8").trimEnd().split("\n");
+    expect(lines.slice(0, decisions.length).map((line) => JSON.parse(line))).toEqual(decisions);
+    rmSync(folder, { recursive: true });
   });
 
   it("stays as it is when it is told so, and follows what is configured while it runs", async () => {

@@ -29,6 +29,13 @@ export function makeApp(options: AppOptions = {}) {
       setImmediate(() => process.exit(7));
       return "said";
     }),
+    deaf: app.step("deaf", async (_: null) => {
+      parentPort?.removeAllListeners("message");
+      setInterval(() => undefined, 1_000);
+    }),
+    block: app.step("block", { kind: "blocking", timeout: "none", killGrace: "200ms" }, (_: null) => {
+      for (let turns = 0; ; turns++) if (turns < 0) return;
+    }),
     strange: app.step("strange", { retries: 0 }, async (_: null) => {
       process.removeAllListeners("uncaughtException");
       setTimeout(() => {

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { within } from "../helper/wait.js";
+import { poll, within } from "../helper/wait.js";
 import { makeApp } from "./threads-review-app.js";
 
 /** What Workers import: Node runs no TypeScript. */
@@ -43,6 +43,25 @@ describe("messages of user code over the Worker's own port", () => {
     await within((await postFromProcess.enqueue(null)).result(), "the Step that sends");
     expect(await within((await echo.enqueue("alive")).result(), "another")).toBe("alive");
     expect(app.metrics()).toMatchObject({ workersLost: 0, failed: 0 });
+  });
+});
+
+describe("a thread", () => {
+  it("that hears no bell any more still finds its work", async () => {
+    const { app, deaf, echo } = await started();
+    await within((await deaf.enqueue(null)).result(), "the Step that closes its ears");
+    expect(await within((await echo.enqueue("alive")).result(), "another")).toBe("alive");
+    expect(app.metrics()).toMatchObject({ workersLost: 0, workersStarted: 3 });
+  });
+
+  it("in an endless loop without a limit ends when its Operation is cancelled", async () => {
+    const { app, block } = await started();
+    const handle = await block.enqueue(null);
+    await poll(async () => ((await handle.status()).state === "running" ? true : null), "its begin");
+    expect(await handle.cancel()).toBe("requested");
+    await expect(within(handle.result(), "its end")).rejects.toMatchObject({ code: "MR_OPERATION_CANCELLED" });
+    expect(await handle.status()).toMatchObject({ state: "cancelled", attempt: 1 });
+    expect(app.metrics()).toMatchObject({ workersStuck: 1, workersLost: 0 });
   });
 });
 

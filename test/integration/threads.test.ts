@@ -172,9 +172,9 @@ describe("a change of the mix", () => {
     expect(await peakOf()).toBe(4);
     await setMix(app, { blocking: 2, async: 1, slots: 16 });
     expect(await peakOf()).toBe(16);
-    await setMix(app, { blocking: 1, async: 1, slots: 2 });
+    await setMix(app, { blocking: 1, async: 1, slots: 3 });
     await peakOf(); // what was given to more slots ends
-    expect(await peakOf()).toBe(2);
+    expect(await peakOf()).toBe(3);
     expect(app.workers().find((worker) => worker.kind === "async")?.startedAt).toEqual(before?.startedAt);
     await poll(() => (app.workers().length === 2 ? true : null), "one blocking Worker to end");
   });

@@ -55,7 +55,7 @@ interface Found {
   readonly kills: readonly Kill[];
   readonly operations: number;
   readonly lost: number;
-  /** Begins beyond the first of Operations that no killed Foreman was running. */
+  /** Operations that began again although no killed Foreman was running them. */
   readonly doubled: number;
   /** Completions the store counts beyond one an Operation. */
   readonly completedTwice: number;
@@ -104,8 +104,8 @@ async function measureRow(row: Row, kills: number, progress: Progress): Promise<
   };
   const load = new Load(server.url);
   const killed: Kill[] = [];
-  /** Operations that ran where a Foreman was killed: they alone may begin twice. */
-  const excused = new Set<number>();
+  /** When which process was killed, in `process.hrtime` nanoseconds. */
+  const killedNs = new Map<number, number>();
   const failures: string[] = [];
   try {
     for (const node of nodeNames) await start(node);
@@ -114,7 +114,7 @@ async function measureRow(row: Row, kills: number, progress: Progress): Promise<
       progress.doing(`${row.label}, kill ${at + 1}`);
       await sleep(settleMs);
       const node = nodeNames[at % nodeNames.length] ?? "";
-      killed.push(await killOne(node, reports, excused));
+      killed.push(await killOne(node, reports, killedNs));
       if (!row.isSupervised) {
         await foremen.get(node)?.[Symbol.asyncDispose]();
         await start(node);
@@ -127,29 +127,28 @@ async function measureRow(row: Row, kills: number, progress: Progress): Promise<
   const lost = await load.stop();
   await Promise.all([...foremen.values()].map((one) => one[Symbol.asyncDispose]()));
   const completed = await countCompleted(server.url);
-  const again = [...reports.begins].filter(([n, begins]) => begins.length > 1 && !excused.has(n));
   return {
     row,
     kills: killed,
     operations: load.enqueued,
     lost,
-    doubled: again.length,
+    doubled: reports.begunForNothing(killedNs),
     completedTwice: Math.max(0, completed - load.enqueued),
     failures,
   };
 }
 
 /** Kills the Foreman of a Node while it runs something, and waits until all of that has begun again. */
-async function killOne(node: string, reports: Reports, excused: Set<number>): Promise<Kill> {
+async function killOne(node: string, reports: Reports, killedNs: Map<number, number>): Promise<Kill> {
   const isLoaded = (): boolean => reports.runningOn(node).length >= runningMin;
   await until(isLoaded, `${node} to run ${runningMin} Operations`, restartTimeoutMs);
   const pid = reports.runningOn(node)[0]?.pid ?? 0;
   process.kill(pid, "SIGKILL");
-  const killedNs = Number(process.hrtime.bigint());
+  const nowNs = Number(process.hrtime.bigint());
+  killedNs.set(pid, nowNs);
   await sleep(50); // what it said before it died is on its way
   const held = reports.runningOn(node).filter((report) => report.pid === pid);
   reports.died(pid);
-  for (const { n } of held) excused.add(n);
   const again = (n: number): Report | undefined => reports.begins.get(n)?.find((report) => report.pid !== pid);
   await until(
     () => held.every(({ n }) => again(n) !== undefined),
@@ -158,7 +157,7 @@ async function killOne(node: string, reports: Reports, excused: Set<number>): Pr
   );
   const times = held.flatMap(({ n }) => {
     const report = again(n);
-    return report === undefined ? [] : [(report.ns - killedNs) / 1e6];
+    return report === undefined ? [] : [(report.ns - nowNs) / 1e6];
   });
   return { running: held.length, firstMs: Math.min(...times), lastMs: Math.max(...times) };
 }

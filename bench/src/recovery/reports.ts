@@ -17,11 +17,16 @@ export interface Report {
   readonly ns: number;
 }
 
+/** An outcome is acknowledged within this time, or the machine stands still. */
+const ACKNOWLEDGED_NS = 1e9;
+
 /** Everything heard. */
 export class Reports implements AsyncDisposable {
   readonly port: number;
   /** Begins of each Operation in the order they were heard. */
   readonly begins = new Map<number, Report[]>();
+  /** When an Operation ended in a process, by `n pid`. */
+  readonly #endedNs = new Map<string, number>();
   readonly #running = new Map<number, Report>();
   readonly #server: Server;
   readonly #sockets: ReadonlySet<Socket>;
@@ -56,6 +61,24 @@ export class Reports implements AsyncDisposable {
     return [...this.#running.values()].filter((report) => report.node === node);
   }
 
+  /**
+   * Operations that began again although they were not running where a Foreman was killed. `killedNs`: when which
+   * process was killed. What ended there just before may not have been acknowledged yet: it begins again, and must.
+   */
+  begunForNothing(killedNs: ReadonlyMap<number, number>): number {
+    const hadTo = ({ n, pid }: Report): boolean => {
+      const atNs = killedNs.get(pid);
+      const endedNs = this.#endedNs.get(`${n} ${pid}`) ?? Number.POSITIVE_INFINITY;
+      return atNs !== undefined && atNs - endedNs < ACKNOWLEDGED_NS;
+    };
+    let count = 0;
+    for (const begins of this.begins.values()) {
+      const inOrder = [...begins].sort((a, b) => a.ns - b.ns);
+      if (inOrder.slice(0, -1).some((begin) => !hadTo(begin))) count++;
+    }
+    return count;
+  }
+
   /** Takes it that a process is gone: nothing runs there any more. */
   died(pid: number): void {
     for (const [n, report] of this.#running) if (report.pid === pid) this.#running.delete(n);
@@ -70,6 +93,7 @@ export class Reports implements AsyncDisposable {
   #take(report: Report): void {
     if (report.what === "end") {
       this.#running.delete(report.n);
+      this.#endedNs.set(`${report.n} ${report.pid}`, report.ns);
       return;
     }
     const begins = this.begins.get(report.n);

@@ -3,7 +3,7 @@
  * one at a time.
  *
  * The rule that chooses: the highest share on time among the settings that serve as much as the published ones, with at
- * most a sixth more changes and none of them under a steady load; within a quarter of a point, the fewest changes; within
+ * most a quarter more changes and none of them under a steady load; within a quarter of a point, the fewest changes; within
  * 0.15 changes in ten minutes, the one nearest to the published weights. Hysteresis and pace (10 %, 8 %, 5
  * samples, 30 s, 60 s) are published behaviour: they are shown, not chosen.
  */
@@ -91,7 +91,7 @@ export function singles(): readonly MixOptions[] {
 }
 
 /** How much more often the mix may change than with the published weights. */
-const CHANGES_SHARE = 7 / 6;
+const CHANGES_SHARE = 1.25;
 /** Shares on time nearer than this are equal. */
 const ON_TIME_EQUAL = 0.0025;
 /** Numbers of changes in ten minutes nearer than this are equal. */

@@ -22,6 +22,8 @@ export interface MixWishes {
   readonly settings: MixOptions;
   /** Null: those of the environment. */
   readonly pins: Pins | null;
+  /** File of the decision log; none is kept without. */
+  readonly logPath?: string;
 }
 
 /** What the Workers of an App are made from. */
@@ -66,7 +68,7 @@ export function crewSpecOf(options: CrewSpecOptions): CrewSpec {
       return new ThreadLine({ boot: { ...shared, kind, slots }, seatCount, maxHeapMb, clock, events });
     },
     desk,
-    mix: { plan: mixPlanOf(workers, options.mix), log: null },
+    mix: { plan: mixPlanOf(workers, options.mix), logPath: options.mix.logPath ?? null },
   };
 }
 

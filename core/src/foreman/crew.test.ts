@@ -495,6 +495,22 @@ describe("the Watch", () => {
     expect(counters.get("workersStuck")).toBe(1);
   });
 
+  it("ends a blocked Worker whose Attempt was cancelled, once its grace is over: nobody there hears an abort", async () => {
+    const { lines, line, ends, errors, pool, claim, pass, start } = setUp([{ ...ASYNC, count: 1 }]);
+    await start();
+    pool("async").push("s", claim("long", [1]));
+    const one = line("async-1");
+    one.begin();
+    await pass(20_000, ["async-1"]);
+    pool("async").abortWhere("s", [{ lane: 1, counter: 1 }], "cancel");
+    await pass(4_500, ["async-1"]);
+    expect(one.isKilled).toBe(false);
+    await pass(1_000, ["async-1"]);
+    expect(lines[0]?.isOver).toBe(true);
+    expect(ends).toEqual(["1 failed"]);
+    expect(errors.get(1)?.code).toBe("MR_OPERATION_CANCELLED");
+  });
+
   it("settles nothing before the exit: what is blamed stays its own until the thread is gone", async () => {
     const { pool, claim, line, start, ends, pass } = setUp([{ ...ASYNC, count: 1 }]);
     await start();
@@ -619,6 +635,20 @@ describe("recycling", () => {
       expect(ends).toEqual(["1 completed"]);
     });
   }
+
+  it("does not chase its own tail when every Worker's heap is over the limit from the start", async () => {
+    const { lines, start, pass } = setUp([{ ...ASYNC, count: 1 }], { maxRssMb: 100 });
+    await start();
+    for (let quarter = 0; quarter < 240; quarter++) {
+      for (const line of lines) {
+        Object.assign(line, { heapKb: 200 * 1_024 });
+        if (line.isStopped && !line.isOver) line.exit({ code: 0 });
+      }
+      lines.at(-1)?.ready();
+      await pass(WATCH_MS);
+    }
+    expect(lines.length).toBeLessThan(8);
+  });
 
   it("ends by force a Worker that has nothing to do and does not end", async () => {
     const { crew, lines, start, pass } = setUp([{ ...ASYNC, count: 1 }], { maxAgeMs: 60_000 });

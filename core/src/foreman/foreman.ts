@@ -296,6 +296,7 @@ export class Foreman {
     const answered = async (work: Promise<void>) => {
       if (!(await this.#settlesWithin(work, storeMs))) storeMs = 0;
     };
+    const kept = this.#mixKeeper?.close() ?? Promise.resolve();
     await answered(this.#feeder.stop());
     this.#promoter.stop();
     await answered(this.#feeder.giveBack(0));
@@ -311,6 +312,7 @@ export class Foreman {
     this.#beater.stop();
     if (storeMs > 0) await answered(this.#leave());
     await crew;
+    await this.#settlesWithin(kept, MIX_LOG_MS);
     return { released: counters.get("released") - releasedBefore, isForced: !isIdle };
   }
 
@@ -455,6 +457,8 @@ function watchOf(crew: Crew): Duty {
 const STORE_MS = 10_000;
 /** How long executors may take to stop. */
 const EXECUTORS_MS = 10_000;
+/** How long the last lines of the mix log may take. */
+const MIX_LOG_MS = 1_000;
 /** How long aborted work may take to notice, at most. */
 const ABORT_MS = 5_000;
 /** How long threads and processes that are ended by force may take. */

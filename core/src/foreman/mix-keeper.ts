@@ -9,14 +9,15 @@ import { CrewSource } from "./crew-source.js";
 import type { Kind, PerPool } from "./mix/mix.js";
 import { beginOptimiser } from "./mix/optimiser.js";
 import type { MixPlan } from "./mix/state.js";
-import type { MixLog } from "./mix-log.js";
+import { MixLog } from "./mix-log.js";
+import { createMixMetrics } from "./mix-metrics.js";
 import { OptimiserDuty } from "./optimiser-duty.js";
 
 /** What a crew is to be kept by. */
 export interface MixSpec {
   readonly plan: MixPlan;
-  /** The decision log; null to keep none. */
-  readonly log: MixLog | null;
+  /** File of the decision log (worker_mix.log); null to keep none. */
+  readonly logPath: string | null;
 }
 
 /** What keeping a mix takes. */
@@ -35,6 +36,8 @@ export interface MixKeeperOptions extends MixSpec {
 export interface MixKeeper {
   readonly duty: OptimiserDuty;
   readonly source: CrewSource;
+  /** Moves nobody any more; resolves when the log is written. */
+  close(): Promise<void>;
 }
 
 /** The squads with the Workers and slots the optimiser begins with: what was configured, within caps and pins. */
@@ -48,7 +51,7 @@ export function fitSquads(squads: readonly SquadSpec[], plan: MixPlan): SquadSpe
 
 /** Makes the keeper of a crew that was made from `fitSquads`. */
 export function keepMix(options: MixKeeperOptions): MixKeeper {
-  const { crew, squads, store, clock, logger, nodeId, foremen, plan, log } = options;
+  const { crew, squads, store, clock, logger, nodeId, foremen, plan, logPath } = options;
   const queuesOf = (kind: Kind) => squads.find((squad) => squad.kind === kind)?.queues;
   const [blocking, async] = [queuesOf("blocking"), queuesOf("async")];
   const source = new CrewSource({
@@ -56,9 +59,16 @@ export function keepMix(options: MixKeeperOptions): MixKeeper {
     queues: { ...(blocking === undefined ? {} : { blocking }), ...(async === undefined ? {} : { async }) },
   });
   const isRegistered = registeredIn(squads);
-  const duty = new OptimiserDuty({ plan, isRegistered, source, clock, log: logger, nodeId, mixLog: log });
+  const metrics = createMixMetrics();
+  const lost = () => metrics.add("mixLogErrors");
+  const mixLog = logPath === null ? null : new MixLog({ path: logPath, log: logger, lost });
+  const duty = new OptimiserDuty({ plan, isRegistered, source, clock, log: logger, nodeId, mixLog, metrics });
   duty.attach(crew);
-  return { duty, source };
+  const close = async () => {
+    duty.detach();
+    await mixLog?.flush();
+  };
+  return { duty, source, close };
 }
 
 function registeredIn(squads: readonly SquadSpec[]): PerPool<boolean> {

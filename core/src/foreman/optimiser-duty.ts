@@ -85,9 +85,14 @@ export class OptimiserDuty {
     return this.#state.mix;
   }
 
-  /** Names who carries decisions out. Until then samples are taken and nothing is judged. */
+  /** Names who carries decisions out. Until then nothing is sampled or judged. */
   attach(target: MixTarget): void {
     this.#target = target;
+  }
+
+  /** Nobody is moved any more, and no sample is taken. */
+  detach(): void {
+    this.#target = null;
   }
 
   /** Takes other settings, another configured mix or other pins; they hold from the next sample on. */

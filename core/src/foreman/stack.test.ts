@@ -22,7 +22,7 @@ for (const [name, code, expected] of [
   ["an endless loop", "function spin() {\n  for (;;);\n}\nsetTimeout(spin, 5);", /at spin \(\[worker eval\]:3:\d+\)/],
   [
     "promises without end",
-    "async function turn() {\n  for (;;) await null;\n}\nturn();",
+    "async function turn() {\n  for (let i = 0; ; i++) if (i % 1e6 === 0) await null;\n}\nturn();",
     /at turn \(\[worker eval\]:3:\d+\)/,
   ],
   [
@@ -55,11 +55,19 @@ it("has none of a thread that does nothing, and not of one that is gone", async 
 });
 
 it("shows several threads at a time", async () => {
-  const busy = await Promise.all(
-    ["one", "two", "three"].map((name) => threadWith(`(function ${name}() { for (;;); })();`)),
-  );
-  const stacks = await Promise.all(busy.map((worker) => captureStack(worker.threadId, systemClock)));
-  expect(stacks.map((stack) => /at (\w+)/.exec(stack ?? "")?.[1])).toEqual(["one", "two", "three"]);
+  const names = ["one", "two", "three"];
+  const busy = await Promise.all(names.map((name) => threadWith(`(function ${name}() { for (;;); })();`)));
+  const shown = new Set<string | undefined>();
+  // On a busy machine one of them may not get its turn in time.
+  for (let look = 0; look < 10 && !names.every((name) => shown.has(name)); look++) {
+    const stacks = await Promise.all(busy.map((worker) => captureStack(worker.threadId, systemClock)));
+    for (const [i, stack] of stacks.entries()) {
+      const name = /at (\w+)/.exec(stack ?? "")?.[1];
+      if (stack !== null) expect(name).toBe(names[i]);
+      shown.add(name);
+    }
+  }
+  expect(names.every((name) => shown.has(name))).toBe(true);
 });
 
 it("lets the thread go on when nobody ends it", async () => {

@@ -6,10 +6,10 @@ import { seededRandom } from "../base/random.js";
 import { encodeEnvelope } from "../engine/envelope.js";
 import type { Claim } from "../engine/transitions.js";
 import { Registry } from "../workflow/registry.js";
-import { defineStep } from "../workflow/step.js";
+import { defineStep, type StepFunction } from "../workflow/step.js";
 import { InlineWorker, type SeatKeeper } from "./inline.js";
 
-function setUp(fn: (input: unknown) => unknown, seats?: SeatKeeper) {
+function setUp(fn: StepFunction<unknown, unknown>, seats?: SeatKeeper) {
   const registry = new Registry();
   registry.register(defineStep("odd", { kind: "async", retries: 1, retryDelay: 7 }, fn, undefined));
   const outcomes: string[] = [];
@@ -26,7 +26,7 @@ function setUp(fn: (input: unknown) => unknown, seats?: SeatKeeper) {
       completed: ({ claim }) => outcomes.push(`${claim.counter} completed`),
       failed: ({ claim }, _value, retryInMs) => outcomes.push(`${claim.counter} failed, retry in ${retryInMs}`),
       released: ({ claim }, delayMs) => outcomes.push(`${claim.counter} released for ${delayMs}`),
-      progressed: () => undefined,
+      progressed: ({ claim }) => outcomes.push(`${claim.counter} noted`),
     },
   });
   const claim = (counter: number): Claim => ({
@@ -43,6 +43,18 @@ function setUp(fn: (input: unknown) => unknown, seats?: SeatKeeper) {
   });
   return { worker, outcomes, claim };
 }
+
+it("lets a handler take `progress` out of its context, and hears nothing after its end", async () => {
+  let note: (done: number) => void = refuse;
+  const { worker, outcomes, claim } = setUp((_, { progress }) => {
+    note = progress;
+    progress(1);
+  });
+  worker.push("s", [claim(1)]);
+  await worker.whenIdle();
+  note(2);
+  expect(outcomes).toEqual(["1 noted", "1 completed"]);
+});
 
 /** An object whose `then` is this. */
 function thenable(then: PropertyDescriptor): object {

@@ -112,6 +112,7 @@ async function whenDead(fleet: Fleet, id: string): Promise<void> {
 async function judgePoison(fleet: Fleet, id: string): Promise<Breach[]> {
   const breaches: Breach[] = [];
   const code = await fleet.failureOf(id);
+  fleet.journal.read();
   const begun = fleet.journal.events.filter((event) => event.kind === "start" && event.id === id).length;
   if (code !== "MR_POISON") breaches.push({ promise: "poison", id, says: `it ended with ${code}` });
   if (begun !== recoveriesMax + 1) {

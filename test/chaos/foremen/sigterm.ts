@@ -15,14 +15,14 @@ const exitMs = 2_000;
 /** At one in so many stops something is running that takes longer than a Lease. */
 const longEvery = 4;
 /** Enqueued at once before each stop: more than there are slots, so that a Foreman has claimed more than it began. */
-const crowd = 150;
+const crowd = 120;
 
 /** Stops `times` times. */
 export async function sigterm(options: ScenarioOptions & { readonly times: number }): Promise<Report> {
   const { form, seed, leaseMs, times, progress } = options;
   return await report("sigterm", options, async () => {
     await using fleet = await Fleet.open({
-      ...{ form, foremen: 3, leaseMs, seed, asyncWorkers: 1, slots: 8, rate: 250, ms: [2, 60] },
+      ...{ form, foremen: 3, leaseMs, seed, asyncWorkers: 1, slots: 8, rate: 180, ms: [2, 60] },
     });
     fleet.load.start();
     const { dice } = fleet;

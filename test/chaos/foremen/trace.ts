@@ -1,21 +1,32 @@
 /**
- * Preload of a Foreman under test: writes down how the store answered its outcomes, and kills it at a moment of its
- * trace that chance would seldom hit.
+ * Preload of a Foreman under test, and of its supervisor: writes down how the store answered its outcomes, and kills it
+ * at a moment of its trace that chance would seldom hit.
  *
  * `--import` puts it before the program. A file in the run's folder names the moment; it is looked for at each call, so
  * the harness can arm a process while it runs. Only the thread that talks to the store ever comes to one.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
 import { type Held, RedisStore } from "@millrace/core/internal";
 import type { OutcomeEvent } from "../../checker/history.js";
 import { journalOf, sharedMs, write } from "./journal.js";
 import { type MomentName, momentFile, readSettings } from "./settings.js";
+
+const orphanCheckMs = 500;
 
 const { dir } = readSettings();
 const owner = `p${process.pid}`;
 const file = momentFile(dir, process.pid);
 /** Names of lanes by Segment and number, as claims told them. */
 const laneNames = new Map<string, string>();
+
+// A harness that was killed, or gave up, must leave nobody behind: whoever loses its parent ends.
+if (isMainThread) {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, "SIGKILL");
+  }, orphanCheckMs).unref();
+}
 
 function reach(moment: MomentName): void {
   if (!existsSync(file) || readFileSync(file, "utf8") !== moment) return;
