@@ -8,7 +8,9 @@ import { type Given, type OptionTable, type Resolved, resolveOptions } from "../
 /**
  * Every option of the optimiser.
  *
- * Source of the weights and thresholds: the run named in docs/mix.md (`npm run bench -- tune`).
+ * Source of the urgency weights (`urgencyPressure`, `urgencyGrowth`, `urgencyMaxAge`): the run
+ * bench/results/2026-11-22T111813Z-tune (`npm run bench -- tune`), which also shows what other values of the rest do;
+ * those are as published.
  */
 export const mixTable = {
   autoOptimize: { type: "boolean", default: true, sentence: "Whether the mix follows the load; else it stays." },
