@@ -15,6 +15,11 @@ import type { Pool } from "./pool.js";
 /** Spare time between fencing oneself and the end of the Lease. */
 const MARGIN_MS = 1_000;
 
+/** Whether the last proof of life in a Segment is so old that others may be about to rescue what is held there. */
+export function isLapsed({ provenMs }: SegmentView, nowMs: number, leaseMs: number): boolean {
+  return provenMs !== null && nowMs - provenMs >= leaseMs - MARGIN_MS;
+}
+
 /** What the beater needs. */
 export interface BeaterOptions extends ResendContext {
   readonly segments: Segments;

@@ -41,8 +41,10 @@ function setUp(squads: readonly SquadSpec[] = [ASYNC], limits: Partial<CrewLimit
   const errors = new Map<number, RemoteError>();
   const counters = createCounters();
   const readOf = (value: Uint8Array) => decode(decodeOutcome(value).value) as RemoteError;
+  const lapsed = new Set<string>();
   const crew = new Crew({
     squads,
+    isLapsed: (segment) => lapsed.has(segment),
     limits: { ...NO_LIMITS, ...limits },
     openLine: (_kind, id, _slots, events) => {
       const line = new FakeLine(id, events);
@@ -98,8 +100,20 @@ function setUp(squads: readonly SquadSpec[] = [ASYNC], limits: Partial<CrewLimit
     for (const one of lines) one.ready();
     await starting;
   };
-  return { crew, clock, lines, line, ends, errors, counters, pool, claim, pass, start };
+  return { crew, clock, lines, line, ends, errors, counters, lapsed, pool, claim, pass, start };
 }
+
+describe("a Lease that has lapsed", () => {
+  it("lets nothing begin that waits here: it may be another's by now", async () => {
+    const { pool, claim, start, lapsed, lines, ends } = setUp();
+    await start();
+    lapsed.add("s");
+    pool("async").push("s", claim("io", [5, 6]));
+    pool("async").push("elsewhere", claim("io", [7]));
+    expect(ends).toEqual(["5 released", "6 released"]);
+    expect(lines.flatMap(({ waiting }) => waiting.map(({ counter }) => counter))).toEqual([7]);
+  });
+});
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 

@@ -69,6 +69,8 @@ export interface CrewOptions {
   readonly port: OutcomePort;
   /** Called when there may be room for more claims. */
   readonly hungry: () => void;
+  /** Whether what is held in a Segment may be another's by now. */
+  readonly isLapsed: (segment: string) => boolean;
   /** A Step asks something of the App; the bytes are valid during the call. */
   readonly asked: (member: Member, source: Buffer, offset: number, length: number) => void;
   /** A Worker is gone: nobody waits for its answers. */
@@ -150,9 +152,9 @@ export class Crew {
   constructor(options: CrewOptions) {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
-    const { registry, clock, random, log, counters, port, hungry } = options;
+    const { registry, clock, random, log, counters, port, hungry, isLapsed } = options;
     const context: PoolContext = {
-      ...{ registry, clock, random, log, counters, port, hungry },
+      ...{ registry, clock, random, log, counters, port, hungry, isLapsed },
       suspects: this.#suspects,
       nextOrder: () => this.#order++,
       poolOf: (kind) => this.pools.find((pool) => pool.kind === kind),

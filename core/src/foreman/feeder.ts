@@ -33,6 +33,8 @@ export interface FeederOptions extends ResendContext {
   readonly completer: Completer;
   readonly sharing: Sharing;
   readonly owner: string;
+  /** Whether what is held in a Segment may be another's by now: a process that stood still must not begin it. */
+  readonly isLapsed: (segment: string) => boolean;
 }
 
 /** A pool as it is fed. */
@@ -245,7 +247,7 @@ export class Feeder {
     view.wasClaimed = true;
     view.provenMs ??= sentMs;
     counters.add("claimed", claims.length);
-    if (this.#isOpen) {
+    if (this.#isOpen && !this.#options.isLapsed(view.name)) {
       const { pool } = intake;
       pool.push(
         view.name,

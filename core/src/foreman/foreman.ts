@@ -18,7 +18,7 @@ import type { ExecutorHost } from "../worker/executors.js";
 import { InlineWorker } from "../worker/inline.js";
 import type { Assignment } from "../worker/port.js";
 import type { Registry } from "../workflow/registry.js";
-import { Beater } from "./beater.js";
+import { Beater, isLapsed } from "./beater.js";
 import { CallDesk, type DeskServices } from "./call-desk.js";
 import { Completer, type SettledKind } from "./completer.js";
 import { Crew, type CrewOptions, WATCH_MS, type WorkerView } from "./crew.js";
@@ -132,7 +132,8 @@ export class Foreman {
     const queues = this.#pools.flatMap((pool) => pool.queues);
     this.#sharing = new Sharing({ ...options, queues, wake: () => this.#feeder.wake() });
     const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
-    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing });
+    const isLapsed = (segment: string) => this.#isLapsed(segment);
+    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed });
     const lost = () => void this.#feeder.giveBack(0);
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
@@ -368,9 +369,15 @@ export class Foreman {
       ...{ squads, limits, openLine, registry, clock, random, log, counters },
       port: this.#completer,
       hungry: () => this.#feeder.wake(),
+      isLapsed: (segment) => this.#isLapsed(segment),
       asked: (member, source, offset, length) => desk.take(member, source, offset, length),
       gone: (member) => desk.drop(member),
     });
+  }
+
+  #isLapsed(segment: string): boolean {
+    const { segments, clock, times } = this.#options;
+    return isLapsed(segments.view(segment), clock.monotonicMs(), times.leaseMs);
   }
 
   /** Lets the incarnation be forgotten where it worked; failing at it costs others one Lease of watching. */

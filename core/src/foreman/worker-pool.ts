@@ -60,6 +60,8 @@ export interface PoolContext {
   readonly poolOf: (kind: PoolKind) => WorkerPool | undefined;
   /** Called when there may be room for more claims. */
   readonly hungry: () => void;
+  /** Whether what is held in a Segment may be another's by now: nothing of it is begun any more. */
+  readonly isLapsed: (segment: string) => boolean;
 }
 
 /** Workers of one kind. */
@@ -252,6 +254,10 @@ export class WorkerPool implements Pool {
       const member = this.#pick();
       if (member === null) break;
       this.#buffer.shift();
+      if (this.#context.isLapsed(given.segment)) {
+        this.#context.port.released(given, null);
+        continue;
+      }
       member.give(given);
       count++;
     }
