@@ -93,6 +93,16 @@ describe("a good run", () => {
     expect(flags([enqueue(), start("a", 10, 5), lost, start("b", 60, 7), ...whole(7)])).toEqual([]);
   });
 
+  it("may begin, on waking, what a Worker already had in hand, if its outcome is refused; that is counted", () => {
+    const history = [
+      ...[enqueue(), fault("stop", "a", 20), start("b", 1_500, 7), outcome("b", 7), fault("continue", "a", 3_000)],
+      ...[start("a", 3_001, 5), outcome("a", 5, { answer: "stale" }), result(7), end(7)],
+    ];
+    expect(flags(history)).toEqual([]);
+    expect(judgeForemen(history, bounds).figures.zombies).toBe(1);
+    expect(flags(history.filter(({ kind }) => kind !== "fault"))).toContain("tokens rise");
+  });
+
   it("may give back to the front what it had not begun", () => {
     const other = [enqueue("y"), start("b", 30, 30, { id: "y", n: 2 }), outcome("b", 30, { id: "y" })];
     const history = [

@@ -116,6 +116,8 @@ export interface ForemanVerdict {
     readonly completed: number;
     /** Starts beyond the first of an Operation. */
     readonly startedAgain: number;
+    /** Starts of claims whose Lease was lost, by a process that had stood still and had them in a Worker's hands. */
+    readonly zombies: number;
     /** Handlers that were told `lease_lost`. */
     readonly fenced: number;
     /** Outcomes that were refused as stale. */
@@ -137,12 +139,13 @@ export interface ForemanVerdict {
 
 /** Judges a whole run: the promises of check.ts, and those of the Foremen. */
 export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBounds): ForemanVerdict {
-  const run = collect(history);
+  const { awake, zombies } = withoutZombies(history, bounds);
+  const run = collect(awake);
   const breaches: Breach[] = [];
   const accuse = (promise: string, id: string, says: string): void => void breaches.push({ promise, id, says });
   const exempt = bounds.exempt ?? new Set<string>();
   const within: Bounds = { attemptsMax: 1, recoveriesMax: bounds.recoveriesMax, isFaultFree: bounds.isRescueFree };
-  const known = history.filter(({ kind }) => knownToCheck.has(kind)) as HistoryEvent[]; // by their kinds
+  const known = awake.filter(({ kind }) => knownToCheck.has(kind)) as HistoryEvent[]; // by their kinds
   for (const { promise, id, says } of check(known, within)) accuse(promise, id, says);
 
   let startedAgain = 0;
@@ -171,6 +174,7 @@ export function judgeForemen(history: readonly ForemanEvent[], bounds: ForemanBo
       acknowledged: new Set(history.flatMap((event) => (event.kind === "enqueue" ? [event.id] : []))).size,
       completed,
       startedAgain,
+      zombies,
       fenced: run.fenced.size,
       stale: [...run.lives.values()].reduce((sum, { stale }) => sum + stale, 0),
       rescued: bounds.totals.rescued,
@@ -192,6 +196,28 @@ const dyingMs = 250;
 const beatsMissed = 2;
 
 type Accuse = (promise: string, id: string, says: string) => void;
+
+/**
+ * Takes out what a process that had stood still for a Lease began by a token that another had followed: it lay in a
+ * Worker's hands and may begin there before its Foreman, which wakes at the same time, can take it back. Its outcome is
+ * refused like any other's; how often it happened is told.
+ */
+function withoutZombies(
+  history: readonly ForemanEvent[],
+  bounds: ForemanBounds,
+): { readonly awake: readonly ForemanEvent[]; readonly zombies: number } {
+  const newest = new Map<string, number>();
+  const stoppedMs = new Map<string, number>();
+  const awake = history.filter((event) => {
+    if (event.kind === "fault" && event.fault === "stop") stoppedMs.set(event.owner, event.atMs);
+    if (event.kind !== "start") return true;
+    const sinceMs = event.atMs - (stoppedMs.get(event.owner) ?? Number.POSITIVE_INFINITY);
+    const isFollowed = event.token < (newest.get(event.id) ?? 0);
+    if (!isFollowed) newest.set(event.id, event.token);
+    return !isFollowed || sinceMs < bounds.leaseMs;
+  });
+  return { awake, zombies: history.length - awake.length };
+}
 
 interface Life {
   readonly starts: BeginEvent[];

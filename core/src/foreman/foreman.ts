@@ -348,6 +348,7 @@ export class Foreman {
       port: this.#completer,
       hungry: () => this.#feeder.wake(),
       began: (count) => counters.add("started", count),
+      overdue: () => void this.#feeder.relieve(),
       ...(executors === undefined ? {} : { caller: executors }),
     });
     return new InlinePool(worker, queues);

@@ -5,6 +5,7 @@ import { silentLogger } from "../base/log.js";
 import { seededRandom } from "../base/random.js";
 import { encodeEnvelope } from "../engine/envelope.js";
 import type { Claim } from "../engine/transitions.js";
+import { ManualClock } from "../testing/manual-clock.js";
 import { Registry } from "../workflow/registry.js";
 import { defineStep, type StepFunction } from "../workflow/step.js";
 import { InlineWorker, type SeatKeeper } from "./inline.js";
@@ -54,6 +55,41 @@ it("lets a handler take `progress` out of its context, and hears nothing after i
   await worker.whenIdle();
   note(2);
   expect(outcomes).toEqual(["1 noted", "1 completed"]);
+});
+
+it("begins nothing that has waited long enough to be another's by now", async () => {
+  const clock = new ManualClock();
+  const registry = new Registry();
+  let end: () => void = refuse;
+  const begun: unknown[] = [];
+  const fn = (input: unknown) => {
+    begun.push(input);
+    return new Promise<void>((resolve) => {
+      end = resolve;
+    });
+  };
+  registry.register(defineStep("odd", { kind: "async" }, fn, undefined));
+  const taken: number[] = [];
+  const worker: InlineWorker = new InlineWorker({
+    ...{ registry, clock, slots: 1, log: silentLogger, random: seededRandom(1) },
+    hungry: () => undefined,
+    began: () => undefined,
+    overdue: () => {
+      for (const { claims } of worker.takeUnstarted(0)) taken.push(...claims.map(({ counter }) => counter));
+    },
+    port: {
+      completed: () => undefined,
+      failed: () => undefined,
+      released: () => undefined,
+      progressed: () => undefined,
+    },
+  });
+  const { claim } = setUp(() => undefined);
+  worker.push("s", [claim(1), claim(2), claim(3)]);
+  clock.moveTo(clock.nowMs() + 5_000); // the process stood still
+  end();
+  await worker.whenIdle();
+  expect({ begun, taken }).toEqual({ begun: [1], taken: [2, 3] });
 });
 
 /** An object whose `then` is this. */

@@ -32,6 +32,8 @@ const TURN_MAX = 256;
 const BUFFER_MAX = 1_000;
 /** Work kept ready at least, as time. */
 const AHEAD_MS_MIN = 4;
+/** What has waited so long is not begun; the Foreman takes it back sooner while this thread is not blocked. */
+const OVERDUE_MS = 2_000;
 /** One in so many Attempts is timed: a clock reading each would cost more than what it tells. */
 const MEASURED_EVERY = 4;
 /** Weight of the newest measured Attempt in the mean service time. */
@@ -80,6 +82,11 @@ export interface InlineWorkerOptions {
   readonly hungry: () => void;
   /** Called with the number of Attempts begun since the last call. */
   readonly began: (count: number) => void;
+  /**
+   * Called when what comes next has waited for OVERDUE_MS: takes it out (`takeUnstarted`). A process that stood still
+   * wakes with claims that may be another's by now; one that is merely slow gets them again.
+   */
+  readonly overdue?: () => void;
   readonly seats?: SeatKeeper;
   /** Needed if the App has executors of its own. */
   readonly caller?: StepCaller;
@@ -186,6 +193,7 @@ export class InlineWorker implements AttemptHost {
       this.#batches.shift();
     }
     if (taken.length > 0) this.#isMeasured = false;
+    this.#tellIfIdle();
     return taken;
   }
 
@@ -240,6 +248,7 @@ export class InlineWorker implements AttemptHost {
   /** Fills free slots from the buffer. A handler that ends at once comes back here while this still runs: once is enough. */
   #pump(): void {
     if (this.#isPumping) return;
+    const { clock, overdue } = this.#options;
     this.#isPumping = true;
     let begun = 0;
     while (this.#buffered > 0 && this.#running < this.#slots) {
@@ -250,6 +259,10 @@ export class InlineWorker implements AttemptHost {
       const batch = this.#batches.at(0);
       const claim = batch?.claims[batch.at];
       if (batch === undefined || claim === undefined) break;
+      if (overdue !== undefined && clock.monotonicMs() - batch.sinceMs > OVERDUE_MS) {
+        overdue();
+        break;
+      }
       batch.at++;
       this.#buffered--;
       if (batch.at === batch.claims.length) this.#batches.shift();

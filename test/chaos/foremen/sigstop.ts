@@ -7,6 +7,7 @@ import { poll } from "../../helper/wait.js";
 import { Fleet, pause } from "./fleet.js";
 import { breach, figuresOf, type Report, report, type ScenarioOptions } from "./report.js";
 
+const slots = 12;
 const holders = 6;
 const worksOnStarts = 20;
 
@@ -15,7 +16,7 @@ export async function sigstop(options: ScenarioOptions): Promise<Report> {
   const { form, seed, leaseMs, progress } = options;
   return await report("sigstop", options, async () => {
     await using fleet = await Fleet.open({
-      ...{ form, foremen: 3, leaseMs, seed, asyncWorkers: 1, slots: 12, rate: 150, ms: [20, 150] },
+      ...{ form, foremen: 3, leaseMs, seed, asyncWorkers: 1, slots, rate: 150, ms: [20, 150] },
     });
     fleet.load.start();
     for (const { foreman } of fleet.alive) await fleet.works(foreman);
@@ -57,6 +58,9 @@ export async function sigstop(options: ScenarioOptions): Promise<Report> {
     progress("draining");
     const verdict = await fleet.judge({ resumeMs: null, isRescueFree: false }, 4 * leaseMs + 20_000);
     breaches.push(...verdict.breaches);
+    const { zombies } = verdict.figures;
+    if (zombies > slots)
+      breaches.push(breach("self-fence", `${zombies} lost claims began when it woke, ${slots} fit in hand`));
     if (rescued === 0) breaches.push(breach("a fault that bites", "nothing was rescued while it stood still"));
     if (verdict.figures.stale === 0) breaches.push(breach("a fault that bites", "no outcome was refused as stale"));
     return { figures: { ...figuresOf(verdict), toldLeaseLost: told, heldOnWaking: mine.length }, breaches };

@@ -34,7 +34,8 @@ export const app = new App({
   id: settings.app,
   store: settings.store,
   nodeId: settings.node,
-  workers: { asyncWorkers: settings.asyncWorkers, slots: settings.slots },
+  // The mix stays as it is: what a play measures must not change with its load.
+  workers: { asyncWorkers: settings.asyncWorkers, slots: settings.slots, autoOptimize: false },
   ...(isThreaded ? { module: import.meta.url } : {}),
 });
 
