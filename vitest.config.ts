@@ -6,8 +6,16 @@
  */
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
-/** One project: its name, where its tests sit, and how long one test may take. */
-function project(name: string, include: string[], limits: { timeoutMs: number; redis: boolean }) {
+/** What a project's tests may take: time for one, a Redis, and the machine for themselves. */
+interface Limits {
+  readonly timeoutMs: number;
+  readonly redis: boolean;
+  /** After all others, one file at a time: they watch times that a busy machine would stretch. */
+  readonly alone?: boolean;
+}
+
+/** One project: its name and where its tests sit. */
+function project(name: string, include: string[], limits: Limits) {
   return {
     extends: true,
     test: {
@@ -16,6 +24,7 @@ function project(name: string, include: string[], limits: { timeoutMs: number; r
       testTimeout: limits.timeoutMs,
       hookTimeout: limits.timeoutMs,
       globalSetup: limits.redis ? ["test/helper/redis-global-setup.ts"] : [],
+      ...(limits.alone === true ? { maxWorkers: 1, sequence: { groupOrder: 1 } } : {}),
     },
   } satisfies TestProjectInlineConfiguration;
 }
@@ -44,10 +53,8 @@ export default defineConfig({
         },
       ),
       project("conformance", ["test/conformance/**/*.test.ts"], { timeoutMs: 20_000, redis: true }),
-      project("integration", ["test/integration/**/*.test.ts", "test/chaos/**/*.test.ts"], {
-        timeoutMs: 60_000,
-        redis: true,
-      }),
+      project("integration", ["test/integration/**/*.test.ts"], { timeoutMs: 60_000, redis: true }),
+      project("chaos", ["test/chaos/**/*.test.ts"], { timeoutMs: 60_000, redis: true, alone: true }),
       project("ring", ["test/ring/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),
       project("worker", ["test/worker/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),
       project("sim", ["test/sim/**/*.test.ts"], { timeoutMs: 120_000, redis: true }),
