@@ -8,7 +8,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { App, isMillraceError } from "@millrace/core";
+import { App, isMillraceError, type StatusView } from "@millrace/core";
 import { note, readLog } from "./log.js";
 
 /** What a Node is told. */
@@ -35,6 +35,9 @@ export interface AnsweredEnqueue {
   readonly isAccepted: boolean;
   readonly text: string;
 }
+
+/** How long after the end of all work a Node may still refuse to answer for a server that is back. */
+const FIND_AGAIN_MS = 6_000;
 
 const options = JSON.parse(process.argv[2] ?? "{}") as SitesProgramOptions; // written by sites-run.ts
 const owner = options.node;
@@ -120,18 +123,25 @@ async function report(): Promise<void> {
   }
   const found: Record<string, string> = {};
   for (let at = 0; at < ids.length; at += 500) {
-    const views = await Promise.all(
-      ids.slice(at, at + 500).map(async (id) => {
-        const view = await app
-          .handle(id)
-          .status()
-          .catch((error: Error & { code?: string }) => error.code ?? "error");
-        return [id, JSON.stringify(view)] as const;
-      }),
-    );
-    for (const [id, view] of views) found[id] = view;
+    const some = ids.slice(at, at + 500);
+    const views = await Promise.all(some.map((id) => statusOf(id)));
+    for (const [i, id] of some.entries()) found[id] = JSON.stringify(views[i]);
   }
   console.log(JSON.stringify({ node: owner, metrics: app.metrics(), found }));
+}
+
+/** A Node that no work led to the healed server may still be about to find it again: asked for as long as that takes. */
+async function statusOf(id: string): Promise<StatusView | string | null> {
+  const untilMs = Date.now() + FIND_AGAIN_MS;
+  for (;;) {
+    try {
+      return await app.handle(id).status();
+    } catch (error) {
+      if (!isMillraceError(error)) throw error;
+      if (!error.retryable || Date.now() > untilMs) return error.code;
+      await pause(100);
+    }
+  }
 }
 
 function hashOf(text: string): string {

@@ -50,7 +50,7 @@ export interface SitesVerdict {
   readonly duringCut: Readonly<Record<string, number>>;
   /** Longest time during the cut without an acknowledgement of something asked during it, by Node. Milliseconds. */
   readonly longestGapMs: Readonly<Record<string, number>>;
-  /** Ids whose status differs between two Nodes, or from what the servers hold. */
+  /** What differs between two Nodes, or from what the servers hold: who says what of how many Operations, one as example. */
   readonly disagreements: readonly string[];
   /** Segments by site in the end. */
   readonly segments: readonly (readonly string[])[];
@@ -254,12 +254,17 @@ class Stage implements AsyncDisposable {
       .map((line) => JSON.parse(line) as AnsweredEnqueue); // written by sites-program.ts
     const ids = [...new Set(history.map(({ id }) => id))];
     const [first] = reports;
-    const disagreements = ids.filter((id) => reports.some(({ found }) => found[id] !== first?.found[id]));
+    const differing = ids.filter((id) => reports.some(({ found }) => found[id] !== first?.found[id]));
     const ends = await this.#ends(ids);
     for (const { id, state } of ends) {
       const view = JSON.parse(first?.found[id] ?? "null") as { state?: string } | null; // a StatusView
-      if (first?.found[id] !== undefined && view?.state !== state) disagreements.push(id);
+      if (first?.found[id] !== undefined && view?.state !== state) differing.push(id);
     }
+    const stateOf = new Map(ends.map(({ id, state }) => [id, state] as const));
+    const disagreements = byKind(differing, (id) => [
+      ...reports.map(({ node, found }) => `${node}: ${shown(found[id])}`),
+      `held: ${stateOf.get(id)}`,
+    ]);
     const acknowledged = answered.filter(({ isAccepted }) => isAccepted);
     const inCut = acknowledged.filter(({ askedMs, answeredMs }) => askedMs >= cutAtMs && answeredMs <= healAtMs);
     const byNode = <T>(make: (node: string) => T) =>
@@ -360,4 +365,20 @@ function dotOf(id: string): { laneName: string; counter: number } {
 
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** One line per way in which ids differ, so that a whole server that was not found does not print each of its ids. */
+function byKind(ids: readonly string[], say: (id: string) => readonly string[]): string[] {
+  const kinds = new Map<string, string[]>();
+  for (const id of ids) {
+    const kind = say(id).join(", ");
+    kinds.set(kind, [...(kinds.get(kind) ?? []), id]);
+  }
+  return [...kinds].map(([kind, some]) => `${some.length} as ${some[0]}: ${kind}`);
+}
+
+/** The state a Node's answer tells, or the answer itself. */
+function shown(found: string | undefined): string {
+  const view = JSON.parse(found ?? "null") as { state?: string } | string | null; // a StatusView, an error's code
+  return (typeof view === "string" ? view : view?.state) ?? "nothing";
 }

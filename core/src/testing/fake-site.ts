@@ -21,6 +21,8 @@ export class FakeSite {
   /** What the server holds, reached past all faults. */
   readonly inner: MemoryStore;
   readonly store: SiteStore;
+  /** How many calls were sent to it. */
+  calls = 0;
   readonly #clock: Clock;
   readonly #random: Random;
   #state: FakeSiteState = "up";
@@ -58,6 +60,7 @@ export class FakeSite {
   }
 
   async #call<T>(name: string, call: () => Promise<T>): Promise<T> {
+    this.calls++;
     if (this.#state === "away") throw createError("MR_STORE_UNAVAILABLE", { store: "fake", reason: "it was told to" });
     if (this.#state === "up") return await call();
     const applied = this.#random.next() < 0.5 ? call() : null;

@@ -50,7 +50,10 @@ export interface LinkOptions {
 }
 
 const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MAX_MS = 5_000;
+/** With the dial below, what bounds how long after a server's return a process finds it: about three seconds. */
+const BACKOFF_MAX_MS = 2_000;
+/** How long a server may take to accept a connection: an address that swallows packets says nothing for ever. */
+const ACCEPT_MS = 2_000;
 const LOG_PERIOD_MS = 10_000;
 const WATCH_STEPS = 4;
 
@@ -370,7 +373,7 @@ export class Link {
       lazyConnect: true,
       protocol: 2,
       retryStrategy: null,
-      connectTimeout: this.#options.callTimeoutMs,
+      connectTimeout: Math.min(this.#options.callTimeoutMs, ACCEPT_MS),
       autoResendUnfulfilledCommands: false,
       autoResubscribe: false,
       enableOfflineQueue: false,

@@ -89,6 +89,30 @@ describe("routes", () => {
     await expect(store.counts("nowhere")).rejects.toMatchObject({ code: "MR_STORE_UNAVAILABLE" });
   });
 
+  it("never calls a Segment unknown on the word of a search older than the question", async () => {
+    const { clock, sites, store } = await open(["aaa", "bbb"]);
+    await expect(store.counts("late")).rejects.toMatchObject({ code: "MR_NOT_FOUND" });
+    await sites[1]?.inner.openSegment("late");
+    expect(await during(clock, 100, store.counts("late"))).toMatchObject({ running: 0 });
+
+    sites[1]?.turn("away");
+    await pass(clock, 1_500);
+    await sites[1]?.inner.openSegment("hidden");
+    const early = await during(clock, 600, store.counts("hidden"));
+    expect(early).toMatchObject({ code: "MR_STORE_UNAVAILABLE" });
+    sites[1]?.turn("up");
+    await pass(clock, 1_000);
+    expect(await during(clock, 600, store.counts("hidden"))).toMatchObject({ running: 0 });
+  });
+
+  it("searches once for all who ask at a time", async () => {
+    const { clock, sites, store } = await open(["aaa", "bbb"]);
+    const before = sites[0]?.calls ?? 0;
+    const asked = Array.from({ length: 50 }, (_, i) => during(clock, 500, store.counts(`nowhere-${i}`)));
+    for (const answer of await Promise.all(asked)) expect(answer).toMatchObject({ code: "MR_NOT_FOUND" });
+    expect((sites[0]?.calls ?? 0) - before).toBeLessThan(4);
+  });
+
   it("opens a Node's own Segment nowhere while a site is hidden on which it may be", async () => {
     const { clock, sites, store } = make(["aaa", "bbb"]);
     sites[0]?.turn("silent");

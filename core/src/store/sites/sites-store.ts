@@ -70,7 +70,7 @@ const OPEN_TIMEOUT_MS = 10_000;
 /** How long a question to all sites waits for each of them. */
 const ASK_MS = 500;
 /** Between two searches for a Segment that no site has listed. */
-const SEARCH_PERIOD_MS = 1_000;
+const SEARCH_PAUSE_MS = 100;
 
 /** The Store of one App on several servers. */
 export class SitesStore implements Store, Placement {
@@ -85,9 +85,10 @@ export class SitesStore implements Store, Placement {
   #isClosed = false;
   /** Queues this process attends, on every site. */
   #attended: readonly string[] = [];
-  /** When the sites were last searched for an unknown Segment, and that search. */
+  /** The search for an unknown Segment that runs or ran last, when it ended, and the one that is to follow. */
+  #search: Promise<unknown> = Promise.resolve();
   #searchedMs = Number.NEGATIVE_INFINITY;
-  #search: Promise<void> = Promise.resolve();
+  #nextSearch: Promise<ReadonlySet<Site>> | null = null;
   /** Told when a site opened or broke, while `open` waits. */
   #onSite: (() => void) | null = null;
 
@@ -251,8 +252,10 @@ export class SitesStore implements Store, Placement {
     for (const segment of await site.call((store) => store.segments())) this.#route(segment, site);
   }
 
-  async #learnAll(): Promise<void> {
-    await this.#askAll((site) => this.#learn(site));
+  /** Reads all lists; answers whose came in time. */
+  async #learnAll(): Promise<ReadonlySet<Site>> {
+    const answers = await this.#askAll((site) => this.#learn(site));
+    return new Set(answers.map(({ site }) => site));
   }
 
   /** Asks every site that answers, at once; waits for each at most ASK_MS. What it gets are the answers in time. */
@@ -283,18 +286,35 @@ export class SitesStore implements Store, Placement {
   /** The home of a Segment, searched for if need be. Errors: MR_STORE_UNAVAILABLE while a site may have it, MR_NOT_FOUND. */
   async #homeOf(segment: string): Promise<Site> {
     if (this.#isClosed) throw this.#closed("the call");
-    const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#searchedMs >= SEARCH_PERIOD_MS) {
-      this.#searchedMs = nowMs;
-      this.#search = this.#learnAll();
-    }
-    await this.#search;
+    const heard = await this.#searchAnew();
     const home = this.#routes.get(segment);
     if (home !== undefined) return home;
-    const hidden = this.#sites.filter(({ health }) => !health.isAnswering);
-    if (hidden.length === 0) throw createError("MR_NOT_FOUND", { kind: "Segment", id: segment });
-    const store = hidden.map(({ url }) => url).join(" ");
+    const silent = this.#sites.filter((site) => !heard.has(site));
+    if (silent.length === 0) throw createError("MR_NOT_FOUND", { kind: "Segment", id: segment });
+    const store = silent.map(({ url }) => url).join(" ");
     throw createError("MR_STORE_UNAVAILABLE", { store, reason: `Segment ${segment} may be there, and it is away` });
+  }
+
+  /**
+   * Answers the sites that told their list in a search that began after this call: an earlier one may have missed a
+   * Segment made since, or a site that came back since. However many ask, searches follow each other with a pause.
+   */
+  #searchAnew(): Promise<ReadonlySet<Site>> {
+    this.#nextSearch ??= this.#searchNext();
+    return this.#nextSearch;
+  }
+
+  async #searchNext(): Promise<ReadonlySet<Site>> {
+    const { clock } = this.#options;
+    await this.#search;
+    const leftMs = this.#searchedMs + SEARCH_PAUSE_MS - clock.monotonicMs();
+    if (leftMs > 0) await new Promise<void>((resolve) => clock.setTimer(leftMs, resolve));
+    this.#nextSearch = null;
+    const search = this.#learnAll();
+    this.#search = search.finally(() => {
+      this.#searchedMs = clock.monotonicMs();
+    });
+    return await search;
   }
 
   #at<Answer>(segment: string, call: (store: Store) => Promise<Answer>): Promise<Answer> {
