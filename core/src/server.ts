@@ -3,6 +3,7 @@
  * `millrace --help` does not wait for one. No promise of stability.
  */
 
+export { bury, type Estate, isShared } from "./app/bury.js";
 export type { MixWishes } from "./app/crew-spec.js";
 export { examineRedis } from "./app/examine.js";
 export { type ForemanTuning, type OpenForemanOptions, RunningForeman } from "./app/foreman-app.js";

@@ -16,6 +16,7 @@ import type { Pins } from "../foreman/mix/pins.js";
 import { type MixOptions, resolveMixSettings } from "../foreman/mix/settings.js";
 import type { MixMetrics } from "../foreman/mix-metrics.js";
 import { type Manifest, stepFromManifest } from "../worker/manifest.js";
+import type { Estate } from "./bury.js";
 import type { MixWishes } from "./crew-spec.js";
 import type { AppOptions } from "./options.js";
 
@@ -49,7 +50,7 @@ export interface ForemanTuning {
 /** A Foreman and the App behind it. */
 export class RunningForeman {
   readonly #app: App;
-  readonly #store: string;
+  readonly #store: string | readonly string[];
   #view: { readonly owner: string; readonly store: Store; readonly foreman: () => Foreman | null } | null = null;
 
   /** Does no I/O. Errors: MR_INVALID_OPTION, those of a Step's definition. */
@@ -67,7 +68,7 @@ export class RunningForeman {
       logger,
     };
     this.#app = new App(merged);
-    this.#store = String(merged.store ?? "");
+    this.#store = merged.store ?? "";
     const registry = this.#app[SETTLE_IN]({ times, mix, buried, exportName });
     for (const row of manifest.steps) registry.register(stepFromManifest(row));
   }
@@ -82,7 +83,7 @@ export class RunningForeman {
 
   /** The store as it was named, secrets included: for telling one from another, not for showing. */
   get storeName(): string {
-    return this.#store;
+    return String(this.#store);
   }
 
   /** URL without secrets; once it is open. */
@@ -98,6 +99,11 @@ export class RunningForeman {
   /** The incarnation that holds what is claimed; once it is open. */
   get owner(): string {
     return this.#opened.owner;
+  }
+
+  /** What its death would leave behind, and where: for whoever sees its process end. */
+  get estate(): Estate {
+    return { app: this.appId, store: this.#store, owner: this.owner };
   }
 
   /** Opens the store. Errors: those of `App.start`. */

@@ -134,7 +134,7 @@ class ForemanProcess {
     await running.open();
     this.#log.debug({ owner: running.owner, sinceStartMs: Math.round(performance.now()) }, "store open");
     // Before the first claim: whoever sees us die has to know whose work it is.
-    this.#parent.send({ type: "owner", owner: running.owner });
+    this.#parent.send({ type: "estate", estate: running.estate });
     if (this.#stop !== null) return;
     await Promise.race([running.start(), this.#isTold]);
     if (this.#stop === null) this.#tellReady(running);

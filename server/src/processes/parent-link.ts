@@ -1,15 +1,16 @@
 /**
  * What the supervisor and its Foreman tell each other over their IPC channel, and the Foreman's end of it.
  *
- *   up (Foreman → supervisor)                     down
- *   owner    who will hold what it claims         stop    stop gracefully; `isNow`: hand back at once
- *   ready    every Worker polls                   reload  read the settings again
+ *   up (Foreman → supervisor)                        down
+ *   estate   who will hold what it claims, and where stop    stop gracefully; `isNow`: hand back at once
+ *   ready    every Worker polls                      reload  read the settings again
  *   beat     the loop turns; every second
  */
+import type { Estate } from "@millrace/core/server";
 
 /** Foreman → supervisor. */
 export type UpMessage =
-  | { readonly type: "owner"; readonly owner: string }
+  | { readonly type: "estate"; readonly estate: Estate }
   | { readonly type: "ready" }
   | { readonly type: "beat" };
 

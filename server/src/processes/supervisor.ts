@@ -1,14 +1,15 @@
 /**
  * The supervisor (elsewhere: watchdog, parent): one small process over one Foreman, which it starts, watches, signals
- * and starts again. It loads no code of users and holds no connection, so that little can end it.
+ * and starts again. It loads no code of users and keeps no connection, so that little can end it.
  *
  * *running*: the Foreman lives. It exits by itself with 0 or a usage error, or before it was ever ready → ended, with
  *   its code. It exits in any other way → waiting. It is silent for a Lease → killed, which is an exit.
  * *waiting*: no Foreman; after a crash for no time, after one within 10 s of its start for 0.2 s … 30 s → running.
  * *stopping*: told to stop, by the first signal gracefully, by the second at once; its exit → ended.
  *
- * An exit that the parent has seen is proof: the next Foreman is told whose work it can take back at once. Before that
- * everything the dead one had started is killed (its process group), so that nothing runs twice at a time.
+ * An exit that the parent has seen is proof: what the dead one held can be taken back at once. The supervisor does so
+ * itself, for others to run while the next Foreman starts, and tells that one, too, should its own try come to nothing.
+ * Before that everything the dead one had started is killed (its process group), so that nothing runs twice at a time.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { type EventEmitter, once } from "node:events";
@@ -16,6 +17,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "@millrace/core";
+import { bury, type Estate, isShared, preloadStore } from "@millrace/core/server";
 import { EXIT } from "../exit.js";
 import type { Notifier } from "./notify.js";
 import { type DownMessage, PARENT_BEAT_MS, type StopSignal, type UpMessage } from "./parent-link.js";
@@ -51,6 +53,8 @@ const BACKOFF_MAX_MS = 30_000;
 const LOOK_MS = 500;
 /** After a second signal, this long until the Foreman is killed. */
 const FORCE_MS = 5_000;
+/** How long the end of everything waits for the rescue of what the Foreman still held. */
+const LAST_RESCUE_MS = 2_000;
 /** How long a killed group may take to be gone. */
 const GROUP_MS = 1_000;
 const GROUP_POLL_MS = 10;
@@ -69,7 +73,7 @@ export function backoffMs(shortLives: number): number {
 interface Life {
   readonly child: ChildProcess;
   readonly startedMs: number;
-  owner: string | null;
+  estate: Estate | null;
   /** When it was heard last; null until the first beat. */
   heardMs: number | null;
 }
@@ -127,7 +131,7 @@ class Supervisor {
       // Of a group of its own: a Ctrl-C at the terminal comes to us alone, and its own children can be killed with it.
       detached: process.platform !== "win32",
     });
-    const life: Life = { child, startedMs: nowMs, owner: null, heardMs: null };
+    const life: Life = { child, startedMs: nowMs, estate: null, heardMs: null };
     this.#life = life;
     child.on("message", (message) => this.#hear(life, message as UpMessage)); // only our child has the other end
     child.once("error", (error) => {
@@ -140,8 +144,10 @@ class Supervisor {
   #hear(life: Life, message: UpMessage): void {
     life.heardMs = performance.now();
     switch (message.type) {
-      case "owner":
-        life.owner = message.owner;
+      case "estate":
+        life.estate = message.estate;
+        // Loaded now, while nothing is the matter, so that a death is answered at once.
+        if (isShared(message.estate.store)) void preloadStore(message.estate.store);
         return;
       case "ready":
         this.#wasReady = true;
@@ -157,19 +163,39 @@ class Supervisor {
     await Promise.all([killGroup(life.child.pid), lastWords(life.child)]);
     this.#life = null;
     const livedMs = performance.now() - life.startedMs;
-    if (life.owner !== null) this.#dead.push({ owner: life.owner, diedMs: performance.now() });
-    if (this.#stopping !== null) return this.#end(codeAfterStop(this.#stopping, code, signal));
+    const owner = life.estate?.owner;
+    if (owner !== undefined) this.#dead.push({ owner, diedMs: performance.now() });
+    if (this.#stopping !== null) {
+      // One that was killed has handed nothing back.
+      if (code === null && life.estate !== null) await Promise.race([this.#bury(life.estate), pause(LAST_RESCUE_MS)]);
+      return this.#end(codeAfterStop(this.#stopping, code, signal));
+    }
     if (code !== null && (code === EXIT.ok || code === EXIT.usage || !this.#wasReady)) return this.#end(code);
     this.#shortLives = livedMs < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
     const waitMs = backoffMs(this.#shortLives);
     log.error(
-      { code, signal, error: error ?? undefined, livedMs: Math.round(livedMs), owner: life.owner, restartInMs: waitMs },
+      { code, signal, error: error ?? undefined, livedMs: Math.round(livedMs), owner, restartInMs: waitMs },
       "the Foreman died and is started again",
     );
+    if (life.estate !== null) void this.#bury(life.estate);
     this.#wait = setTimeout(() => {
       this.#wait = null;
       this.#start();
     }, waitMs);
+  }
+
+  /** Gives what a dead one held to whoever is there to run it. */
+  async #bury(estate: Estate): Promise<void> {
+    if (!isShared(estate.store)) return;
+    const { log } = this.#options;
+    const { owner } = estate;
+    const startedMs = performance.now();
+    try {
+      const rescued = await bury(estate, log);
+      log.info({ owner, rescued, tookMs: Math.round(performance.now() - startedMs) }, "took back what it held");
+    } catch (error) {
+      log.warn({ owner, error }, "what it held was not taken back: the next Foreman will");
+    }
   }
 
   #stop(signal: StopSignal): void {
@@ -239,7 +265,7 @@ function codeAfterStop(
 async function lastWords(child: ChildProcess): Promise<void> {
   if (!child.connected) return;
   const isOver = once(child, "disconnect");
-  await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, GROUP_MS))]);
+  await Promise.race([isOver, pause(GROUP_MS)]);
 }
 
 /** Kills what a dead process has left behind in its group, and waits until it is gone. */
@@ -252,7 +278,7 @@ async function killGroup(pid: number | undefined): Promise<void> {
   }
   const deadlineMs = performance.now() + GROUP_MS;
   while (isGroupAlive(pid) && performance.now() < deadlineMs) {
-    await new Promise((resolve) => setTimeout(resolve, GROUP_POLL_MS));
+    await pause(GROUP_POLL_MS);
   }
 }
 
@@ -276,4 +302,8 @@ function isRunningIn(group: number, pid: string): boolean {
   } catch {
     return false; // it has ended between the list and this look
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -22,7 +22,7 @@ const tell = (message) => new Promise((told) => process.send(message, told));
 const never = () => new Promise(() => setInterval(() => process.send({ type: "beat" }), 100));
 const told = () => new Promise((heard) => process.on("message", heard));
 note("began", { words });
-await tell({ type: "owner", owner: "owner-" + life });
+await tell({ type: "estate", estate: { app: "a", store: "memory:", owner: "owner-" + life } });
 `;
 
 let folder: string;
