@@ -10,6 +10,8 @@ export interface Contestant {
   readonly label: string;
   readonly subject: SubjectName;
   readonly jobs: number;
+  /** Those of the run it takes part in; all of them if left out. */
+  readonly courses?: readonly Course[];
   place(): Place;
   concurrency(course: Course): number;
 }
@@ -41,7 +43,7 @@ export interface RateSummary {
 
 /** How many measurements `runRounds` makes. */
 export function countMeasurements({ contestants, courses, rounds }: RoundsSpec): number {
-  return contestants.length * courses.length * rounds;
+  return courses.reduce((sum, course) => sum + contestants.filter(takesPart(course)).length, 0) * rounds;
 }
 
 /** Runs all rounds. A measurement that breaks, loses or doubles makes the run void but does not end it. */
@@ -52,7 +54,7 @@ export async function runRounds(spec: RoundsSpec, progress: Progress): Promise<R
   let duplicated = 0;
   for (let round = 0; round < spec.rounds; round++) {
     for (const course of spec.courses) {
-      for (const contestant of rotate(spec.contestants, round)) {
+      for (const contestant of rotate(spec.contestants.filter(takesPart(course)), round)) {
         const what = `${contestant.label} ${course}, round ${round + 1}`;
         progress.doing(what);
         const found = await tryMeasure(spec, contestant, course);
@@ -73,6 +75,10 @@ export async function runRounds(spec: RoundsSpec, progress: Progress): Promise<R
     }
   }
   return { rates, lost, duplicated, voids };
+}
+
+function takesPart(course: Course): (contestant: Contestant) => boolean {
+  return ({ courses }) => courses?.includes(course) ?? true;
 }
 
 /** The rates of one contestant in one stretch, one a round; empty when it was never measured. */

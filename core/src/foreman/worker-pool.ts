@@ -13,6 +13,7 @@ import { decodeEnvelope } from "../engine/envelope.js";
 import type { Address } from "../engine/lease.js";
 import type { Claim } from "../engine/transitions.js";
 import type { Counters } from "../queue/counters.js";
+import { BATCH_MAX } from "../queue/fast-lane.js";
 import type { Unstarted } from "../worker/inline.js";
 import type { OutcomePort } from "../worker/port.js";
 import type { AbortKind } from "../workflow/context.js";
@@ -24,8 +25,8 @@ import type { Member } from "./member.js";
 import type { Pool } from "./pool.js";
 import type { Suspects } from "./suspects.js";
 
-/** Operations claimed ahead of free slots at most. */
-const BUFFER_MAX = 1_000;
+/** Operations claimed ahead of free slots at most: while one full claim is run, the next is fetched. */
+const BUFFER_MAX = 2 * BATCH_MAX;
 /**
  * Work kept ready at least, as time: here, and in a Worker beyond its slots. Of short Operations more, since between two
  * bells many of them end; of long ones hardly any, since what waits there may have to be taken back.
