@@ -29,4 +29,5 @@ export type { StopReport } from "./foreman/foreman.js";
 export { type CancelOutcome, Handle, type Outcome, type Receipt, type WaitOptions } from "./handle.js";
 export type { AbortReason } from "./worker/attempt.js";
 export type { Executor, ExecutorCall } from "./workflow/executor.js";
+export type { ErrorClass, RetryOn } from "./workflow/retry-on.js";
 export type { AbortKind, StepContext, StepFunction, StepOptions } from "./workflow/step.js";

@@ -67,7 +67,7 @@ function sizeOf({ quick, rounds }: BenchOptions): Size {
     closedOperations: quick ? 40_000 : 200_000,
     warmupEach: quick ? 4_000 : 20_000,
     openSeconds: quick ? 3 : 10,
-    warmupSeconds: quick ? 2 : 5,
+    warmupSeconds: quick ? 2 : 15,
     idleSeconds: quick ? 4 : 10,
     delayed: quick ? references.slice(1, 2) : references,
   };

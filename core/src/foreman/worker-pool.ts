@@ -420,6 +420,7 @@ const UNREADABLE: StepDefinition = {
   retries: 0,
   backoff: { retryDelayMs: 0, backoff: "fixed", factor: 1, maxRetryDelayMs: 0, jitter: 0 },
   retryOn: null,
+  onError: null,
   timeoutMs: Number.POSITIVE_INFINITY,
   killGraceMs: 0,
   retainCompletedMs: 86_400_000,

@@ -38,6 +38,8 @@ export class Attempt implements StepContext {
   isOver = false;
   /** Whether it was given up on and its handler still goes on (counted in Worker threads only). */
   isAbandoned = false;
+  /** Its Step was asked for a result in place of its last error. */
+  isFallenBack = false;
   /** Why it was aborted, or null. */
   abortKind: AbortKind | null = null;
   /** Neighbours in its deadline list (deadlines.ts). */

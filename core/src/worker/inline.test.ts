@@ -1,18 +1,19 @@
 /** The inline Worker against handlers that misbehave: every Attempt gets one outcome, every slot comes back. */
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.js";
+import { RetryAfter, TerminalError } from "../base/errors.js";
 import { silentLogger } from "../base/log.js";
 import { seededRandom } from "../base/random.js";
 import { encodeEnvelope } from "../engine/envelope.js";
 import type { Claim } from "../engine/transitions.js";
 import { ManualClock } from "../testing/manual-clock.js";
 import { Registry } from "../workflow/registry.js";
-import { defineStep, type StepFunction } from "../workflow/step.js";
+import { defineStep, type StepFunction, type StepOptions } from "../workflow/step.js";
 import { InlineWorker, type SeatKeeper } from "./inline.js";
 
-function setUp(fn: StepFunction<unknown, unknown>, seats?: SeatKeeper) {
+function setUp(fn: StepFunction<unknown, unknown>, seats?: SeatKeeper, more: StepOptions = {}) {
   const registry = new Registry();
-  registry.register(defineStep("odd", { kind: "async", retries: 1, retryDelay: 7 }, fn, undefined));
+  registry.register(defineStep("odd", { kind: "async", retries: 1, retryDelay: 7, ...more }, fn, undefined));
   const outcomes: string[] = [];
   const worker = new InlineWorker({
     registry,
@@ -55,6 +56,60 @@ it("lets a handler take `progress` out of its context, and hears nothing after i
   await worker.whenIdle();
   note(2);
   expect(outcomes).toEqual(["1 noted", "1 completed"]);
+});
+
+describe("onError", () => {
+  const fail = () => {
+    throw new TerminalError("no use");
+  };
+
+  it("gives the result where no Attempt is left, at once or later, with the input", async () => {
+    for (const wrap of [(value: unknown) => value, async (value: unknown) => value]) {
+      const asked: unknown[] = [];
+      const onError = (error: Error, input: unknown) => {
+        asked.push((error as Error & { code?: string }).code, input);
+        return wrap("instead");
+      };
+      const { worker, outcomes, claim } = setUp(fail, undefined, { onError });
+      worker.push("s", [claim(1)]);
+      await worker.whenIdle();
+      expect([asked, outcomes]).toEqual([["MR_TERMINAL", 1], ["1 completed"]]);
+    }
+  });
+
+  it("is not asked while Attempts are left", async () => {
+    const onError = () => expect.fail("asked too early");
+    const throws = () => {
+      throw new Error("again");
+    };
+    const { worker, outcomes, claim } = setUp(throws, undefined, { onError });
+    worker.push("s", [claim(1)]);
+    await worker.whenIdle();
+    expect(outcomes).toEqual(["1 failed, retry in 7"]);
+  });
+
+  it("ends the Operation when it throws, rejects, or gives what cannot be kept, and is asked once", async () => {
+    const broken = [
+      () => {
+        throw new Error("worse");
+      },
+      async () => {
+        throw new RetryAfter("1s");
+      },
+      () => () => "a function",
+    ];
+    for (const way of broken) {
+      let asked = 0;
+      const onError = () => {
+        asked++;
+        return way();
+      };
+      const { worker, outcomes, claim } = setUp(fail, undefined, { onError });
+      worker.push("s", [claim(1)]);
+      await worker.whenIdle();
+      expect([asked, outcomes]).toEqual([1, ["1 failed, retry in null"]]);
+    }
+  });
 });
 
 it("begins nothing that has waited long enough to be another's by now", async () => {

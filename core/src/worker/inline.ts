@@ -23,7 +23,7 @@ import { validate } from "../workflow/schema.js";
 import type { AbortKind, StepDefinition } from "../workflow/step.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
 import { Deadlines } from "./deadlines.js";
-import { judge, type Verdict } from "./judge.js";
+import { asErrorOf, judge, type Verdict } from "./judge.js";
 import type { OutcomePort } from "./port.js";
 
 /** Attempts begun before I/O gets its turn. */
@@ -412,8 +412,29 @@ export class InlineWorker implements AttemptHost {
   #rejected(attempt: Attempt, error: unknown): void {
     if (attempt.isOver) return this.#late(attempt);
     if (attempt.abortKind !== null) return this.#conclude(attempt, error);
+    // What the fallback itself throws ends the Operation, even where it asks for more: that would come here again.
+    if (attempt.isFallenBack) return this.#end(attempt, { kind: "end", error }, error);
     const { step, retries, claim } = attempt;
-    this.#end(attempt, judge(step, retries, claim.attempt, error, this.#options.random), error);
+    const verdict = judge(step, retries, claim.attempt, error, this.#options.random);
+    if (verdict.kind === "end" && step.onError !== null) return this.#fallBack(attempt, step.onError, verdict.error);
+    this.#end(attempt, verdict, error);
+  }
+
+  /** The Step's own answer to its last error takes the place of what it could not return; it is asked once. */
+  #fallBack(attempt: Attempt, onError: NonNullable<StepDefinition["onError"]>, error: unknown): void {
+    const { body } = attempt.claim;
+    attempt.isFallenBack = true;
+    try {
+      const answered = onError(asErrorOf(error), decode(body, decodeEnvelope(body).payloadAt));
+      if (isThenable(answered)) {
+        answered.then(
+          (value) => this.#returned(attempt, value),
+          (thrown: unknown) => this.#rejected(attempt, thrown),
+        );
+      } else this.#returned(attempt, answered);
+    } catch (thrown) {
+      this.#rejected(attempt, thrown);
+    }
   }
 
   /** Ends an aborted Attempt whose handler goes on. */
@@ -500,6 +521,7 @@ const UNKNOWN_STEP: StepDefinition = {
   retries: 0,
   backoff: { retryDelayMs: 0, backoff: "fixed", factor: 1, maxRetryDelayMs: 0, jitter: 0 },
   retryOn: null,
+  onError: null,
   timeoutMs: 0,
   killGraceMs: 0,
   retainCompletedMs: 86_400_000,

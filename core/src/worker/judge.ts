@@ -40,7 +40,7 @@ export function judge(step: StepDefinition, retries: number, attempt: number, er
 }
 
 /** What is no error, or will not say whether it is one, still has a text. */
-function asErrorOf(thrown: unknown): Error {
+export function asErrorOf(thrown: unknown): Error {
   try {
     if (thrown instanceof Error) return thrown;
   } catch {

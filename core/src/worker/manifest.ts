@@ -52,6 +52,7 @@ export function stepFromManifest(row: StepRow): StepDefinition {
     retries: row.retries,
     backoff: row.backoff ?? UNKNOWN_BACKOFF,
     retryOn: null,
+    onError: null,
     timeoutMs: row.timeoutMs,
     killGraceMs: row.killGraceMs,
     retainCompletedMs: row.retainCompletedMs,

@@ -11,6 +11,7 @@ import { checkName, isName } from "../base/names.js";
 import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
 import type { StepContext } from "./context.js";
 import { BUILT_IN_EXECUTORS, Executors } from "./executor.js";
+import { parseRetryOn, type RetryFilter, type RetryOn } from "./retry-on.js";
 
 export type { AbortKind, StepContext } from "./context.js";
 
@@ -76,9 +77,15 @@ export const stepTable = {
   jitter: { type: "number", default: 0, min: 0, max: 1, sentence: "How much of a wait chance may take away." },
   retryOn: {
     type: "custom",
-    expected: "a function (error) → boolean",
+    expected: "a function (error) → boolean, or a list of error classes, codes and names",
+    parse: parseRetryOn,
+    sentence: "Which errors are worth another Attempt; by default all but `TerminalError`.",
+  },
+  onError: {
+    type: "custom",
+    expected: "a function (error, input) → result",
     parse: isFunction,
-    sentence: "Whether an error is worth another Attempt.",
+    sentence: "Gives the result in place of the last error, when no Attempt is left; what it throws is the error then.",
   },
   timeout: {
     type: "duration",
@@ -129,7 +136,13 @@ export interface StepOptions {
   readonly maxRetryDelay?: Duration;
   /** 0…1, default 0. */
   readonly jitter?: number;
-  readonly retryOn?: (error: Error) => boolean;
+  /** A function, or a list of error classes, codes and names: `[TimeoutError, "ECONNRESET"]`. */
+  readonly retryOn?: RetryOn;
+  /**
+   * Called when no Attempt is left, in place of failing; may return a promise. Not for what was cancelled, timed out or
+   * lost with its Worker: there nobody waits for it any more.
+   */
+  onError?(error: Error, input: unknown): unknown;
   /** Per Attempt, default 5 min. */
   readonly timeout?: Duration | "none";
   /** Default 5 s. */
@@ -150,7 +163,8 @@ export interface StepDefinition {
   readonly priority: number;
   readonly retries: number;
   readonly backoff: BackoffPolicy;
-  readonly retryOn: ((error: Error) => boolean) | null;
+  readonly retryOn: RetryFilter | null;
+  readonly onError: ((error: Error, input: unknown) => unknown) | null;
   /** Infinity for none. */
   readonly timeoutMs: number;
   readonly killGraceMs: number;
@@ -206,7 +220,8 @@ export function defineStep(
       maxRetryDelayMs: resolved.maxRetryDelay,
       jitter: resolved.jitter,
     },
-    retryOn: (resolved.retryOn as ((error: Error) => boolean) | undefined) ?? null, // a function, by the row's parse
+    retryOn: (resolved.retryOn as RetryFilter | undefined) ?? null, // by the row's parse
+    onError: (resolved.onError as StepDefinition["onError"] | undefined) ?? null, // a function, by the row's parse
     timeoutMs: resolved.timeout === "none" ? Number.POSITIVE_INFINITY : resolved.timeout,
     killGraceMs: resolved.killGrace,
     retainCompletedMs: resolved.retain.completed,

@@ -12,6 +12,7 @@ import { Deque } from "../../base/deque.js";
 import { isMillraceError } from "../../base/errors.js";
 import type { Logger } from "../../base/log.js";
 import type { Random } from "../../base/random.js";
+import { afterTick } from "../../base/tick.js";
 import { type CallName, firstWord, replyFailure, unknown, unsent } from "./failure.js";
 import { maskSecrets, type RedisTarget } from "./url.js";
 
@@ -79,6 +80,8 @@ class FramedCommand extends Command {
   }
 }
 
+type NetStream = Redis["stream"];
+
 /** A call that waits for its reply. */
 interface Pending {
   readonly name: CallName;
@@ -114,6 +117,8 @@ export class Link {
   #dial: Timer | null = null;
   /** Sent and unanswered, oldest first; answered ones stay until those before them are. */
   readonly #pending = new Deque<Pending>();
+  /** The stream that holds back what is written until the end of this tick. */
+  #gathering: NetStream | null = null;
   #movedAtMs = 0;
   #bytesSeen = 0;
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -198,6 +203,7 @@ export class Link {
       const pending: Pending = { name, sentAtMs: now, reject, isDone: false };
       const command = make();
       this.#pending.push(pending);
+      this.#gather(client.stream);
       command.promise.then(
         (reply: Reply) => {
           this.#answered(pending);
@@ -214,6 +220,20 @@ export class Link {
       );
       client.sendCommand(command);
       this.#startWatch();
+    });
+  }
+
+  /**
+   * What is sent in one tick leaves in one piece: an enqueue and the claim behind it are one system call here, one
+   * reading there and one answer, each of which costs more than the calls themselves when batches are small.
+   */
+  #gather(stream: NetStream): void {
+    if (this.#gathering === stream) return;
+    this.#gathering = stream;
+    stream.cork();
+    afterTick(() => {
+      if (this.#gathering === stream) this.#gathering = null;
+      stream.uncork();
     });
   }
 
