@@ -266,6 +266,13 @@ export const configTable = {
     reload: false,
     sentence: "How log lines look: one JSON object each, or for people.",
   },
+  "log.mix_file": {
+    type: "string",
+    flag: "mix-log",
+    otherwise: "none is kept",
+    reload: false,
+    sentence: "File of the mix optimiser's decisions: JSON lines, a new file every 16 MiB, four kept.",
+  },
   "foreman.lease_ms": {
     type: "integer",
     default: 10_000,

@@ -52,7 +52,9 @@ export function changedKeys(before: Config, after: Config): readonly ConfigKey[]
 
 /** What the settings say of the mix beside the App's options. */
 export function mixOf(config: Config): MixWishes {
-  return { settings: settingsOf(config, givenKeys(config)), pins: pinsOf(config) };
+  const { "log.mix_file": logPath } = config.values;
+  const log = logPath === undefined ? {} : { logPath };
+  return { settings: settingsOf(config, givenKeys(config)), pins: pinsOf(config), ...log };
 }
 
 /** Settings of the configured mix, as a running Foreman calls them. */
