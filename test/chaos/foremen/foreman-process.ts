@@ -140,7 +140,11 @@ export class ForemanProcess {
       if (!this.isAlive) throw new Error(`the supervisor of ${this.settings.node} ended:\n${this.#errors.join("\n")}`);
       return this.#pid === pid ? null : true;
     };
-    await poll(isAnother, "a new Foreman under its supervisor", startTimeoutMs);
+    try {
+      await poll(isAnother, "a new Foreman under its supervisor", startTimeoutMs);
+    } catch (error) {
+      throw new Error(`none came after process ${pid}; the last lines:\n${this.#errors.join("\n")}`, { cause: error });
+    }
   }
 
   /** Ends all of it by force. */

@@ -138,8 +138,10 @@ async function judgePoison(fleet: Fleet, id: string): Promise<Breach[]> {
 /** Starts again, at once, what died; under a supervisor only learns the new process. */
 async function keepUp(fleet: Fleet, isOver: { readonly now: boolean }): Promise<void> {
   while (!isOver.now) {
-    for (const { place, foreman } of fleet.fallen) {
-      if (fleet.options.form === "supervised") await foreman.replaced(foreman.pid);
+    // Several may be dead at a time, and be replaced while another is waited for.
+    const fallen = fleet.fallen.map(({ place, foreman }) => ({ place, foreman, pid: foreman.pid }));
+    for (const { place, foreman, pid } of fallen) {
+      if (fleet.options.form === "supervised") await foreman.replaced(pid);
       else fleet.restart(place, 0);
     }
     await pause(20);
