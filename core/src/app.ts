@@ -572,7 +572,9 @@ export class App implements AsyncDisposable {
         marked: (segment, owner) => {
           if (owner === this.#incarnation) this.#foreman?.marked(segment);
         },
-        restored: (of) => {
+        restored: (of, cause) => {
+          if (cause === "emptied") this.#counters.add("storeLosses");
+          else if (cause !== "reconnected") this.#counters.add("storeChanges");
           waiters.readAll(of);
           this.#foreman?.restored(of);
         },

@@ -19,7 +19,7 @@ export { decodeAbout, type NodeAbout } from "./engine/node.js";
 export type { Move, OperationRecord, OperationState, TerminalState } from "./engine/operation.js";
 export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/operation.js";
 export { decodeOutcome } from "./engine/outcome.js";
-export type { BellCause, Durability, Store, StoreListener } from "./engine/store.js";
+export type { BellCause, Durability, RestoredCause, Store, StoreListener } from "./engine/store.js";
 export type * from "./engine/transitions.js";
 export { TRANSITION_NAMES } from "./engine/transitions.js";
 export { type Asker, CallDesk, type DeskServices } from "./foreman/call-desk.js";

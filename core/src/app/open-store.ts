@@ -48,12 +48,17 @@ export async function makeStore(options: OpenStoreOptions): Promise<Store> {
     }
     case "redis":
     case "rediss":
-    case "redis+unix": {
+    case "redis+unix":
+    case "redis-sentinel":
+    case "rediss-sentinel":
+    case "redis-cluster":
+    case "rediss-cluster": {
       const { RedisStore } = await import("../store/redis/redis-store.js");
       return new RedisStore({ url, app, clock, random, logger, ...level });
     }
     default: {
-      const reason = "expected embedded:DIR, memory:, redis://HOST:PORT/DB, rediss://… or redis+unix:PATH";
+      const reason =
+        "expected embedded:DIR, memory:, redis://HOST:PORT/DB, rediss://…, redis+unix:PATH, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST";
       throw createError("MR_STORE_URL", { store: JSON.stringify(url), reason });
     }
   }
@@ -77,6 +82,6 @@ async function makeSites(options: OpenStoreOptions, urls: readonly string[]): Pr
 
 /** Loads the program of the store a URL names, so that making it later takes less time. Never fails: making it tells. */
 export async function preloadStore(url: string | readonly string[]): Promise<void> {
-  const isRedis = /^(rediss?|redis\+unix):/.test(typeof url === "string" ? url : (url[0] ?? ""));
+  const isRedis = /^(rediss?(-sentinel|-cluster)?|redis\+unix):/.test(typeof url === "string" ? url : (url[0] ?? ""));
   if (isRedis) await import("../store/redis/redis-store.js").catch(() => undefined);
 }

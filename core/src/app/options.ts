@@ -28,7 +28,7 @@ const STORES_MAX = 16;
 const isStore = (value: unknown): string | readonly string[] | null => {
   if (typeof value === "string") return value;
   if (!Array.isArray(value) || value.length < 1 || value.length > STORES_MAX) return null;
-  const isFit = value.every((url) => typeof url === "string" && /^(rediss?|redis\+unix|unix):/.test(url));
+  const isFit = value.every((url) => typeof url === "string" && /^(rediss?(-sentinel)?|redis\+unix|unix):/.test(url));
   return isFit && new Set(value).size === value.length ? value : null;
 };
 
@@ -150,7 +150,7 @@ export const appTable = {
     parse: isStore,
     default: "embedded:.millrace",
     sentence:
-      "Where work is kept: `embedded:DIR`, `memory:`, `redis://…`, `rediss://…`; or a list of Redis servers, the same for every process of the App.",
+      "Where work is kept: `embedded:DIR`, `memory:`, `redis://…`, `rediss://…`, `redis-sentinel://…`, `redis-cluster://…`; or a list of Redis servers, the same for every process of the App.",
   },
   module: {
     type: "custom",

@@ -54,6 +54,12 @@ export type Durability = "memory" | "aof" | "fsync" | "flushed";
 /** Why a bell is heard: this process attends the Queue there · nobody does · who attends it calls for help. */
 export type BellCause = "attended" | "unattended" | "help";
 
+/**
+ * What had happened when a connection came back: nothing to the server, as far as it says · it was restarted, from what
+ * it had kept · another server took its place, which may lack the latest calls · it lost all it had.
+ */
+export type RestoredCause = "reconnected" | "restarted" | "failover" | "emptied";
+
 /** What a Store tells on its own account. Handlers must return at once and never throw. */
 export interface StoreListener {
   /** A Queue of a Segment went from empty to non-empty, or was resumed. A hint: missing one costs a safety poll. */
@@ -67,9 +73,10 @@ export interface StoreListener {
   /** Something `owner` holds in `segment` was marked for cancelling: its next `extend` says what. */
   marked(segment: string, owner: string): void;
   /**
-   * A connection came back: hints and events of these Segments may have been missed meanwhile. `null`: of all.
+   * A connection came back: hints and events of these Segments may have been missed meanwhile. `null`: of all. The cause
+   * says what may be missing beside them; a store that emptied under an open connection tells it so, too.
    */
-  restored(segments: readonly string[] | null): void;
+  restored(segments: readonly string[] | null, cause: RestoredCause): void;
 }
 
 /** One App's durable state: its Segments, their Queues, everything in them. */

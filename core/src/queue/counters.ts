@@ -41,6 +41,11 @@ export const counterTable = {
     kind: "counter",
     sentence: "Times this process began to write a Segment on another server than its home.",
   },
+  storeChanges: {
+    kind: "counter",
+    sentence: "Times a server of the store came back as another: restarted, or replaced by a replica.",
+  },
+  storeLosses: { kind: "counter", sentence: "Times a server of the store was found emptied of all it had held." },
   segmentsAdopted: { kind: "counter", sentence: "Segments of Nodes that are gone from which this process took work." },
   segmentsOrphaned: { kind: "gauge", sentence: "Segments with work whose Node is gone, as this process sees it." },
   segmentsSkewed: { kind: "gauge", sentence: "Segments more than ten times as deep as the median of all." },

@@ -36,8 +36,9 @@ const isNames = (value: unknown): readonly string[] | null => {
 };
 /** One URL; several Redis URLs as a list, or in one text with commas. */
 const isStore = (value: unknown): string | readonly string[] | null => {
-  if (typeof value === "string" && !/,\s*(rediss?|redis\+unix|unix):/.test(value)) return value === "" ? null : value;
-  const list = typeof value === "string" ? value.split(/,\s*(?=(?:rediss?|redis\+unix|unix):)/) : value;
+  if (typeof value === "string" && !/,\s*(rediss?(-sentinel)?|redis\+unix|unix):/.test(value))
+    return value === "" ? null : value;
+  const list = typeof value === "string" ? value.split(/,\s*(?=(?:rediss?(?:-sentinel)?|redis\+unix|unix):)/) : value;
   return Array.isArray(list) && list.length > 0 && list.every((url) => typeof url === "string") ? list : null;
 };
 const nameRow = {
@@ -78,7 +79,7 @@ export const configTable = {
     secret: "url",
     reload: false,
     sentence:
-      "Where work is kept: `embedded:DIR`, `redis://…`, `rediss://…`, `redis+unix:PATH`; or several Redis servers.",
+      "Where work is kept: `embedded:DIR`, `redis://…`, `rediss://…`, `redis-sentinel://…`, `redis-cluster://…`, `redis+unix:PATH`; or several Redis servers.",
   },
   "store.durability": {
     type: "string",

@@ -259,7 +259,7 @@ export abstract class MachineStore implements Store {
   /** Tells the listeners that hints may have been missed. */
   protected restored(): void {
     this.clock.immediate(() => {
-      for (const listener of [...this.#listeners]) listener.restored(null);
+      for (const listener of [...this.#listeners]) listener.restored(null, "reconnected");
     });
   }
 

@@ -9,12 +9,13 @@ import type { ConnectionOptions } from "node:tls";
 import { Command, Redis, type RedisOptions } from "ioredis";
 import type { Clock, Timer } from "../../base/clock.js";
 import { Deque } from "../../base/deque.js";
-import { isMillraceError } from "../../base/errors.js";
+import { createError, isMillraceError } from "../../base/errors.js";
 import type { Logger } from "../../base/log.js";
 import type { Random } from "../../base/random.js";
 import { afterTick } from "../../base/tick.js";
 import { type CallName, firstWord, replyFailure, unknown, unsent } from "./failure.js";
-import { maskSecrets, type RedisTarget } from "./url.js";
+import { isDistrust, tlsOptions } from "./tls.js";
+import { maskSecrets, placeOf, type RedisTarget } from "./url.js";
 
 /** What a server answers: bulk strings as bytes, integers, and arrays of these. Error replies reject. */
 export type Reply = Buffer | string | number | null | readonly Reply[];
@@ -34,7 +35,10 @@ export interface Session {
 
 /** What a Link is made of. */
 export interface LinkOptions {
+  /** Where it leads and what it is called in messages. */
   readonly target: RedisTarget;
+  /** Asked before each dial where to, for servers that change places; without it `target` is dialled. */
+  readonly locate?: () => Promise<RedisTarget>;
   readonly tls: ConnectionOptions | null;
   /** Shown by CLIENT LIST. */
   readonly name: string;
@@ -48,6 +52,8 @@ export interface LinkOptions {
   up(isFirst: boolean): void;
   /** A message came on a subscribed channel. */
   message(channel: Buffer, payload: Buffer): void;
+  /** A try or a life ended; another one follows. */
+  down?(reason: string): void;
 }
 
 const BACKOFF_FIRST_MS = 50;
@@ -55,6 +61,8 @@ const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2_000;
 /** How long a server may take to accept a connection: an address that swallows packets says nothing for ever. */
 const ACCEPT_MS = 2_000;
+/** How long a server that loads its data is left alone at most; what it guesses itself may be far too long. */
+const LOADING_MS = 500;
 const LOG_PERIOD_MS = 10_000;
 const WATCH_STEPS = 4;
 
@@ -93,19 +101,22 @@ interface Pending {
 /**
  * One connection with a life of many sockets.
  *
- * *idle*: made, nothing tried. `open` → connecting.
+ * *idle*: made, nothing tried. `open` → locating or connecting.
+ * *locating*: whoever knows it is asked where the server is; answered → connecting; not → waiting.
  * *connecting*: a client object dials; ready → greeting; it breaks → waiting.
  * *greeting*: the server answers, `greet` is at work; done → up; it throws → waiting, with its error as the reason.
  * *up*: calls are sent. The client breaks, or nothing moved for a whole call timeout while calls wait → waiting;
  *   what is unanswered is rejected as unknown.
- * *waiting*: a timer runs, longer each time, with full jitter; → connecting.
+ * *waiting*: a timer runs, longer each time, with full jitter; → locating or connecting.
  * *closed*: the end, from anywhere.
  */
 export class Link {
   readonly #options: LinkOptions;
-  #state: "idle" | "connecting" | "greeting" | "up" | "waiting" | "closed" = "idle";
-  /** The client of this life; null in idle, waiting and closed. */
+  #state: "idle" | "locating" | "connecting" | "greeting" | "up" | "waiting" | "closed" = "idle";
+  /** The client of this life; null in idle, locating, waiting and closed. */
   #client: Redis | null = null;
+  /** What this life dialled, or the latest one. */
+  #dialled: RedisTarget;
   /** Why it is not up; shown in errors. */
   #reason = "it was not opened yet";
   #wasUp = false;
@@ -127,6 +138,12 @@ export class Link {
 
   constructor(options: LinkOptions) {
     this.#options = options;
+    this.#dialled = options.target;
+  }
+
+  /** Host and port of the latest dial. */
+  get place(): string {
+    return placeOf(this.#dialled);
   }
 
   get isUp(): boolean {
@@ -189,9 +206,11 @@ export class Link {
     await Promise.allSettled(calls);
   }
 
-  /** Throws the connection away and builds a new one: for a watchdog that sees more than this Link can. */
+  /** Throws the connection away and builds a new one soon: for who sees more than this Link can. */
   rebuild(reason: string): void {
+    this.#failures = 0;
     if (this.#client !== null) this.#break(this.#client, reason);
+    else if (this.#state === "waiting") this.#rest();
   }
 
   #write(name: CallName, client: Redis | null, make: () => Command): Promise<Reply | ErrorReply> {
@@ -278,8 +297,28 @@ export class Link {
   // ── Lives ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #connect(): void {
+    const { locate, target } = this.#options;
+    if (locate === undefined) return this.#dialTo(target);
+    this.#state = "locating";
+    locate().then(
+      (found) => {
+        if (this.#state === "locating") this.#dialTo(found);
+      },
+      (error: unknown) => {
+        if (this.#state === "locating") this.#refused(error);
+      },
+    );
+  }
+
+  #dialTo(target: RedisTarget): void {
     const { clock, callTimeoutMs: connectTimeoutMs } = this.#options;
-    const client = new Redis(this.#clientOptions());
+    this.#dialled = target;
+    let client: Redis;
+    try {
+      client = new Redis(this.#clientOptions(target));
+    } catch (error) {
+      return this.#refused(error); // a file with a certificate that cannot be read
+    }
     this.#client = client;
     this.#state = "connecting";
     this.#bytesSeen = 0;
@@ -287,6 +326,11 @@ export class Link {
     // Listeners first: an error without one would end the process.
     client.on("error", (error: Error) => {
       lastError = describe(error);
+      if (this.#client === client && isDistrust(error)) {
+        const reason = `the certificate of ${placeOf(target)} is not trusted: ${lastError}`;
+        this.#fatal = createError("MR_STORE_UNSAFE", { store: this.#options.target.shown, reason });
+        return this.#break(client, reason);
+      }
       // A refused SELECT or AUTH is only reported: going on would use another database.
       if (error.name !== "ReplyError" || this.#client !== client) return;
       if (REFUSALS.has(firstWord(lastError))) this.#fatal = unsent(this.#options.target, lastError);
@@ -343,11 +387,27 @@ export class Link {
 
   /** Ends the life of one client object; later events of it find another one in place and are ignored. */
   #break(client: Redis, reason: string): void {
-    if (this.#client !== client) return;
+    if (this.#client === client) this.#fall(reason);
+  }
+
+  /** Ends a try that never had a client object. */
+  #refused(error: unknown): void {
+    this.#fatal = isMillraceError(error) && !error.retryable ? error : null;
+    this.#fall(error instanceof Error ? error.message : String(error));
+  }
+
+  #fall(reason: string): void {
     this.#drop(maskSecrets(this.#options.target, reason));
     this.#state = "waiting";
     this.#log();
+    this.#rest();
+    this.#options.down?.(this.#reason);
+  }
+
+  /** Waits before the next try, longer each time. */
+  #rest(): void {
     const { clock, random } = this.#options;
+    this.#retry?.cancel();
     const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 10));
     this.#failures++;
     this.#retry = clock.setTimer(random.next() * ceiling, () => {
@@ -381,13 +441,14 @@ export class Link {
     logger.warn({ link: name, store: target.shown, reason: this.#reason }, "no connection to Redis, trying again");
   }
 
-  #clientOptions(): Omit<RedisOptions, "replyMapping"> {
-    const { target, tls, name } = this.#options;
+  #clientOptions(target: RedisTarget): Omit<RedisOptions, "replyMapping"> {
+    const { name } = this.#options;
+    const tls = tlsOptions(target, this.#options.tls);
     return {
       ...(target.path === null ? { host: target.host, port: target.port } : { path: target.path }),
       ...(target.username === null ? {} : { username: target.username }),
       ...(target.password === null ? {} : { password: target.password }),
-      ...(target.isTls || tls !== null ? { tls: { servername: target.host, ...tls } } : {}),
+      ...(tls === null ? {} : { tls }),
       db: target.db,
       connectionName: name,
       lazyConnect: true,
@@ -399,6 +460,7 @@ export class Link {
       enableOfflineQueue: false,
       enableAutoPipelining: false,
       enableReadyCheck: true,
+      maxLoadingRetryTime: LOADING_MS,
       maxRetriesPerRequest: 0,
     };
   }

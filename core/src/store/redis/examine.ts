@@ -7,7 +7,8 @@ import { silentLogger } from "../../base/log.js";
 import { systemRandom } from "../../base/random.js";
 import { isErrorReply, Link, type Session } from "./connection.js";
 import { unsent } from "./failure.js";
-import { parseRedisUrl } from "./url.js";
+import { Sentinels } from "./sentinel.js";
+import { parseRedisAddress } from "./url.js";
 
 /** What a server says of itself; null where it does not let us read. */
 export interface RedisReport {
@@ -35,15 +36,17 @@ const POLL_MS = 20;
 
 /** Connects, reads, goes. Errors: MR_STORE_URL · MR_STORE_UNAVAILABLE after `timeoutMs`. */
 export async function examineRedis(url: string, timeoutMs: number, clock: Clock = systemClock): Promise<RedisReport> {
-  const target = parseRedisUrl(url);
+  const address = parseRedisAddress(url);
+  // Of a Cluster one server is looked at: their settings should not differ.
+  const target = address.kind === "cluster" ? (address.seeds[0] ?? address.target) : address.target;
+  const surroundings = { tls: null, clock, random: systemRandom, logger: silentLogger };
+  const sentinels = new Sentinels({ ...surroundings, address, switched: () => undefined });
   const found: { report: RedisReport | null } = { report: null };
   const link = new Link({
+    ...surroundings,
     target,
-    tls: null,
+    ...(address.kind === "sentinel" ? { locate: () => sentinels.locate() } : {}),
     name: "millrace-doctor",
-    clock,
-    random: systemRandom,
-    logger: silentLogger,
     callTimeoutMs: timeoutMs,
     greet: async (session) => {
       found.report = await read(session, target.shown, clock);

@@ -15,25 +15,43 @@ export interface CallName {
 
 const REASON_MAX = 200;
 
+/** Refusals that pass by themselves or by an operator's hand; the same call, sent again, may succeed. */
 const HINTS: Readonly<Record<string, string>> = {
   LOADING: "it is loading its data",
   BUSY: "it is busy with a script",
   TRYAGAIN: "the Segment's slot is being moved",
+  ASK: "the Segment's slot is being moved",
+  MOVED: "the Segment's slot was moved",
   READONLY: "it is a replica",
   CLUSTERDOWN: "the cluster is down",
   MASTERDOWN: "its primary is down",
+  NOREPLICAS: "too few replicas follow it",
+  OOM: "its memory is full",
+  MISCONF: "it cannot write to its disk",
 };
+
+/** Refusals about who we are: what the user lacks stands in the server's own words. */
+const RIGHTS: ReadonlySet<string> = new Set(["NOPERM", "NOAUTH", "WRONGPASS"]);
+
+/** Calls that add work: what a full server refuses. All others are sent again until it has room. */
+const ADDING: ReadonlySet<string> = new Set(["enqueue", "enqueue_full", "lane_open"]);
 
 /** Makes the error for a reply that is an error. Nothing was changed by that call. */
 export function replyFailure(target: RedisTarget, name: CallName, message: string): MillraceError {
   const store = target.shown;
   const word = firstWord(message);
   const reason = maskSecrets(target, message.slice(0, REASON_MAX));
-  if (word === "OOM" || word === "MISCONF") return createError("MR_STORE_FULL", { store, reason });
+  if ((word === "OOM" || word === "MISCONF") && ADDING.has(name.call)) {
+    return createError("MR_STORE_FULL", { store, reason });
+  }
   if (word === "VERSION") return schemaFailure(target, name.id, Number(message.slice("VERSION ".length)), "1");
   if (word === "WRONGTYPE") return createError("MR_STORE_CORRUPT", { store, reason: `${name.call}: ${reason}` });
   if (word === "BADARGS")
     return createError("MR_INVARIANT", { statement: `the store refused ${name.call} as malformed` });
+  if (RIGHTS.has(word)) {
+    const refused = `its user may not do ${name.call} (${reason}); see the ACL rules in docs/guides/redis.md`;
+    return createError("MR_STORE_UNAVAILABLE", { store, reason: refused });
+  }
   const hint = HINTS[word];
   return createError("MR_STORE_UNAVAILABLE", { store, reason: hint === undefined ? reason : `${hint} (${word})` });
 }

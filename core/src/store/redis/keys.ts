@@ -30,6 +30,11 @@ export function siteKey(app: string): string {
   return `{${app}}:site`;
 }
 
+/** String: which deployment's data this is (deployment.ts), written by whoever comes first. */
+export function deploymentKey(app: string): string {
+  return `{${app}}:deployment`;
+}
+
 /** Channel of the bell of one Queue of one Segment, for those who attend it. */
 export function attendedChannel(app: string, segment: string, queue: string): string {
   return `{${app}}:bell:${segment}:${queue}`;

@@ -65,8 +65,11 @@ export class Library {
         throw replyFailure(this.#target, { call: "hello", id: "connect" }, hello.errorReply);
       }
       if (await this.#load(session)) return;
+      // Only once they are there: who may load neither goes on with functions, which somebody else may load.
+      await this.#loadScripts(session);
       this.#mode = "scripts";
       this.#prefixes = new Map();
+      return;
     }
     await this.#loadScripts(session);
   }
@@ -101,8 +104,14 @@ export class Library {
   async #loadScripts(session: Pick<Session, "command">): Promise<void> {
     for (const { name } of LUA_FUNCTIONS) {
       const loaded = await session.command("SCRIPT", "LOAD", scriptOf(this.#variant, name).text);
-      if (isErrorReply(loaded))
-        throw replyFailure(this.#target, { call: "SCRIPT LOAD", id: "connect" }, loaded.errorReply);
+      if (!isErrorReply(loaded)) continue;
+      if (isFunctionRefused(loaded.errorReply) && this.#mode === "functions") {
+        const reason =
+          `our functions are not there, and its user may load neither functions nor scripts (${loaded.errorReply}); ` +
+          "let the loader of docs/guides/redis.md load them";
+        throw createError("MR_STORE_UNSAFE", { store: this.#target.shown, reason });
+      }
+      throw replyFailure(this.#target, { call: "SCRIPT LOAD", id: "connect" }, loaded.errorReply);
     }
   }
 }

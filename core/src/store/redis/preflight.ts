@@ -37,16 +37,26 @@ export async function preflight(
   }
   const reply = await session.command("CONFIG", "GET", "maxmemory-policy", "appendonly", "appendfsync");
   const config = isErrorReply(reply) ? new Map<string, string>() : pairs(reply);
-  const policy = config.get("maxmemory-policy");
-  if (policy !== undefined && policy !== "noeviction") {
-    const cure = "CONFIG SET maxmemory-policy noeviction (and the same in its configuration file)";
-    throw unsafe(target, `maxmemory-policy is ${policy}, so it may throw work away when memory is short; run: ${cure}`);
-  }
+  const eviction = evictionIn(config);
+  if (eviction !== null) throw unsafe(target, eviction);
   const found = durabilityOf(config, fieldsOfInfo(await session.command("INFO", "persistence")), asked);
   if (asked !== null && ORDER.indexOf(found.level) < ORDER.indexOf(asked)) {
     throw createError("MR_DURABILITY_UNAVAILABLE", { asked, available: found.level });
   }
   return found;
+}
+
+/** What is wrong with how a server makes room, told by CONFIG GET; null if nothing is, or it does not let us read. */
+export async function evictionOf(session: Pick<Session, "command">): Promise<string | null> {
+  const reply = await session.command("CONFIG", "GET", "maxmemory-policy");
+  return isErrorReply(reply) ? null : evictionIn(pairs(reply));
+}
+
+function evictionIn(config: ReadonlyMap<string, string>): string | null {
+  const policy = config.get("maxmemory-policy");
+  if (policy === undefined || policy === "noeviction") return null;
+  const cure = "CONFIG SET maxmemory-policy noeviction (and the same in its configuration file)";
+  return `maxmemory-policy is ${policy}, so it may throw work away when memory is short; run: ${cure}`;
 }
 
 /** The level by the server's settings; where they cannot be read, what was asked for, declared. */
@@ -67,7 +77,8 @@ export function durabilityOf(
   return { level: fsync === "always" ? "fsync" : "aof", isChecked: fsync === "always" || fsync === "everysec" };
 }
 
-function fieldsOfInfo(reply: Reply | ErrorReply): ReadonlyMap<string, string> {
+/** The fields of an answer to INFO; none if it was refused. */
+export function fieldsOfInfo(reply: Reply | ErrorReply): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   if (isErrorReply(reply)) return fields;
   for (const line of String(reply).split("\r\n")) {

@@ -2,15 +2,16 @@
  * The Store on Redis or Valkey: each transition is one call of one Lua function, each call one frame on one socket.
  *
  * Nothing is repeated here: a call that was cut off is MR_INDETERMINATE at once, and whoever sent it re-sends it when
- * `ready()` resolves. One connection carries calls in order, a second one hears messages; a note the store publishes
- * to itself shows that both still pass them on. Chosen by app.ts; may not be imported by queue or foreman.
+ * `ready()` resolves. One connection (in a Cluster: one to each primary) carries calls in order, another hears messages;
+ * a note the store publishes to itself shows that both still pass them on. Who the primary is, which slot is where and
+ * whose data a server has is decided in files of their own (sentinel.ts, cluster.ts, identity.ts, deployment.ts). Chosen by app.ts; may not be imported by queue or foreman.
  */
 import type { ConnectionOptions } from "node:tls";
 import { type Clock, systemClock, type Timer } from "../../base/clock.js";
-import { createError } from "../../base/errors.js";
+import { createError, isMillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
 import { type Random, systemRandom } from "../../base/random.js";
-import type { Durability, Store, StoreListener } from "../../engine/store.js";
+import type { Durability, RestoredCause, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -52,11 +53,23 @@ import type {
 } from "../../engine/transitions.js";
 import * as answers from "./answers.js";
 import * as calls from "./calls.js";
-import { isErrorReply, Link, orThrow, type Reply, type Session } from "./connection.js";
-import { firstWord, isWithoutRoot, replyFailure, schemaFailure, unsent } from "./failure.js";
+import { ClusterLines } from "./cluster.js";
+import {
+  type ErrorReply,
+  isErrorReply,
+  Link,
+  type LinkOptions,
+  orThrow,
+  type Reply,
+  type Session,
+} from "./connection.js";
+import { Deployment } from "./deployment.js";
+import { type CallName, firstWord, isWithoutRoot, replyFailure, schemaFailure, unsent } from "./failure.js";
+import { Identity, isPrimary } from "./identity.js";
 import {
   attendedChannel,
   bellChannel,
+  deploymentKey,
   nodesKey,
   pausedKey,
   replyChannel,
@@ -66,9 +79,12 @@ import {
 } from "./keys.js";
 import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
+import { type Lines, SingleLine } from "./lines.js";
 import { deliverBell, deliverReplies, helpMessage } from "./messages.js";
-import { type DurabilityFound, preflight } from "./preflight.js";
-import { parseRedisUrl, type RedisTarget } from "./url.js";
+import { type DurabilityFound, evictionOf, preflight } from "./preflight.js";
+import { rehearse } from "./rights.js";
+import { Sentinels } from "./sentinel.js";
+import { parseRedisAddress, type RedisTarget } from "./url.js";
 
 /** What a RedisStore is made of. */
 export interface RedisStoreOptions {
@@ -97,9 +113,16 @@ const OPEN_TIMEOUT_MS = 10_000;
 const OPEN_POLL_MS = 50;
 /** How often the store hears itself; two silent periods and the listening connection is built anew. */
 const ECHO_PERIOD_MS = 5_000;
+/** How often the server is asked whether it is still a primary and still holds our data. */
+const PULSE_PERIOD_MS = 1_000;
+/** Every so manieth of these times its way to make room is looked at, too: it may have been changed since the start. */
+const PULSES_PER_EVICTION_LOOK = 20;
 const INSTANCE_BITS = 64;
 /** Six characters: short, for they stand in ids. */
 const SITE_BITS = 30;
+const DEPLOYMENT_BITS = 64;
+/** What connections for calls differ in, or share with all others. */
+type CallsLinkOptions = Omit<LinkOptions, "name" | "greet" | "up" | "message">;
 const ECHO = Buffer.from([0xff, 0xff]);
 
 /** The Store of one App on one Redis. */
@@ -110,8 +133,14 @@ export class RedisStore implements Store {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #library: Library;
-  readonly #calls: Link;
+  readonly #lines: Lines;
   readonly #messages: Link;
+  /** Who knows where the primary is; null where the URL says it. */
+  readonly #sentinels: Sentinels | null;
+  readonly #deployment: Deployment;
+  readonly #isCluster: boolean;
+  /** Set while the store holds the data of another deployment. */
+  #foreign: Error | null = null;
   readonly #listeners = new Set<StoreListener>();
   readonly #bellChannel: string;
   readonly #replyChannel: string;
@@ -124,17 +153,20 @@ export class RedisStore implements Store {
   readonly #roots = new Map<string, string>();
   #durability: DurabilityFound;
   #opening: Promise<void> | null = null;
+  #isOpen = false;
   #isClosed = false;
-  #isPreflown = false;
   #echo: Timer | null = null;
+  #pulse: Timer | null = null;
+  #pulses = 0;
   /** Echoes sent since the last one that came back. */
   #echoesMissed = 0;
-  /** Our functions being loaded again, if they are. */
-  #reloading: Promise<void> | null = null;
+  /** Where our functions are being loaded again. */
+  readonly #reloading = new Map<Link, Promise<void>>();
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
-    this.#target = parseRedisUrl(options.url);
+    const address = parseRedisAddress(options.url);
+    this.#target = address.target;
     this.#app = options.app;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
@@ -144,32 +176,62 @@ export class RedisStore implements Store {
     this.#replyChannel = replyChannel(this.#app, this.#instance);
     this.#durability = { level: options.durability ?? "memory", isChecked: false };
     this.#library = new Library(this.#target, options.test === true ? "test" : "work", options.scripting ?? "auto");
-    const shared = {
-      target: this.#target,
-      tls: options.tls ?? null,
-      clock: this.#clock,
-      random,
-      logger: this.#logger,
-      callTimeoutMs: options.callTimeoutMs ?? CALL_TIMEOUT_MS,
-    };
-    this.#calls = new Link({
-      ...shared,
-      name: "millrace-calls",
-      greet: (session) => this.#greetCalls(session),
-      up: (isFirst) => this.#restored(isFirst),
-      message: () => undefined,
-    });
+    this.#deployment = new Deployment(this.#target, deploymentKey(this.#app), () => random.text(DEPLOYMENT_BITS));
+    this.#isCluster = address.kind === "cluster";
+    const surroundings = { tls: options.tls ?? null, clock: this.#clock, random, logger: this.#logger };
+    const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
+    const shared = { ...surroundings, target: this.#target, callTimeoutMs };
+    this.#sentinels = null;
+    let locate: (() => Promise<RedisTarget>) | null = null;
+    if (address.kind === "sentinel") {
+      const sentinels = new Sentinels({ ...surroundings, address, switched: (place) => this.#switched(place) });
+      this.#sentinels = sentinels;
+      locate = () => sentinels.locate();
+    }
+    if (address.kind === "cluster") {
+      const make = (target: RedisTarget, down: () => void) => this.#callsLink({ ...shared, target, down });
+      const lines = new ClusterLines({ ...surroundings, address, make });
+      this.#lines = lines;
+      // Messages pass between all servers of a Cluster: one that has a share of the App's own keys is as good as any.
+      locate = () => lines.locate(segmentsKey(this.#app));
+    } else this.#lines = new SingleLine(this.#callsLink({ ...shared, ...(locate === null ? {} : { locate }) }));
     this.#messages = new Link({
       ...shared,
+      ...(locate === null ? {} : { locate }),
       name: "millrace-messages",
       greet: (session) => session.subscribe([this.#bellChannel, this.#replyChannel]),
       up: (isFirst) => {
         this.#echoesMissed = 0;
         void this.#messages.tune(this.#attendedChannels(), []);
-        this.#restored(isFirst);
+        if (!isFirst) this.#restored("reconnected");
       },
       message: (channel, payload) => this.#hear(channel, payload),
     });
+  }
+
+  /** A connection for calls; it remembers what its server said of itself. */
+  #callsLink(options: CallsLinkOptions): Link {
+    const identity = new Identity();
+    let cause: RestoredCause = "reconnected";
+    const link = new Link({
+      ...options,
+      name: "millrace-calls",
+      greet: async (session) => {
+        const isHome = !this.#isCluster || this.#lines.of(deploymentKey(this.#app)) === link;
+        cause = await this.#greetCalls(session, identity, isHome);
+      },
+      up: (isFirst) => {
+        // A connection that is new though the store is open: a server of the Cluster has taken another's place.
+        if (isFirst) cause = "failover";
+        if (isFirst && !this.#isOpen) return;
+        if (cause !== "reconnected") {
+          this.#logger.warn({ store: this.url, server: link.place, cause }, "the server is not the one it was");
+        }
+        this.#restored(cause);
+      },
+      message: () => undefined,
+    });
+    return link;
   }
 
   get url(): string {
@@ -188,14 +250,15 @@ export class RedisStore implements Store {
   }
 
   async #open(): Promise<void> {
-    this.#calls.open();
+    this.#sentinels?.watch();
+    this.#lines.open();
     this.#messages.open();
     const deadline = this.#clock.monotonicMs() + (this.#options.openTimeoutMs ?? OPEN_TIMEOUT_MS);
-    while (!this.#calls.isUp || !this.#messages.isUp) {
-      const failed = [this.#calls, this.#messages].find((link) => link.fatal !== null);
+    while (!this.#lines.isUp || !this.#messages.isUp) {
+      const failed = [this.#lines, this.#messages].find((one) => one.fatal !== null);
       const isLate = this.#clock.monotonicMs() >= deadline;
       if (failed !== undefined || isLate || this.#isClosed) {
-        const { reason } = this.#calls.isUp ? this.#messages : this.#calls;
+        const { reason } = this.#lines.isUp ? this.#messages : this.#lines;
         await this.close();
         throw failed?.fatal ?? unsent(this.#target, reason);
       }
@@ -203,23 +266,27 @@ export class RedisStore implements Store {
         this.#clock.setTimer(OPEN_POLL_MS, resolve);
       });
     }
+    this.#isOpen = true;
     this.#warnOfMemory();
     this.#sendEcho();
+    this.#planPulse();
   }
 
   close(): Promise<void> {
     this.#isClosed = true;
     this.#echo?.cancel();
-    this.#calls.close();
+    this.#pulse?.cancel();
+    this.#sentinels?.close();
+    this.#lines.close();
     this.#messages.close();
     return Promise.resolve();
   }
 
-  ready(): Promise<void> {
+  ready(segment?: string): Promise<void> {
     if (this.#isClosed) {
       return Promise.reject(createError("MR_APP_CLOSED", { app: this.#app, method: "calling its store" }));
     }
-    return this.#calls.ready();
+    return this.#lines.ready(segment === undefined ? segmentsKey(this.#app) : this.#rootOf(segment));
   }
 
   listen(listener: StoreListener): () => void {
@@ -227,13 +294,24 @@ export class RedisStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Settings are looked at once: a server whose settings change under us is not ours to stop. */
-  async #greetCalls(session: Session): Promise<void> {
-    if (!this.#isPreflown) {
+  /** Settings are looked at once for each life of a server: one whose settings change under us is not ours to stop. */
+  async #greetCalls(session: Session, identity: Identity, isHome: boolean): Promise<RestoredCause> {
+    if ((await isPrimary(session)) === false) throw new Error("it is a replica");
+    const meeting = await identity.meet(session);
+    if (meeting.isNew) {
       this.#durability = await preflight(session, this.#target, this.#options.durability ?? null);
-      this.#isPreflown = true;
+      await rehearse(session, this.#target, this.#app);
     }
     await this.#library.ensure(session);
+    await this.#greetChannels(session);
+    // In a Cluster one server has the record and speaks for all.
+    const cause = isHome ? await this.#recognise(session, meeting.cause) : meeting.cause;
+    if (this.#foreign !== null) throw this.#foreign;
+    identity.accept();
+    return cause;
+  }
+
+  async #greetChannels(session: Session): Promise<void> {
     // Inside a transition a refused PUBLISH would come after writes: so it is tried here.
     const published = await session.command("PUBLISH", this.#replyChannel, ECHO);
     if (!isErrorReply(published)) return;
@@ -253,10 +331,91 @@ export class RedisStore implements Store {
     );
   }
 
-  #restored(isFirst: boolean): void {
-    if (isFirst) return;
-    for (const listener of this.#listeners) listener.restored(null);
+  #restored(cause: RestoredCause): void {
+    for (const listener of this.#listeners) listener.restored(null, cause);
   }
+
+  // ── The server behind the URL ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Errors: MR_STORE_UNSAFE when its data is another deployment's. */
+  async #recognise(session: Pick<Session, "command">, cause: RestoredCause): Promise<RestoredCause> {
+    try {
+      const recognition = await this.#deployment.recognise(session);
+      this.#foreign = null;
+      if (recognition === "older" && cause === "reconnected") return "restarted";
+      if (recognition !== "emptied") return cause;
+      const said = "the store was emptied: all work it held is lost; going on with what comes";
+      this.#logger.error({ store: this.url }, said);
+      return "emptied";
+    } catch (error) {
+      if (isMillraceError(error, "MR_STORE_UNSAFE")) {
+        const said = "the store holds the data of another deployment: nothing is called there";
+        if (this.#foreign === null) this.#logger.error({ store: this.url, error }, said);
+        this.#foreign = error;
+      }
+      throw error;
+    }
+  }
+
+  /** Sentinels tell of another primary: who is not there yet goes. */
+  #switched(place: string): void {
+    for (const link of [...this.#lines.all(), this.#messages]) {
+      if (link.place !== place) link.rebuild(`its Sentinels have made ${place} the primary`);
+    }
+  }
+
+  #planPulse(): void {
+    if (this.#isClosed) return;
+    this.#pulse = this.#clock.setTimer(PULSE_PERIOD_MS, () => {
+      void this.#look().finally(() => this.#planPulse());
+    });
+    this.#pulse.unref();
+  }
+
+  /** Leaves a server that is no primary any more, or whose data has become another deployment's. */
+  async #look(): Promise<void> {
+    const isThorough = ++this.#pulses % PULSES_PER_EVICTION_LOOK === 0;
+    await Promise.all(this.#lines.all().map((link) => this.#lookAt(link, isThorough)));
+    if (!(this.#lines.of(deploymentKey(this.#app))?.isUp ?? false)) return;
+    try {
+      if ((await this.#recognise(this.#home(), "reconnected")) === "emptied") this.#restored("emptied");
+    } catch (error) {
+      // Else a connection broke, which its Link has seen for itself.
+      if (isMillraceError(error, "MR_STORE_UNSAFE")) this.#leave(this.#lines.all(), error.message);
+    }
+  }
+
+  async #lookAt(link: Link, isThorough: boolean): Promise<void> {
+    if (!link.isUp) return;
+    const call = { call: "pulse", id: this.#app };
+    const session: Pick<Session, "command"> = { command: (name, ...args) => link.command(call, name, ...args) };
+    try {
+      if ((await isPrimary(session)) === false) return this.#leave([link], "it is no primary any more");
+      const eviction = isThorough ? await evictionOf(session) : null;
+      // Going on is the lesser evil: what waits on this server is safe only if somebody works it off.
+      if (eviction !== null) this.#logger.error({ store: this.url, server: link.place }, eviction);
+    } catch {
+      // It broke.
+    }
+  }
+
+  #leave(links: readonly Link[], reason: string): void {
+    for (const link of links) link.rebuild(reason);
+    if (!this.#isCluster) this.#messages.rebuild(reason);
+  }
+
+  /** Calls about the App's own keys. */
+  #home(): Pick<Session, "command"> {
+    return {
+      command: (name, ...args) => {
+        const link = this.#lines.of(deploymentKey(this.#app));
+        if (link === null) return Promise.reject(unsent(this.#target, this.#lines.reason));
+        return link.command({ call: "pulse", id: this.#app }, name, ...args);
+      },
+    };
+  }
+
+  // ── Messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #hear(channel: Buffer, payload: Buffer): void {
     const name = channel.toString();
@@ -277,10 +436,11 @@ export class RedisStore implements Store {
       this.#echoesMissed = 0;
       this.#messages.rebuild("it hears no messages any more");
     }
-    if (this.#calls.isUp && this.#messages.isUp) {
+    const line = this.#lines.of(this.#replyChannel);
+    if (line?.isUp === true && this.#messages.isUp) {
       this.#echoesMissed++;
       const call = { call: "echo", id: this.#instance };
-      this.#calls.command(call, "PUBLISH", this.#replyChannel, ECHO).catch(() => undefined); // the next one tells
+      line.command(call, "PUBLISH", this.#replyChannel, ECHO).catch(() => undefined); // the next one tells
     }
     this.#echo = this.#clock.setTimer(ECHO_PERIOD_MS, () => this.#sendEcho());
     this.#echo.unref();
@@ -307,7 +467,9 @@ export class RedisStore implements Store {
     // The root comes first: whoever finds the Segment in the list may call it. The paused Queues are read after that,
     // so that a pause between the two reaches us either through the list or through this reading.
     await this.#segmentOpen(segment, []);
-    await this.#command("openSegment", "SADD", segmentsKey(this.#app), segment);
+    // Asked first: a server without memory refuses SADD even where it would change nothing.
+    const isListed = await this.#command("openSegment", "SISMEMBER", segmentsKey(this.#app), segment);
+    if (isListed !== 1) await this.#command("openSegment", "SADD", segmentsKey(this.#app), segment);
     const paused = await this.#members(pausedKey(this.#app));
     if (paused.length > 0) await this.#segmentOpen(segment, paused);
     this.#ownSegments.add(segment);
@@ -494,9 +656,9 @@ export class RedisStore implements Store {
     encode: (prefix: Buffer) => Buffer,
   ): Promise<Reply> {
     const call = { call: name, id: segment ?? root };
-    const reply = await this.#calls.send(call, encode(this.#library.prefix(root, name)));
+    const reply = await this.#send(root, call, encode(this.#library.prefix(root, name)));
     if (!isErrorReply(reply)) return reply;
-    if (this.#library.isMissing(reply)) await this.#reload();
+    if (this.#library.isMissing(reply)) await this.#reload(root);
     else if (
       segment !== null &&
       isWithoutRoot(reply.errorReply) &&
@@ -505,22 +667,43 @@ export class RedisStore implements Store {
     ) {
       this.#logger.error({ store: this.url, segment }, "the store was emptied: the Segment is opened anew");
       await this.openSegment(segment);
-    } else throw replyFailure(this.#target, call, reply.errorReply);
-    return orThrow(this.#target, call, await this.#calls.send(call, encode(this.#library.prefix(root, name))));
+    } else if (!this.#lines.refused(reply.errorReply)) throw replyFailure(this.#target, call, reply.errorReply);
+    return orThrow(this.#target, call, await this.#send(root, call, encode(this.#library.prefix(root, name))));
   }
 
-  #reload(): Promise<void> {
-    this.#reloading ??= this.#library
-      .ensure({ command: (name, ...args) => this.#calls.command({ call: name, id: "reload" }, name, ...args) })
-      .finally(() => {
-        this.#reloading = null;
-      });
-    return this.#reloading;
+  #send(key: string, call: CallName, frame: Buffer): Promise<Reply | ErrorReply> {
+    const link = this.#lines.of(key);
+    return link === null ? Promise.reject(unsent(this.#target, this.#lines.reason)) : link.send(call, frame);
   }
 
-  async #command(call: string, name: string, ...args: readonly (string | Buffer)[]): Promise<Reply> {
-    const named = { call, id: String(args[0] ?? name) };
-    return orThrow(this.#target, named, await this.#calls.command(named, name, ...args));
+  #reload(key: string): Promise<void> {
+    const link = this.#lines.of(key);
+    if (link === null) return Promise.reject(unsent(this.#target, this.#lines.reason));
+    let reloading = this.#reloading.get(link);
+    if (reloading === undefined) {
+      reloading = this.#library
+        .ensure({ command: (name, ...args) => link.command({ call: name, id: "reload" }, name, ...args) })
+        .catch((error: Error) => {
+          // Whoever may not load them waits for somebody who may: no call was made, and none is given up.
+          throw isMillraceError(error, "MR_STORE_UNSAFE") ? unsent(this.#target, error.message) : error;
+        })
+        .finally(() => this.#reloading.delete(link));
+      this.#reloading.set(link, reloading);
+    }
+    return reloading;
+  }
+
+  /** Sends a command about one key (or channel), its first argument. */
+  async #command(call: string, name: string, key: string, ...args: readonly (string | Buffer)[]): Promise<Reply> {
+    const named = { call, id: key };
+    const send = (): Promise<Reply | ErrorReply> => {
+      const link = this.#lines.of(key);
+      if (link === null) return Promise.reject(unsent(this.#target, this.#lines.reason));
+      return link.command(named, name, key, ...args);
+    };
+    const reply = await send();
+    const isMoved = isErrorReply(reply) && this.#lines.refused(reply.errorReply);
+    return orThrow(this.#target, named, isMoved ? await send() : reply);
   }
 
   #rootOf(segment: string): string {

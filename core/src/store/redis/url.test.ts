@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isMillraceError } from "../../base/errors.js";
-import { maskSecrets, parseRedisUrl } from "./url.js";
+import { maskSecrets, parseRedisAddress, parseRedisUrl, placeOf } from "./url.js";
 
 describe("a Redis URL", () => {
   it("names host, port, database and who we are", () => {
@@ -9,6 +9,7 @@ describe("a Redis URL", () => {
       port: 7000,
       path: null,
       isTls: false,
+      certificates: { ca: null, cert: null, key: null, servername: null },
       username: "ann",
       password: "p@ss",
       db: 3,
@@ -54,5 +55,52 @@ describe("a Redis URL", () => {
   it("masks the password in texts of others", () => {
     const target = parseRedisUrl("redis://:hush@h");
     expect(maskSecrets(target, "AUTH hush failed")).toBe("AUTH *** failed");
+  });
+});
+
+describe("the address of a store with seeds", () => {
+  it("names Sentinels, the primary, and who we are to both", () => {
+    const url = "redis-sentinel://ann:p%40@s1,s2:7000,[::1]:7001/mill/2?sentinelUser=eve&sentinelPassword=q";
+    const { kind, target, seeds, primaryName } = parseRedisAddress(url);
+    expect({ kind, primaryName }).toEqual({ kind: "sentinel", primaryName: "mill" });
+    expect(target).toMatchObject({ username: "ann", password: "p@", db: 2, isTls: false });
+    expect(target.shown).toBe("redis-sentinel://ann:***@s1:26379,s2:7000,[::1]:7001/mill/2");
+    expect(seeds.map(placeOf)).toEqual(["s1:26379", "s2:7000", "[::1]:7001"]);
+    expect(seeds[0]).toMatchObject({ username: "eve", password: "q", db: 0 });
+  });
+
+  it("names servers of a Cluster, over TLS with files", () => {
+    const { kind, seeds } = parseRedisAddress("rediss-cluster://:pw@a,b:7000?ca=/etc/ca.pem&servername=mill");
+    expect(kind).toBe("cluster");
+    expect(seeds.map(placeOf)).toEqual(["a:6379", "b:7000"]);
+    expect(seeds[1]).toMatchObject({
+      isTls: true,
+      password: "pw",
+      certificates: { ca: "/etc/ca.pem", servername: "mill" },
+    });
+  });
+
+  it("is one server for every other URL", () => {
+    expect(parseRedisAddress("redis://db")).toMatchObject({ kind: "server", seeds: [], target: { host: "db" } });
+  });
+
+  it("is refused with MR_STORE_URL, and its message shows no secret", () => {
+    const bads = [
+      "redis-sentinel://u:hush@h",
+      "redis-sentinel://u:hush@/mill",
+      "redis-sentinel://u:hush@h,,i/mill",
+      "redis-sentinel://u:hush@h/mill/one?sentinelPassword=hush",
+      "redis-cluster://u:hush@h/1",
+    ];
+    for (const bad of bads) {
+      let caught: unknown;
+      try {
+        parseRedisAddress(bad);
+      } catch (error) {
+        caught = error;
+      }
+      expect(isMillraceError(caught, "MR_STORE_URL"), bad).toBe(true);
+      expect(String(caught)).not.toContain("hush");
+    }
   });
 });

@@ -11,7 +11,7 @@ import type { Clock, Timer } from "../../base/clock.js";
 import { createError } from "../../base/errors.js";
 import type { Logger } from "../../base/log.js";
 import type { Placement, SiteHealth } from "../../engine/placement.js";
-import type { Durability, Store, StoreListener } from "../../engine/store.js";
+import type { Durability, RestoredCause, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -172,7 +172,7 @@ export class SitesStore implements Store, Placement {
       void site.store?.attend(this.#attended);
       if (!this.#isOpen || !site.wasOpen) return;
       void this.#learn(site)
-        .then(() => this.#tellRestored(site))
+        .then(() => this.#tellRestored(site, "reconnected"))
         .catch(() => undefined); // the next reading of the lists tells
     });
     const twin = this.#sites.find((other) => other !== site && other.name === site.name);
@@ -220,13 +220,13 @@ export class SitesStore implements Store, Placement {
       marked: (segment, owner) => {
         for (const listener of all) listener.marked(segment, owner);
       },
-      restored: () => this.#tellRestored(site()),
+      restored: (_, cause) => this.#tellRestored(site(), cause),
     };
   }
 
-  #tellRestored(site: Site): void {
+  #tellRestored(site: Site, cause: RestoredCause): void {
     const segments = this.#segmentsOf(site);
-    for (const listener of this.#listeners) listener.restored(segments);
+    for (const listener of this.#listeners) listener.restored(segments, cause);
   }
 
   // ── Routes ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -120,7 +120,7 @@ async function checkUrl(cwd: string, url: string): Promise<Finding[]> {
     return judgeRedis(await examineRedis(url, STORE_TIMEOUT_MS));
   } catch (error) {
     const fix = isMillraceError(error, "MR_STORE_URL")
-      ? "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://… or redis+unix:PATH"
+      ? "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST"
       : "start the server, or set --store, MILLRACE_STORE_URL or REDIS_URL to its address";
     return [failed("store", error, fix)];
   }
