@@ -4,7 +4,9 @@
  */
 import { describe, expect, it } from "vitest";
 import { clockOfRedis, clocksOfForemen } from "./foremen/clocks.js";
+import { failovers } from "./foremen/failovers.js";
 import { killForemen } from "./foremen/kill-foremen.js";
+import { outages } from "./foremen/outages.js";
 import { poison } from "./foremen/poison.js";
 import { hasCompiler } from "./foremen/redis-clock.js";
 import type { Report, ScenarioOptions } from "./foremen/report.js";
@@ -15,7 +17,7 @@ import { sigterm } from "./foremen/sigterm.js";
 const leaseMs = 3_000;
 /** Beyond the Lease; the full plays judge by two seconds, on a machine of their own. */
 const spareMs = 5_000;
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
 
 function brief(form: Form): ScenarioOptions {
   return { form, leaseMs, seed: Date.now() % 1_000_000, progress: () => undefined };
@@ -55,5 +57,14 @@ describe("Foremen", { timeout: timeoutMs }, () => {
 
   it("that are killed by an Operation dead-letter it, and nothing that always ran beside it", async () => {
     expectKept(await poison({ ...brief("threads"), leaseMs: 2_000, isBrief: true }));
+  });
+
+  it("X1: whose Redis goes away and comes back work again within 3 s, and lose nothing", async () => {
+    const patient = { ...brief("threads"), leaseMs: 10_000 };
+    expectKept(await outages({ ...patient, downsMs: [100, 1_000, 6_000], stormMs: 3_000 }));
+  });
+
+  it("X1: whose Sentinels choose another primary work again within 3 s, and accept nothing twice", async () => {
+    expectKept(await failovers({ ...brief("threads"), leaseMs: 10_000, count: 2 }));
   });
 });

@@ -3,6 +3,7 @@
  * was proved; exit code 1 if a promise was broken.
  *
  *   kill-foremen, sigterm, sigstop, freeze, clocks, redis-clock, poison   Foremen are killed, stopped, led astray
+ *   outages, failovers   Redis goes away and comes back; Sentinels choose another primary, again and again
  *   mutants [text]   whether these plays notice what they are there for
  *   all   every play but mutants
  *   sites [--cut 20] [--how site|replies] [--calm 5] [--nodes 3] [--sites 2]

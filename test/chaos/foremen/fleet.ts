@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Store } from "@millrace/core/internal";
-import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
+import { type RedisOptions, type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import type { Redis } from "ioredis";
 import {
   type FinalEvent,
@@ -36,8 +36,18 @@ export interface FleetOptions extends Pick<LoadOptions, "rate" | "ms"> {
   readonly slots: number;
   /** The Redis program, when it is not the usual one. */
   readonly redisProgram?: string;
+  /** How the throw-away Redis is started, beside its program. */
+  readonly redisOptions?: RedisOptions;
+  /** The store, when it is not one throw-away Redis; it is stopped with the fleet. */
+  readonly place?: StorePlace;
   /** Further modules that every thread of a Foreman imports first, beside trace.ts. */
   readonly preload?: readonly string[];
+}
+
+/** A store that is more than one server. */
+export interface StorePlace {
+  readonly url: string;
+  stop(): Promise<void>;
 }
 
 /** Foremen, a client, a log. */
@@ -46,36 +56,38 @@ export class Fleet implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), "millrace-chaos-"));
   readonly journal = new Journal(journalOf(this.dir));
   readonly dice: Dice;
-  readonly redis: RedisServer;
   readonly load: Load;
+  readonly #place: StorePlace;
   /** The Foremen by their place; null while one is being started again. */
   readonly places: (ForemanProcess | null)[];
   readonly #store: Store;
-  readonly #client: Redis;
+  #client: Redis | null = null;
   readonly #all = new Set<ForemanProcess>();
   readonly #incarnations = new Map<string, string>();
   readonly #starting = new Set<Promise<unknown>>();
   #failure: unknown = null;
   #isOver = false;
 
-  private constructor(options: FleetOptions, redis: RedisServer, store: Store) {
+  private constructor(options: FleetOptions, place: StorePlace, store: Store) {
     this.options = options;
-    this.redis = redis;
+    this.#place = place;
     this.#store = store;
-    this.#client = plainClient(redis.url);
     this.dice = new Dice(options.seed);
     this.places = Array.from({ length: options.foremen }, () => null);
     const { rate, ms } = options;
     this.load = new Load({
-      ...{ store: redis.url, app: appName, journal: this.journal, dice: new Dice(options.seed + 1), rate, ms },
+      ...{ store: place.url, app: appName, journal: this.journal, dice: new Dice(options.seed + 1), rate, ms },
     });
   }
 
   /** Starts Redis and all Foremen. */
   static async open(options: FleetOptions): Promise<Fleet> {
-    const redis = await startRedis(options.redisProgram === undefined ? {} : { program: options.redisProgram });
-    const store = await openStore(redis.url, appName);
-    const fleet = new Fleet(options, redis, store);
+    const { redisProgram, redisOptions = {} } = options;
+    const place =
+      options.place ??
+      (await startRedis({ ...redisOptions, ...(redisProgram === undefined ? {} : { program: redisProgram }) }));
+    const store = await openStore(place.url, appName);
+    const fleet = new Fleet(options, place, store);
     try {
       await store.openSegment(loadSegment);
       await Promise.all(fleet.places.map((_, place) => fleet.start(place)));
@@ -86,11 +98,23 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** The one throw-away Redis. */
+  get redis(): RedisServer {
+    if (!("kill9" in this.#place)) throw new Error("this fleet's store is more than one server");
+    return this.#place as RedisServer; // nothing else that can be a place has that
+  }
+
+  /** A plain client of it. */
+  get client(): Redis {
+    this.#client ??= plainClient(this.redis.url);
+    return this.#client;
+  }
+
   /** Starts the Foreman of a place, anew. */
   async start(place: number): Promise<ForemanProcess> {
     const { form, leaseMs, asyncWorkers, slots, preload = [] } = this.options;
     const settings: ChaosSettings = {
-      ...{ form, store: this.redis.url, app: appName, node: `n${place + 1}`, dir: this.dir },
+      ...{ form, store: this.#place.url, app: appName, node: `n${place + 1}`, dir: this.dir },
       ...{ asyncWorkers, slots, leaseMs, beatMs: beatOf(leaseMs) },
     };
     // A harness that was broken on purpose breaks its Foremen, too.
@@ -223,13 +247,13 @@ export class Fleet implements AsyncDisposable {
 
   /** Calls of functions the store has answered so far. */
   async storeCalls(): Promise<number> {
-    const info = await this.#client.info("commandstats");
+    const info = await this.client.info("commandstats");
     return Number(/cmdstat_fcall:calls=(\d+)/.exec(info)?.[1] ?? 0);
   }
 
   /** The store's clock, in milliseconds. */
   async storeMs(): Promise<number> {
-    const [seconds, microseconds] = await this.#client.time();
+    const [seconds, microseconds] = await this.client.time();
     return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
   }
 
@@ -265,8 +289,8 @@ export class Fleet implements AsyncDisposable {
     await Promise.all([...this.#all].map((foreman) => foreman.end()));
     await this.load.close();
     await this.#store.close();
-    this.#client.disconnect();
-    await this.redis.stop();
+    this.#client?.disconnect();
+    await this.#place.stop();
     this.journal.close();
     if (process.env[keepVariable] === undefined) rmSync(this.dir, { recursive: true, force: true });
     else console.error(`the run's log: ${this.journal.path}`);

@@ -50,7 +50,8 @@ export class Load {
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    this.app = new App({ id: options.app, store: options.store, nodeId: loadSegment });
+    // Outages are part of what is played: the client waits for as long as they take.
+    this.app = new App({ id: options.app, store: options.store, nodeId: loadSegment, network: { timeout: "30m" } });
     const never = async (_: Task): Promise<Answer> => Promise.reject(new Error("the client runs nothing"));
     this.#steps = {
       work: this.app.step("work", { retries: 0 }, never),

@@ -4,9 +4,11 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { clockOfRedis, clocksOfForemen } from "./clocks.js";
+import { failovers } from "./failovers.js";
 import { freeze } from "./freeze.js";
 import { killForemen } from "./kill-foremen.js";
 import { mutants, playMutant } from "./mutants.js";
+import { outages } from "./outages.js";
 import { poison } from "./poison.js";
 import { hasCompiler } from "./redis-clock.js";
 import { breach, type Report, type ScenarioOptions } from "./report.js";
@@ -15,10 +17,13 @@ import { sigstop } from "./sigstop.js";
 import { sigterm } from "./sigterm.js";
 
 const breachesShown = 8;
+const STORM_MS = 10_000;
 
 interface Counts {
   readonly kills: number;
   readonly times: number;
+  readonly count: number;
+  readonly downsMs: readonly number[];
 }
 
 interface Play {
@@ -41,6 +46,11 @@ const plays: Readonly<Record<string, Play>> = {
     run: (options) => (hasCompiler() ? clockOfRedis(options) : uncompiled(options)),
   },
   poison: { forms: ["threads", "supervised"], run: poison },
+  outages: {
+    forms: ["threads"],
+    run: (options, { downsMs }) => outages({ ...options, downsMs, stormMs: STORM_MS }),
+  },
+  failovers: { forms: ["threads"], run: (options, { count }) => failovers({ ...options, count }) },
 };
 
 /** Names of the plays about Foremen, `all` of them, and the test of the plays themselves. */
@@ -48,7 +58,7 @@ export const foremanPlays = [...Object.keys(plays), "all", "mutants"] as const;
 
 /** What the plays about Foremen take from the command line. */
 export const foremanUsage =
-  "[--form inline,threads,command,supervised] [--lease MS] [--seed N] [--kills N] [--times N] [--json FILE]";
+  "[--form inline,threads,command,supervised] [--lease MS] [--seed N] [--kills N] [--times N] [--count N] [--downs MS,MS] [--json FILE]";
 
 /** Runs a play, or all; tells whether every promise was kept. */
 export async function playForemen(name: string, args: string[]): Promise<boolean> {
@@ -61,11 +71,18 @@ export async function playForemen(name: string, args: string[]): Promise<boolean
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       kills: { type: "string", default: "50" },
       times: { type: "string", default: "20" },
+      count: { type: "string", default: "20" },
+      downs: { type: "string", default: "100,1000,6000,60000" },
       json: { type: "string" },
     },
   });
   const [seed, leaseMs] = [whole(values.seed, "--seed"), whole(values.lease, "--lease")];
-  const counts = { kills: whole(values.kills, "--kills"), times: whole(values.times, "--times") };
+  const counts = {
+    kills: whole(values.kills, "--kills"),
+    times: whole(values.times, "--times"),
+    count: whole(values.count, "--count"),
+    downsMs: values.downs.split(",").map((text) => whole(text, "--downs")),
+  };
   const forms = values.form === undefined ? null : values.form.split(",").map(formOf);
   const names = name === "all" ? Object.keys(plays) : [name];
   const reports: Report[] = [];
