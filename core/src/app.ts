@@ -8,6 +8,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { crewSpecOf, type MixWishes } from "./app/crew-spec.js";
 import { type AppEvents, EventHub } from "./app/events.js";
+import { Inspect } from "./app/inspect.js";
 import { openProducer } from "./app/open-producer.js";
 import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 import {
@@ -309,6 +310,11 @@ export class App implements AsyncDisposable {
   /** A Queue's face: pause, resume, counts, dead letters. Errors: MR_INVALID_NAME. */
   queue(name: string): QueueFace {
     return new QueueFace(this.#reach, checkName(name, "Queue"));
+  }
+
+  /** What is where, and why: lists, searches, bulk actions, explanations. */
+  get inspect(): Inspect {
+    return new Inspect({ reach: this.#reach, nodes: () => this.nodes() });
   }
 
   /**

@@ -3,6 +3,18 @@
  */
 
 export type { AppEvents, AttemptEvent, FailureEvent } from "./app/events.js";
+export { type CountRow, type CountsView, Inspect, type OperationPage } from "./app/inspect.js";
+export {
+  type BulkOptions,
+  type BulkProgress,
+  BulkRun,
+  type BulkSummary,
+  type RequeueOptions,
+} from "./app/inspect-bulk.js";
+export type { Explanation, Reason, ReasonCode } from "./app/inspect-explain.js";
+export { type FsckFinding, type FsckOptions, type FsckReport, FsckRun, type FsckStep } from "./app/inspect-fsck.js";
+export type { DeadGroup, DeadGroupsAnswer } from "./app/inspect-groups.js";
+export type { OperationView } from "./app/inspect-view.js";
 export type { AppOptions, EnqueueOptions } from "./app/options.js";
 export { QueueFace, type QueueSummary } from "./app/queue-face.js";
 export type { Progress, StatusView } from "./app/status.js";
@@ -23,6 +35,7 @@ export {
   WaitTimeout,
 } from "./base/errors.js";
 export type { LogFields, Logger } from "./base/log.js";
+export type { CheckFinding, FindingKind } from "./engine/findings.js";
 export type { OperationState, TerminalState } from "./engine/operation.js";
 export type { Durability } from "./engine/store.js";
 export type { StopReport } from "./foreman/foreman.js";

@@ -2,6 +2,9 @@
  * The door for tests and benches: the engine's contract and the stores. No promise of stability.
  */
 
+export { countsTable, listTable, pageTable } from "./app/inspect.js";
+export { bulkTable } from "./app/inspect-bulk.js";
+export { fsckTable } from "./app/inspect-fsck.js";
 export { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 export { appTable, enqueueTable } from "./app/options.js";
 export { FOREMAN_VIEW, SETTLE_IN } from "./app.js";
@@ -12,6 +15,7 @@ export { silentLogger } from "./base/log.js";
 export { describeRow, type OptionRow, type OptionTable } from "./base/options.js";
 export { seededRandom, systemRandom } from "./base/random.js";
 export { encodeEnvelope } from "./engine/envelope.js";
+export { type CheckFinding, FINDINGS, type FindingKind } from "./engine/findings.js";
 export type { Address, Held, LocalDot } from "./engine/lease.js";
 export { FULL_PATH_DIGITS, ID_MEMORY_MS } from "./engine/lease.js";
 export { compareStatus, mergeStatus, type StatusCopy } from "./engine/merge.js";

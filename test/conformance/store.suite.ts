@@ -10,6 +10,7 @@ import { claimSentences } from "./store/claim.js";
 import { enqueueSentences } from "./store/enqueue.js";
 import { eventSentences } from "./store/event.js";
 import { housekeepingSentences } from "./store/housekeeping.js";
+import { inspectingSentences } from "./store/inspecting.js";
 import { nodeSentences } from "./store/node.js";
 import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
@@ -49,6 +50,7 @@ export function storeSuite(name: string, setup: Setup): void {
     cancelSentences(present);
     housekeepingSentences(present);
     readingSentences(present);
+    inspectingSentences(present);
     eventSentences(present);
     nodeSentences(present);
   });

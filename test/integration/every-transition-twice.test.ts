@@ -259,6 +259,31 @@ const cases: readonly Case[] = [
     first: [3, 3],
   },
   {
+    name: "erase",
+    prepare: async (s) => {
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 2));
+      await s.complete("o1", [await s.claimOne("o1")]);
+      const dots = [1, 2].map((counter) => ({ laneName: lane.laneName, counter }));
+      return () => s.store.erase(s.segment, { dots });
+    },
+    first: { answers: ["ok", "illegal"] },
+    again: { answers: ["missing", "illegal"] },
+  },
+  {
+    name: "list and check",
+    prepare: async (s) => {
+      await s.enqueue(await s.fast(), 1, series("n", 3));
+      const params = { of: { state: "ready" as const, queue: "q" }, cursor: null, max: 2 };
+      const check = { cursor: null, max: 10, isMending: true, suspects: [] };
+      return async () => [
+        (await s.store.list(s.segment, params)).records.length,
+        (await s.store.check(s.segment, check)).findings.length,
+      ];
+    },
+    first: [2, 0],
+  },
+  {
     name: "node_beat",
     prepare: async (s) => () =>
       s.store.nodeBeat({ incarnation: `i-${s.segment}`, node: s.segment, about: bytes("me"), isJoining: true }),

@@ -13,6 +13,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -20,6 +22,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   OutcomesAnswer,
   PeekAnswer,
   PeekParams,
@@ -30,6 +34,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -51,10 +56,13 @@ export interface Signatures {
   promote: [PromoteParams, PromoteAnswer];
   rescue: [RescueParams, RescueAnswer];
   requeue: [RequeueParams, RequeueAnswer];
+  redrive: [RedriveParams, RequeueAnswer];
   prune: [PruneParams, PruneAnswer];
   progress: [ProgressParams, OutcomesAnswer];
   find: [FindParams, FindAnswer];
   peek: [PeekParams, PeekAnswer];
+  list: [ListParams, ListAnswer];
+  erase: [EraseParams, EraseAnswer];
   counts: [Record<string, never>, CountsAnswer];
   queue_pause: [QueuePauseParams, QueuePauseAnswer];
   queue_resume: [QueuePauseParams, QueuePauseAnswer];

@@ -9,7 +9,10 @@ import type { Answer } from "./call.js";
 
 /** An answer, ready to compare. */
 export function canonicalAnswer(answer: Answer): Plain {
-  return plain(answer);
+  if (!("cursor" in answer)) return plain(answer);
+  // The order of a list is the store's own, and so is what its cursors say.
+  const records = [...answer.records].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return plain({ records, isWhole: answer.cursor === null });
 }
 
 /** A snapshot, ready to compare. */

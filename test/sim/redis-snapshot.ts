@@ -335,7 +335,6 @@ function slicesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["slices"]
     const widthMs = 2 ** Number(bits);
     if (Number(number) * widthMs !== expiresAtMs) broken(`slice ${member} is listed to expire at ${expiresAtMs}`);
     const records = body.slices.get(member) ?? [];
-    if (records.length === 0) broken(`slice ${member} is listed and empty`);
     return {
       expiresAtMs,
       widthMs,

@@ -34,10 +34,13 @@ const weights: Readonly<Record<IntentName, number>> = {
   promote: 6,
   rescue: 7,
   requeue: 5,
+  redrive: 3,
   prune: 5,
   progress: 4,
   find: 5,
   peek: 4,
+  list: 5,
+  erase: 4,
   counts: 3,
   queue_pause: 1,
   queue_resume: 3,
@@ -258,6 +261,16 @@ export class Player {
           this.#dead.length > 0 && dice.chance(80) ? dice.some(this.#dead.slice(-4), 1, 2) : this.#dots(dice, 4);
         return { name, params: { dots } };
       }
+      case "redrive": {
+        const dots =
+          this.#dead.length > 0 && dice.chance(80) ? dice.some(this.#dead.slice(-4), 1, 2) : this.#dots(dice, 3);
+        const elements = dots.map((dot) => ({
+          ...dot,
+          queue: dice.chance(50) ? dice.pick(queues) : null,
+          body: dice.chance(50) ? Buffer.from(`edited ${dice.between(1, 9)}`) : null,
+        }));
+        return { name, params: { elements } };
+      }
       case "promote":
         return { name, params: { max: dice.pick([1, 2, 100]) } };
       case "rescue": {
@@ -284,6 +297,13 @@ export class Player {
         const of = dice.chance(30) ? "dead" : { queue: dice.pick(queues) };
         return { name, params: { of, offset: dice.pick([0, 0, 1, 3]), limit: dice.pick([1, 2, 100]) } };
       }
+      case "list": {
+        const state = dice.pick(["ready", "scheduled", "running", "failed", "completed", "cancelled"] as const);
+        const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
+        return { name, params: { of, cursor: null, max: 1000 } };
+      }
+      case "erase":
+        return { name, params: { dots: this.#dots(dice, 5) } };
       case "counts":
         return { name, params: {} };
       case "queue_pause":

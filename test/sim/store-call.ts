@@ -29,6 +29,8 @@ export function callStore(store: Store, segment: string, call: Call): Promise<An
       return store.rescue(segment, call.params);
     case "requeue":
       return store.requeue(segment, call.params);
+    case "redrive":
+      return store.redrive(segment, call.params);
     case "prune":
       return store.prune(segment, call.params);
     case "progress":
@@ -37,6 +39,10 @@ export function callStore(store: Store, segment: string, call: Call): Promise<An
       return store.find(segment, call.params);
     case "peek":
       return store.peek(segment, call.params);
+    case "list":
+      return store.list(segment, call.params);
+    case "erase":
+      return store.erase(segment, call.params);
     case "counts":
       return store.counts(segment);
     case "queue_pause":

@@ -10,6 +10,8 @@
 import type {
   CancelParams,
   CancelsAnswer,
+  CheckAnswer,
+  CheckParams,
   ClaimAnswer,
   ClaimParams,
   CompleteParams,
@@ -18,6 +20,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -25,6 +29,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   NodeBeatAnswer,
   NodeBeatParams,
   NodeEntry,
@@ -40,6 +46,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -145,6 +152,8 @@ export interface Store {
   rescue(segment: string, params: RescueParams): Promise<RescueAnswer>;
   /** Opens a new generation of failed Operations. Errors: the common ones. */
   requeue(segment: string, params: RequeueParams): Promise<RequeueAnswer>;
+  /** Opens a new generation of failed Operations, with another input or in another Queue. Errors: the common ones. */
+  redrive(segment: string, params: RedriveParams): Promise<RequeueAnswer>;
   /** Deletes what is past its retention. Errors: the common ones. */
   prune(segment: string, params: PruneParams): Promise<PruneAnswer>;
   /** Notes progress for people. Errors: the common ones. */
@@ -153,6 +162,12 @@ export interface Store {
   find(segment: string, params: FindParams): Promise<FindAnswer>;
   /** Reads a page of a Queue or of the dead letters. Errors: the common ones. */
   peek(segment: string, params: PeekParams): Promise<PeekAnswer>;
+  /** Reads a page of what is in one state, from a cursor on. Errors: the common ones. */
+  list(segment: string, params: ListParams): Promise<ListAnswer>;
+  /** Deletes records of what is over. Errors: the common ones. */
+  erase(segment: string, params: EraseParams): Promise<EraseAnswer>;
+  /** Looks for what contradicts itself, a part at a time, and mends it if asked to. Errors: the common ones. */
+  check(segment: string, params: CheckParams): Promise<CheckAnswer>;
   /** Reads a Segment's counts, owners and next due time. Errors: the common ones. */
   counts(segment: string): Promise<CountsAnswer>;
   /** Stops claims from a Queue of the Segment. Errors: the common ones. */

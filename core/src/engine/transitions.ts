@@ -21,6 +21,7 @@
  * - Where one list orders by time, ties go by address (lane, then counter).
  * Types only; imports the records of this room.
  */
+import type { CheckFinding } from "./findings.js";
 import type { Address, Held, LocalDot } from "./lease.js";
 import type { OperationRecord, OperationState } from "./operation.js";
 
@@ -39,10 +40,14 @@ export const TRANSITION_NAMES = [
   "promote",
   "rescue",
   "requeue",
+  "redrive",
   "prune",
   "progress",
   "find",
   "peek",
+  "list",
+  "erase",
+  "check",
   "counts",
   "queue_pause",
   "queue_resume",
@@ -334,6 +339,19 @@ export interface RequeueAnswer {
   readonly answers: readonly ("ok" | "illegal" | "missing")[];
 }
 
+/** One dead letter to open anew, changed. */
+export interface RedriveElement extends LocalDot {
+  /** Another Queue, or null: its own. */
+  readonly queue: string | null;
+  /** Other enqueued bytes (at least 1), or null: its own. */
+  readonly body: Uint8Array | null;
+}
+
+/** As `requeue`, with another input, or in another Queue. What is changed stays changed. Answers as `requeue`. */
+export interface RedriveParams {
+  readonly elements: readonly RedriveElement[];
+}
+
 /**
  * Deletes finished slices whose expiry is at or before `nowMs` (at most `max` slices, earliest first), dead letters
  * likewise (at most `max`), id memory older than the last window. `more`: a bound was hit and something is left.
@@ -393,6 +411,72 @@ export interface PeekParams {
 export interface PeekAnswer {
   readonly records: readonly OperationRecord[];
   readonly total: number;
+}
+
+/** What a list is of. */
+export type Listed =
+  | { readonly state: "ready"; readonly queue: string }
+  | { readonly state: "scheduled" | "running" | "failed" | "completed" | "cancelled" };
+
+/**
+ * Reads what is in one state, page by page; a page at any depth costs the same. The order is the store's own, claim
+ * order for what is ready, and the same from page to page: what stays in its state is in one page, what comes or goes
+ * meanwhile may be in none or in two. Redis finds its place in a list again if no more than 1000 were claimed between
+ * two pages.
+ */
+export interface ListParams {
+  readonly of: Listed;
+  /** As the page before answered it, by the same store; null, or one that no store wrote: from the beginning. */
+  readonly cursor: string | null;
+  /** How many elements to look at, about: 1…1000. Those that are not in the state asked for count, too. */
+  readonly max: number;
+}
+
+/** A page, empty or not; `cursor` null: there is no more. */
+export interface ListAnswer {
+  readonly records: readonly OperationRecord[];
+  readonly cursor: string | null;
+}
+
+/**
+ * Deletes the records of what is over (failed, completed, cancelled) before its retention ends: `find` then answers
+ * `pruned`. A failed one cannot be requeued any more.
+ */
+export interface EraseParams {
+  readonly dots: readonly LocalDot[];
+}
+
+/** `illegal`: it waits or runs; nothing was touched. `missing`: no record is left. Per element in order. */
+export interface EraseAnswer {
+  readonly answers: readonly ("ok" | "illegal" | "missing")[];
+}
+
+/**
+ * Looks for what contradicts itself (findings.ts), a part at a time: every call is atomic, so that a healthy Segment
+ * gives no findings however busy it is. `isMending` repairs what a call finds in that same call.
+ *
+ * A record that is in no place must be on its list; lists are long. Such a record is answered as `placeless`, what was
+ * met on lists as `listed`: what is left over is asked about again as `suspects`, and then searched for.
+ */
+export interface CheckParams {
+  /** As the call before answered it; null: from the beginning. */
+  readonly cursor: string | null;
+  /** How many elements to look at, about: 1…1000. */
+  readonly max: number;
+  readonly isMending: boolean;
+  /** Not empty: look for these alone, at most 20; the cursor does not matter. */
+  readonly suspects: readonly LocalDot[];
+}
+
+/** What was found, and mended if asked for. `cursor` null: all parts were looked at. */
+export interface CheckAnswer {
+  readonly cursor: string | null;
+  readonly looked: number;
+  readonly findings: readonly CheckFinding[];
+  /** Ids of records that are in no other place than, perhaps, a list. */
+  readonly placeless: readonly string[];
+  /** Ids of full-path elements met on lists. */
+  readonly listed: readonly string[];
 }
 
 /** One Queue of a Segment. `ready` leaves out what was cancelled while waiting. */

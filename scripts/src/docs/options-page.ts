@@ -1,10 +1,15 @@
 /** docs/reference/options.md, from core's option tables. */
 import {
   appTable,
+  bulkTable,
+  countsTable,
   describeRow,
   enqueueTable,
+  fsckTable,
+  listTable,
   type OptionRow,
   type OptionTable,
+  pageTable,
   stepTable,
 } from "@millrace/core/internal";
 import { code, head, table } from "./page.js";
@@ -17,6 +22,11 @@ const TABLES: readonly { readonly title: string; readonly where: string; readonl
     where: "`step.enqueue(input, options)`, `app.enqueue(target, input, options)`",
     table: enqueueTable,
   },
+  { title: "List", where: "`app.inspect.list(options)`", table: listTable },
+  { title: "Search", where: "`app.inspect.search(filter, options)`, `deadGroups(filter, options)`", table: pageTable },
+  { title: "Counts", where: "`app.inspect.counts(options)`", table: countsTable },
+  { title: "Bulk", where: "`app.inspect.cancel(filter, options)`, `requeue`, `delete`", table: bulkTable },
+  { title: "Fsck", where: "`app.inspect.fsck(options)`", table: fsckTable },
 ];
 
 /** One table per place that takes options. */

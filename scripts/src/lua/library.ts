@@ -20,6 +20,7 @@ const helperOrder = [
   "_withdraw",
   "_lookup",
   "_view",
+  "_list",
   "_entry",
 ] as const;
 

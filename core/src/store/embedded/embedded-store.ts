@@ -69,6 +69,7 @@ const CLOSE_MAX_MS = 30_000;
 const READS: ReadonlySet<StoreCall> = new Set<StoreCall>([
   "find",
   "peek",
+  "list",
   "counts",
   "segments",
   "nodes",

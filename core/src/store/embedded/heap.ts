@@ -34,6 +34,11 @@ export class TimeHeap<T extends Timed> {
     return this.#places[0];
   }
 
+  /** Whether an element is in this heap, where it says. */
+  has(element: T): boolean {
+    return element.heapIndex >= 0 && this.#places[element.heapIndex] === element;
+  }
+
   /** Adds an element that is in no heap. */
   add(element: T): void {
     invariant(element.heapIndex < 0, "an element is in one heap at a time", { counter: element.counter });

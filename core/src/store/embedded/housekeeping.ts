@@ -52,7 +52,8 @@ export function requeue(state: SegmentState, params: RequeueParams, nowUs: numbe
   return { answers };
 }
 
-function reopen(state: SegmentState, operation: Operation): void {
+/** Takes a dead letter into its next generation, at the end of its list. */
+export function reopen(state: SegmentState, operation: Operation): void {
   state.dead.remove(operation);
   operation.generation++;
   operation.attempt = 0;
@@ -80,10 +81,16 @@ export function prune(state: SegmentState, params: PruneParams, nowUs: number): 
 /** Deletes the slice that expires first and answers how many records went. */
 function dropSlice(state: SegmentState): number {
   const slice = state.slices.shift() as Slice; // called only while there is one
-  for (const record of slice.records) dropEntry(record);
+  let gone = slice.records.length;
+  for (const record of slice.records) {
+    dropEntry(record);
+    if (state.erased.size === 0 || !state.erased.delete(record)) continue;
+    gone--;
+    if (state.tracks) state.dirty.erased.push({ finished: record, isThere: false });
+  }
   slice.isGone = true;
   touchSlice(state, slice);
-  return slice.records.length;
+  return gone;
 }
 
 function dropWindows(state: SegmentState, nowMs: number): number {

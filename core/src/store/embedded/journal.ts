@@ -51,7 +51,8 @@ export function isDirty({ dirty }: SegmentState): boolean {
     dirty.notes.length > 0 ||
     dirty.slices.length > 0 ||
     dirty.windows.length > 0 ||
-    dirty.withdrawn.length > 0
+    dirty.withdrawn.length > 0 ||
+    dirty.erased.length > 0
   );
 }
 
@@ -100,6 +101,16 @@ export function writeDirty(state: SegmentState, segment: number, writer: RecordW
   for (const run of dirty.runs.splice(0)) writeRun(run, segment, writer);
   for (const taking of dirty.takings.splice(0)) writeTaking(taking, segment, writer);
   for (const operation of dirty.notes.splice(0)) writeNotes(operation, segment, writer);
+  for (const { finished, isThere } of dirty.erased.splice(0)) {
+    const key = addressKey(segment, SEGMENT_KIND.erased, finished.lane.number, finished.counter);
+    if (!isThere) {
+      writer.remove(key);
+      continue;
+    }
+    writer.begin();
+    writer.f64(finished.finishedAtMs);
+    writer.end(key);
+  }
   for (const { lane, counter, isThere } of dirty.withdrawn.splice(0)) {
     const key = addressKey(segment, SEGMENT_KIND.withdrawn, lane.number, counter);
     if (isThere) {

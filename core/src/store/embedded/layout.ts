@@ -33,6 +33,7 @@ export const SEGMENT_KIND = {
   run: 0x09,
   notes: 0x0a,
   withdrawn: 0x0b,
+  erased: 0x0c,
 } as const;
 
 /** The kinds of records of a Segment, as numbers. */

@@ -12,6 +12,8 @@ import type { Durability, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
+  CheckAnswer,
+  CheckParams,
   ClaimAnswer,
   ClaimParams,
   CompleteParams,
@@ -20,6 +22,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -27,6 +31,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   NodeBeatAnswer,
   NodeBeatParams,
   NodeEntry,
@@ -42,6 +48,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -206,6 +213,10 @@ export abstract class MachineStore implements Store {
     return this.#call("requeue", segment, params);
   }
 
+  redrive(segment: string, params: RedriveParams): Promise<RequeueAnswer> {
+    return this.#call("redrive", segment, params);
+  }
+
   prune(segment: string, params: PruneParams): Promise<PruneAnswer> {
     return this.#call("prune", segment, params);
   }
@@ -220,6 +231,18 @@ export abstract class MachineStore implements Store {
 
   peek(segment: string, params: PeekParams): Promise<PeekAnswer> {
     return this.#call("peek", segment, params);
+  }
+
+  list(segment: string, params: ListParams): Promise<ListAnswer> {
+    return this.#call("list", segment, params);
+  }
+
+  erase(segment: string, params: EraseParams): Promise<EraseAnswer> {
+    return this.#call("erase", segment, params);
+  }
+
+  check(segment: string, params: CheckParams): Promise<CheckAnswer> {
+    return this.#call("check", segment, params);
   }
 
   counts(segment: string): Promise<CountsAnswer> {

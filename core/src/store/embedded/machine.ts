@@ -8,6 +8,8 @@
 import type {
   CancelParams,
   CancelsAnswer,
+  CheckAnswer,
+  CheckParams,
   ClaimAnswer,
   ClaimParams,
   CompleteParams,
@@ -16,6 +18,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -23,6 +27,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   OutcomesAnswer,
   PeekAnswer,
   PeekParams,
@@ -33,6 +39,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -42,13 +49,17 @@ import type {
   SegmentOpenParams,
   SegmentTransitionName,
 } from "../../engine/transitions.js";
+import { check } from "./checking.js";
 import { enqueue, enqueueFull } from "./enqueue.js";
+import { erase } from "./erasing.js";
 import { promote, prune, requeue } from "./housekeeping.js";
 import { laneOpen, segmentOpen } from "./lanes.js";
+import { list } from "./listing.js";
 import { cancel, complete, fail, progress, release } from "./outcomes.js";
 import { claim, extend, rescue } from "./owners.js";
 import { queuePause, queueResume } from "./queues.js";
 import { counts, find, peek } from "./reading.js";
+import { redrive } from "./redriving.js";
 import type { MachineEvent, SegmentState } from "./state.js";
 
 export { newSegment, type SegmentState } from "./state.js";
@@ -68,10 +79,14 @@ export interface TransitionTypes {
   promote: { params: PromoteParams; answer: PromoteAnswer };
   rescue: { params: RescueParams; answer: RescueAnswer };
   requeue: { params: RequeueParams; answer: RequeueAnswer };
+  redrive: { params: RedriveParams; answer: RequeueAnswer };
   prune: { params: PruneParams; answer: PruneAnswer };
   progress: { params: ProgressParams; answer: OutcomesAnswer };
   find: { params: FindParams; answer: FindAnswer };
   peek: { params: PeekParams; answer: PeekAnswer };
+  list: { params: ListParams; answer: ListAnswer };
+  erase: { params: EraseParams; answer: EraseAnswer };
+  check: { params: CheckParams; answer: CheckAnswer };
   counts: { params: object; answer: CountsAnswer };
   queue_pause: { params: QueuePauseParams; answer: QueuePauseAnswer };
   queue_resume: { params: QueuePauseParams; answer: QueuePauseAnswer };
@@ -105,10 +120,14 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   promote,
   rescue,
   requeue,
+  redrive,
   prune,
   progress,
   find,
   peek,
+  list,
+  erase,
+  check,
   counts,
   queue_pause: queuePause,
   queue_resume: queueResume,

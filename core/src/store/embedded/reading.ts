@@ -51,7 +51,8 @@ function isTerminalEntry(entry: Entry): boolean {
   return isFinished(entry) || entry.state === "failed";
 }
 
-function recordOf(entry: Entry): OperationRecord {
+/** What a reader gets of an entry of the index. */
+export function recordOf(entry: Entry): OperationRecord {
   return isFinished(entry) ? finishedRecord(entry) : operationRecord(entry);
 }
 
@@ -99,7 +100,8 @@ function operationRecord(operation: Operation): OperationRecord {
   };
 }
 
-function unreadRecord(lane: Lane, counter: number, body: Uint8Array | null): OperationRecord {
+/** What a reader gets of an Operation that waits on the fast path. */
+export function unreadRecord(lane: Lane, counter: number, body: Uint8Array | null): OperationRecord {
   return {
     id: idOf(lane, counter),
     state: "ready",

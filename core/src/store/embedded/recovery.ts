@@ -13,8 +13,11 @@ import { Damage, type RecordReader, SEGMENT_KIND } from "./layout.js";
 import { linkHeld, newOwner } from "./owners.js";
 import {
   addLane,
+  dropEntry,
   entryOf,
   FIRST_GENERATION,
+  type Finished,
+  isFinished,
   type Lane,
   listOf,
   newSegment,
@@ -70,6 +73,7 @@ export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   each(SEGMENT_KIND.owner, readOwner);
   each(SEGMENT_KIND.window, readWindow);
   each(SEGMENT_KIND.slice, readSlice);
+  each(SEGMENT_KIND.erased, readErased);
   each(SEGMENT_KIND.withdrawn, readWithdrawn);
   each(SEGMENT_KIND.taking, readTaking);
   each(SEGMENT_KIND.operation, readOperation);
@@ -161,7 +165,7 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
     const finished = {
       lane,
       counter,
-      state: (flags & 3) === 1 ? "completed" : "cancelled",
+      state: (flags & 3) === 1 ? ("completed" as const) : ("cancelled" as const),
       generation,
       attempt,
       recoveries,
@@ -169,13 +173,23 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
       token,
       finishedAtMs,
       value: outcome,
-    } as const;
+    } satisfies Finished;
     slice.records.push(finished);
     // A dot enqueued anew long after its memory ended may have two: the index knows the later.
     const before = entryOf(lane, counter);
     if (before === undefined || before.finishedAtMs <= finishedAtMs) putEntry(finished);
   }
   slice.stored = slice.records.length;
+}
+
+function readErased({ state }: Assembly, { key, value }: StoredRecord): void {
+  const entry = entryOf(laneNumbered(state, key.u24()), key.u40());
+  const finishedAtMs = value.f64();
+  // A dot enqueued anew may have ended once more since.
+  if (entry === undefined || !isFinished(entry) || entry.finishedAtMs > finishedAtMs) return;
+  dropEntry(entry);
+  state.erased.add(entry);
+  entry.value = null;
 }
 
 function readWithdrawn({ state }: Assembly, { key }: StoredRecord): void {

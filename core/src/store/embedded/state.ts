@@ -88,9 +88,10 @@ export interface Operation {
   readonly isRun: false;
   readonly lane: Lane;
   readonly counter: number;
-  readonly queue: Queue;
+  /** Queue and bytes are changed by redrive alone. */
+  queue: Queue;
   readonly priority: number;
-  readonly body: Uint8Array;
+  body: Uint8Array;
   state: "scheduled" | "ready" | "running" | "failed";
   generation: number;
   /** Failed Attempts so far; once failed for good, the Attempt that ended it. */
@@ -144,7 +145,8 @@ export interface Finished {
   readonly returns: number;
   readonly token: number;
   readonly finishedAtMs: number;
-  readonly value: Uint8Array | null;
+  /** Null once erased: what nobody finds need not be kept. */
+  value: Uint8Array | null;
 }
 
 /** What an index knows of a counter. */
@@ -251,6 +253,8 @@ export interface Dirty {
   readonly windows: MemoryWindow[];
   /** Fast-path elements withdrawn (`isThere`) or popped since. */
   readonly withdrawn: { readonly lane: Lane; readonly counter: number; readonly isThere: boolean }[];
+  /** Finished records deleted (`isThere`), or gone with their slice, since. */
+  readonly erased: { readonly finished: Finished; readonly isThere: boolean }[];
 }
 
 /** One Segment. */
@@ -265,6 +269,8 @@ export interface SegmentState {
   readonly dead: TimeHeap<Operation>;
   /** By expiry, narrower first. */
   readonly slices: Slice[];
+  /** Finished records that were deleted: out of the index, still in their slices. */
+  readonly erased: Set<Finished>;
   /** Present and last window, oldest first; older ones until pruned. */
   readonly windows: MemoryWindow[];
   readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
@@ -288,6 +294,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     due: new TimeHeap(),
     dead: new TimeHeap(),
     slices: [],
+    erased: new Set(),
     windows: [],
     totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
     running: 0,
@@ -307,6 +314,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
       slices: [],
       windows: [],
       withdrawn: [],
+      erased: [],
     },
   };
 }
@@ -381,6 +389,29 @@ export function dropEntry(entry: Entry): void {
   if (page.used > 0) return;
   lane.pages.delete(page.number);
   lane.lastPage = NO_PAGE;
+}
+
+/**
+ * Walks what the index knows of a lane from a counter on, in order. A page that is not there is one step without an
+ * entry, so that a bound on steps bounds the work.
+ */
+export function* entriesFrom(
+  lane: Lane,
+  counter: number,
+): IterableIterator<{ readonly counter: number; readonly entry: Entry | undefined }> {
+  const last = Math.floor(lane.accepted / PAGE_SIZE);
+  for (let number = Math.floor(counter / PAGE_SIZE); number <= last; number++) {
+    const entries = lane.pages.get(number)?.entries;
+    const first = number * PAGE_SIZE;
+    if (entries === undefined) {
+      yield { counter: first, entry: undefined };
+      continue;
+    }
+    for (let place = Math.max(0, counter - first); place < entries.length; place++) {
+      const entry = entries[place];
+      if (entry !== undefined) yield { counter: first + place, entry };
+    }
+  }
 }
 
 /** Tells a finished record from an Operation that still has a life, or a second one. */

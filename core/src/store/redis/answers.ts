@@ -7,18 +7,23 @@
  */
 import { invariant } from "../../base/assert.js";
 import { formatCounter } from "../../base/id.js";
+import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { Address, LocalDot } from "../../engine/lease.js";
 import type { OperationRecord, OperationState } from "../../engine/operation.js";
 import type {
   CancelAnswer,
+  CheckAnswer,
   Claim,
   ClaimAnswer,
   CountsAnswer,
   EnqueueAnswer,
   EnqueueFullAnswer,
+  EraseAnswer,
   ExtendAnswer,
   FindAnswer,
   LaneOpenAnswer,
+  ListAnswer,
+  ListParams,
   NodeBeatAnswer,
   NodeEntry,
   NodeLeaveAnswer,
@@ -406,6 +411,20 @@ export function findAnswer(segment: string, dots: readonly LocalDot[], reply: Re
 export function peekAnswer(segment: string, of: "dead" | "ready", reply: Reply): PeekAnswer {
   const all = list(reply);
   const [lanes, first] = readLanes(all, 2, integer(all[1]));
+  return {
+    records: elementsOf(segment, of === "dead" ? "failed" : "ready", lanes, all, first),
+    total: integer(all[0]),
+  };
+}
+
+/** List elements, each bare one followed by its records, from place `first` on. */
+function elementsOf(
+  segment: string,
+  state: OperationState,
+  lanes: ReadonlyMap<number, Lane>,
+  all: readonly Reply[],
+  first: number,
+): OperationRecord[] {
   const records: OperationRecord[] = [];
   for (let at = first; at < all.length; at++) {
     const element = bytes(all[at]);
@@ -414,11 +433,31 @@ export function peekAnswer(segment: string, of: "dead" | "ready", reply: Reply):
     if (element.length > ADDRESS_BYTES) {
       records.push({ ...NOTHING, id, queue: lane.queue, body: element.subarray(ADDRESS_BYTES) });
     } else {
-      records.push(fullRecord(id, of === "dead" ? "failed" : "ready", bytes(all[at + 1]), bytes(all[at + 2])));
+      records.push(fullRecord(id, state, bytes(all[at + 1]), bytes(all[at + 2])));
       at += 2;
     }
   }
-  return { records, total: integer(all[0]) };
+  return records;
+}
+
+export function listAnswer(segment: string, state: ListParams["of"]["state"], reply: Reply): ListAnswer {
+  const all = list(reply);
+  const rest = text(all[0]);
+  const cursor = rest === "" ? null : rest;
+  const [lanes, first] = readLanes(all, 2, integer(all[1]));
+  if (state === "ready") return { records: elementsOf(segment, "ready", lanes, all, first), cursor };
+  const records: OperationRecord[] = [];
+  for (let at = first; at < all.length; at += 2) {
+    const address = bytes(all[at]);
+    const laneName = laneIn(lanes, address.readUIntBE(0, 3)).name;
+    const record = viewed(idOf(segment, { laneName, counter: uint40(address, 3) }), list(all[at + 1]));
+    if (typeof record !== "string") records.push(record);
+  }
+  return { records, cursor };
+}
+
+export function eraseAnswer(reply: Reply): EraseAnswer {
+  return { answers: letters(reply, REQUEUES) };
 }
 
 export function countsAnswer(reply: Reply): CountsAnswer {
@@ -446,6 +485,32 @@ export function countsAnswer(reply: Reply): CountsAnswer {
     dead: integer(dead),
     nextDueInMs: timeOrNull(due),
     totals,
+  };
+}
+
+/** `asked` is the cursor of the call: its part says what the addresses at the end are. */
+export function checkAnswer(segment: string, asked: string, reply: Reply): CheckAnswer {
+  const all = list(reply);
+  const rest = text(all[0]);
+  const [lanes, first] = readLanes(all, 3, integer(all[2]));
+  const idAt = (reply: Reply | undefined): string | null => {
+    const address = bytes(reply);
+    const lane = address.length === ADDRESS_BYTES ? lanes.get(address.readUIntBE(0, 3)) : undefined;
+    return lane === undefined ? null : idOf(segment, { laneName: lane.name, counter: uint40(address, 3) });
+  };
+  const findings: CheckFinding[] = [];
+  let at = first + 1;
+  for (let left = integer(all[first]); left > 0; left--, at += 3) {
+    // The words of check.lua are those of findings.ts.
+    findings.push({ kind: text(all[at]) as FindingKind, id: idAt(all[at + 1]), about: text(all[at + 2]) });
+  }
+  const met = all.slice(at).flatMap((address) => idAt(address) ?? []);
+  return {
+    cursor: rest === "" ? null : rest,
+    looked: integer(all[1]),
+    findings,
+    placeless: asked.startsWith("records:") ? met : [],
+    listed: asked.startsWith("ready:") ? met : [],
   };
 }
 

@@ -8,15 +8,18 @@ import { invariant } from "../../base/assert.js";
 import type { Held, LocalDot } from "../../engine/lease.js";
 import type {
   CancelParams,
+  CheckParams,
   ClaimParams,
   CompleteParams,
   EnqueueFullParams,
   EnqueueParams,
   FailParams,
   LaneOpenParams,
+  ListParams,
   NodeBeatParams,
   PeekParams,
   ProgressParams,
+  RedriveParams,
   ReleaseParams,
   RescueParams,
 } from "../../engine/transitions.js";
@@ -201,6 +204,30 @@ export function requeueFrame(prefix: Buffer, dots: readonly LocalDot[]): Buffer 
   return frame.finish();
 }
 
+const KEEP = 0x3d;
+const CHANGE = 0x21;
+
+export function redriveFrame(prefix: Buffer, { elements }: RedriveParams): Buffer {
+  const content = sum(elements, ({ queue, body }) => Buffer.byteLength(queue ?? "") + 1 + (body?.length ?? 0));
+  const frame = new FrameWriter(prefix, 4 * elements.length, dotsLength(elements) + content);
+  for (const { laneName, counter, queue, body } of elements) {
+    frame
+      .text(laneName)
+      .open(5)
+      .uint40(counter)
+      .close()
+      .text(queue ?? "");
+    if (body === null) frame.open(1).sign(KEEP).close();
+    else
+      frame
+        .open(1 + body.length)
+        .sign(CHANGE)
+        .part(body)
+        .close();
+  }
+  return frame.finish();
+}
+
 /** `instance` is who waits, empty if nobody. */
 export function findFrame(prefix: Buffer, dots: readonly LocalDot[], instance: string): Buffer {
   const frame = new FrameWriter(prefix, 1 + 2 * dots.length, instance.length + dotsLength(dots));
@@ -211,6 +238,27 @@ export function findFrame(prefix: Buffer, dots: readonly LocalDot[], instance: s
 export function peekFrame(prefix: Buffer, params: PeekParams): Buffer {
   const { of, offset, limit } = params;
   return textsFrame(prefix, of === "dead" ? ["d", offset, limit] : ["q", offset, limit, of.queue]);
+}
+
+const LISTED = { ready: "r", scheduled: "s", running: "u", failed: "f", completed: "c", cancelled: "x" } as const;
+
+export function listFrame(prefix: Buffer, { of, cursor, max }: ListParams): Buffer {
+  const head = [LISTED[of.state], cursor ?? "", max];
+  return textsFrame(prefix, of.state === "ready" ? [...head, of.queue] : head);
+}
+
+export function checkFrame(prefix: Buffer, { cursor, max, isMending, suspects }: CheckParams): Buffer {
+  const place = suspects.length > 0 ? "suspects" : (cursor ?? "");
+  const content = Buffer.byteLength(place) + TEXT_MAX + dotsLength(suspects);
+  const frame = new FrameWriter(prefix, 3 + 2 * suspects.length, content);
+  writeDots(
+    frame
+      .text(isMending ? "1" : "")
+      .text(place)
+      .number(max),
+    suspects,
+  );
+  return frame.finish();
 }
 
 export function nodeBeatFrame(prefix: Buffer, params: NodeBeatParams): Buffer {

@@ -15,6 +15,8 @@ import type { Durability, RestoredCause, Store, StoreListener } from "../../engi
 import type {
   CancelParams,
   CancelsAnswer,
+  CheckAnswer,
+  CheckParams,
   ClaimAnswer,
   ClaimParams,
   CompleteParams,
@@ -23,6 +25,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -30,6 +34,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   NodeBeatAnswer,
   NodeBeatParams,
   NodeEntry,
@@ -45,6 +51,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -597,6 +604,11 @@ export class RedisStore implements Store {
     return answers.requeueAnswer(await this.#call(segment, "requeue", (prefix) => calls.requeueFrame(prefix, dots)));
   }
 
+  async redrive(segment: string, params: RedriveParams): Promise<RequeueAnswer> {
+    if (params.elements.length === 0) return { answers: [] };
+    return answers.requeueAnswer(await this.#call(segment, "redrive", (prefix) => calls.redriveFrame(prefix, params)));
+  }
+
   async prune(segment: string, params: PruneParams): Promise<PruneAnswer> {
     return answers.pruneAnswer(await this.#call(segment, "prune", (prefix) => calls.textsFrame(prefix, [params.max])));
   }
@@ -619,6 +631,23 @@ export class RedisStore implements Store {
   async peek(segment: string, params: PeekParams): Promise<PeekAnswer> {
     const reply = await this.#call(segment, "peek", (prefix) => calls.peekFrame(prefix, params));
     return answers.peekAnswer(segment, params.of === "dead" ? "dead" : "ready", reply);
+  }
+
+  async list(segment: string, params: ListParams): Promise<ListAnswer> {
+    const reply = await this.#call(segment, "list", (prefix) => calls.listFrame(prefix, params));
+    return answers.listAnswer(segment, params.of.state, reply);
+  }
+
+  async erase(segment: string, params: EraseParams): Promise<EraseAnswer> {
+    const { dots } = params;
+    if (dots.length === 0) return { answers: [] };
+    return answers.eraseAnswer(await this.#call(segment, "erase", (prefix) => calls.requeueFrame(prefix, dots)));
+  }
+
+  async check(segment: string, params: CheckParams): Promise<CheckAnswer> {
+    const name = params.isMending ? "mend" : "check";
+    const reply = await this.#call(segment, name, (prefix) => calls.checkFrame(prefix, params));
+    return answers.checkAnswer(segment, params.cursor ?? "", reply);
   }
 
   async counts(segment: string): Promise<CountsAnswer> {

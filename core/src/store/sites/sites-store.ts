@@ -15,6 +15,8 @@ import type { Durability, RestoredCause, Store, StoreListener } from "../../engi
 import type {
   CancelParams,
   CancelsAnswer,
+  CheckAnswer,
+  CheckParams,
   ClaimAnswer,
   ClaimParams,
   CompleteParams,
@@ -23,6 +25,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullParams,
   EnqueueParams,
+  EraseAnswer,
+  EraseParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -30,6 +34,8 @@ import type {
   FindParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  ListAnswer,
+  ListParams,
   NodeBeatAnswer,
   NodeBeatParams,
   NodeEntry,
@@ -45,6 +51,7 @@ import type {
   PruneParams,
   QueuePauseAnswer,
   QueuePauseParams,
+  RedriveParams,
   ReleaseParams,
   RequeueAnswer,
   RequeueParams,
@@ -466,6 +473,10 @@ export class SitesStore implements Store, Placement {
     return this.#at(segment, (store) => store.requeue(segment, params));
   }
 
+  redrive(segment: string, params: RedriveParams): Promise<RequeueAnswer> {
+    return this.#at(segment, (store) => store.redrive(segment, params));
+  }
+
   prune(segment: string, params: PruneParams): Promise<PruneAnswer> {
     return this.#at(segment, (store) => store.prune(segment, params));
   }
@@ -480,6 +491,18 @@ export class SitesStore implements Store, Placement {
 
   peek(segment: string, params: PeekParams): Promise<PeekAnswer> {
     return this.#at(segment, (store) => store.peek(segment, params));
+  }
+
+  list(segment: string, params: ListParams): Promise<ListAnswer> {
+    return this.#at(segment, (store) => store.list(segment, params));
+  }
+
+  erase(segment: string, params: EraseParams): Promise<EraseAnswer> {
+    return this.#at(segment, (store) => store.erase(segment, params));
+  }
+
+  check(segment: string, params: CheckParams): Promise<CheckAnswer> {
+    return this.#at(segment, (store) => store.check(segment, params));
   }
 
   counts(segment: string): Promise<CountsAnswer> {

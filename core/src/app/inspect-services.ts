@@ -1,0 +1,12 @@
+/**
+ * What an App lends its inspection, so that the parts of it know no App.
+ */
+import type { NodeView } from "../foreman/nodes.js";
+import type { Reach } from "./reach.js";
+
+/** The services of an App to app.inspect. */
+export interface InspectServices {
+  readonly reach: Reach;
+  /** Processes as this one has seen them; none while it does not execute. */
+  readonly nodes: () => readonly NodeView[];
+}

@@ -1,0 +1,58 @@
+/**
+ * What a check of a Segment can find wrong (elsewhere: fsck, consistency check): each kind with what it means and what
+ * mending does. Pure data; both stores name findings from this table, docs and the command line print it.
+ */
+
+/** Every kind of finding, with a sentence for people: what is wrong · what mending does. */
+export const FINDINGS = {
+  lane_marks: "A lane was claimed beyond what it accepted · accepted is raised.",
+  lane_name: "A lane's name leads to no number · it is entered.",
+  lane_gone: "A lane's name leads to a number without a record · the name goes, its writer opens it anew.",
+  lane_queue: "A lane's Queue is not in the list of Queues · it is entered, not paused.",
+  lane_count: "The next lane would take a number that is in use · the count is raised.",
+  owner_hidden: "An incarnation holds work and is in no list of owners · it is entered, so that it can be rescued.",
+  token_behind: "A token is in use that the Segment may give out again · the last token is raised.",
+  priority_empty: "A priority without ready work is listed · it goes.",
+  priority_hidden: "Ready work of a priority that is not listed, so nobody claims it · it is listed.",
+  withdrawn_count: "The count of cancelled elements in a Queue is not theirs · it is counted anew.",
+  withdrawn_stale: "An element counts as cancelled in its list and is in none · it is forgotten.",
+  list_count: "The count of a Queue's elements is not theirs · it is counted anew.",
+  ready_twice: "An Operation is on its list twice · one of them goes.",
+  ready_held: "What runs is on a list, too · it is taken off.",
+  ready_scheduled: "What is scheduled is on a list, too · it is taken off.",
+  ready_dead: "A dead letter is on a list, too · it is taken off.",
+  ready_recordless: "An element of a list has no record · it is taken off.",
+  ready_elsewhere: "An Operation is on the list of another Queue or priority · it is put on its own.",
+  ready_finished: "What is over waits on a list · it is withdrawn.",
+  ready_claimed: "An element of the fast path that was claimed before is on its list again · it is taken off.",
+  ready_beyond: "An element of the fast path is above what its lane accepted · accepted is raised.",
+  held_twice: "Two owners hold one Operation · the one with the older token loses it.",
+  held_recordless: "An owner holds an Operation without a record · it is let go: its input is lost.",
+  held_finished: "An owner holds what is over · it is let go.",
+  held_scheduled: "What runs is scheduled, too · it is not any more.",
+  held_dead: "What runs is among the dead letters, too · it is not any more.",
+  held_unclaimed: "What runs lies above its lane's claimed mark · the mark is raised.",
+  held_count: "The count of what an owner holds is not what it holds · it is counted anew.",
+  mark_stale: "A cancel mark or a progress note of what nobody holds · it goes.",
+  lost: "A record that is in no place: it would never run · it joins its list.",
+  scheduled_dead: "A record is scheduled and among the dead letters · its error decides.",
+  scheduled_recordless: "A due time without a record · it goes.",
+  dead_recordless: "A place among the dead letters without a record · it goes.",
+  counters_recordless: "Counters without a record · they go.",
+  finished_alive: "What is over has a record that waits · the record goes.",
+  finished_twice: "One Operation is over twice · the older record goes.",
+  slice_expiry: "A slice of finished records is listed for another moment than its own · its own is entered.",
+  waiter_stale: "Somebody waits for what is over · the wait is forgotten.",
+} as const;
+
+/** A kind of finding. */
+export type FindingKind = keyof typeof FINDINGS;
+
+/** One thing that a check found wrong in a Segment. */
+export interface CheckFinding {
+  readonly kind: FindingKind;
+  /** The Operation, if it is about one that can be named. */
+  readonly id: string | null;
+  /** The Queue, owner, lane or slice it is about; may be empty. */
+  readonly about: string;
+}

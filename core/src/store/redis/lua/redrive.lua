@@ -1,0 +1,43 @@
+--- Opens a new generation of failed Operations, changed: with another input, in another Queue.
+-- root     the Segment
+-- args     per element: lane name, counter (5 bytes), Queue or empty, `=` to keep the enqueued bytes or `!` and new ones
+-- returns  a letter per element: o (ok), i (illegal), m (missing)
+-- errors   BADARGS VERSION TRYAGAIN: nothing was written
+-- writes   op dl m q r p; rings the bells of lists that were empty
+-- flags    none
+-- cost     O(elements × (slices + owners)), reads only beyond the elements
+local function redrive(root, args)
+  if #args < 4 or #args % 4 ~= 0 then return BADARGS end
+  local dots = {}
+  for i = 1, #args, 4 do
+    if #args[i + 2] > 255 or #args[i + 3] == 0 then return BADARGS end
+    put(dots, args[i], args[i + 1])
+  end
+  local addresses = addresses_of(root, dots, 1)
+  local found = look_up(root, addresses, now_ms(root))
+  local moves, letters, before, queues = new_moves(), {}, {}, {}
+  for i, address in ipairs(addresses) do
+    local here, to, body = found[i], args[4 * i - 1], args[4 * i]
+    if here.state == 'failed' and not before[address] then
+      before[address] = true
+      letters[i] = 'o'
+      local queue, priority, present_body = read_static(here.static)
+      if to ~= '' then
+        queue = to
+        put(queues, queue)
+      end
+      if sub(body, 1, 1) == '!' then body = sub(body, 2) else body = present_body end
+      local meta = read_meta(here.meta)
+      meta.generation, meta.attempts, meta.recoveries, meta.returns = meta.generation + 1, 0, 0, 0
+      meta.finished = 0
+      keep_record(moves, address, write_static(queue, priority, body), meta)
+      put(moves.dead_gone, address)
+      put_ready(moves, 'back', address, queue, priority)
+    else
+      letters[i] = here.state == 'missing' and 'm' or 'i'
+    end
+  end
+  for _, queue in ipairs(queues) do call('HSETNX', K.queues(root), queue, '0') end
+  commit(root, moves)
+  return table.concat(letters)
+end

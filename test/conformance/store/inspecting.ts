@@ -1,0 +1,251 @@
+/** Sentences about looking into what is there, at any size: list, erase, check. */
+import type { Listed, OperationRecord } from "@millrace/core/internal";
+import { describe, expect, it } from "vitest";
+import { plain } from "../../helper/bytes.js";
+import { at, type Lane, retainMs, type Scene, series, texts } from "./scene.js";
+
+/** Every page of a state; `between` runs after each. */
+async function pages(
+  s: Scene,
+  of: Listed,
+  max: number,
+  between: (page: number) => Promise<unknown> = async () => undefined,
+): Promise<OperationRecord[]> {
+  const found: OperationRecord[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < 500; page++) {
+    const answer: { records: readonly OperationRecord[]; cursor: string | null } = await s.store.list(s.segment, {
+      of,
+      cursor,
+      max,
+    });
+    found.push(...answer.records);
+    cursor = answer.cursor;
+    if (cursor === null) return found;
+    await between(page);
+  }
+  throw new Error("the list has no end");
+}
+
+const ready: Listed = { state: "ready", queue: "q" };
+
+function erase(s: Scene, lane: Lane, counters: readonly number[]) {
+  const dots = counters.map((counter) => ({ laneName: lane.laneName, counter }));
+  return s.store.erase(s.segment, { dots }).then(({ answers }) => answers);
+}
+
+/** Runs a check to its end; the suspects that are left over are asked about as a caller would. */
+export async function checkAll(s: Scene, isMending = false, max = 50) {
+  const findings: { kind: string; id: string | null; about: string }[] = [];
+  const suspects = new Set<string>();
+  let cursor: string | null = null;
+  for (let call = 0; call < 2_000; call++) {
+    const answer: Awaited<ReturnType<typeof s.store.check>> = await s.store.check(s.segment, {
+      cursor,
+      max,
+      isMending,
+      suspects: [],
+    });
+    findings.push(...answer.findings);
+    for (const id of answer.placeless) suspects.add(id);
+    for (const id of answer.listed) suspects.delete(id);
+    cursor = answer.cursor;
+    if (cursor === null) break;
+  }
+  const dots = [...suspects].map((id) => {
+    const rest = id.slice(s.segment.length + 1);
+    const [incarnation = "", counter = ""] = rest.split(".");
+    return { laneName: `${incarnation}.${counter.slice(-2)}`, counter: Number.parseInt(counter.slice(0, -2), 36) };
+  });
+  if (dots.length > 0) {
+    findings.push(...(await s.store.check(s.segment, { cursor: null, max, isMending, suspects: dots })).findings);
+  }
+  return findings;
+}
+
+/** Something in every place an Operation can be in. */
+async function everything(s: Scene): Promise<{ readonly lane: Lane; readonly full: Lane }> {
+  const [lane, full] = [await s.fast(), await s.full()];
+  await s.enqueue(lane, 1, series("n", 12));
+  await s.enqueueFull(full, [
+    { counter: 1, due: { in: 5_000 } },
+    { counter: 2, priority: 7 },
+    { counter: 3, priority: -7 },
+    { counter: 4 },
+    { counter: 5, due: { in: 50_000 }, priority: 3 },
+  ]);
+  const [first, a, b, c, d, e] = await s.claim("o1", 6);
+  const held = [first, a, b, c, d, e].flatMap((one) => one ?? []);
+  await s.complete("o1", [at(held, 1)]);
+  await s.fail("o1", at(held, 2), null);
+  await s.fail("o1", at(held, 3), 1_000);
+  await s.release("o1", [at(held, 4)]);
+  await s.progress("o1", at(held, 5), "half");
+  await s.cancel(lane, [9, 10]);
+  await s.claim("o2", 1);
+  return { lane, full };
+}
+
+export function inspectingSentences(scene: () => Scene): void {
+  describe("list", () => {
+    it("gives what is ready in claim order, over priorities, page by page, without what was cancelled", async () => {
+      const s = scene();
+      const [lane, full] = [await s.fast(), await s.full()];
+      await s.enqueue(lane, 1, series("n", 5));
+      await s.enqueueFull(full, [
+        { counter: 1, priority: 5, text: "high" },
+        { counter: 2, priority: -5, text: "low" },
+        { counter: 3, text: "plain" },
+      ]);
+      await s.cancel(lane, [2]);
+      for (const max of [1, 2, 3, 1000]) {
+        expect(texts(await pages(s, ready, max)), `max ${max}`).toEqual([
+          "high",
+          "n1",
+          "n3",
+          "n4",
+          "n5",
+          "plain",
+          "low",
+        ]);
+      }
+      expect(await pages(s, { state: "ready", queue: "nobody" }, 10)).toEqual([]);
+    });
+
+    it("gives in every state what find gives, once each, whatever the page", async () => {
+      const s = scene();
+      const { lane, full } = await everything(s);
+      const dots = [
+        ...series("", 12).map((_, i) => ({ laneName: lane.laneName, counter: i + 1 })),
+        ...series("", 5).map((_, i) => ({ laneName: full.laneName, counter: i + 1 })),
+      ];
+      const { records } = await s.store.find(s.segment, { dots, wait: false });
+      const known = records.flatMap((record) => (typeof record === "string" ? [] : [record]));
+      for (const state of ["scheduled", "running", "failed", "completed", "cancelled"] as const) {
+        const expected: unknown[] = known.filter((record) => record.state === state).map((record) => plain(record));
+        for (const max of [1, 3, 1000]) {
+          const listed: unknown[] = (await pages(s, { state }, max)).map((record) => plain(record));
+          expect(listed, `${state} by ${max}`).toHaveLength(expected.length);
+          expect(listed).toEqual(expect.arrayContaining(expected));
+        }
+      }
+      // `find` does not read the bodies of what waits on the fast path.
+      const waiting = known.filter((record) => record.state === "ready").map(({ id }) => id);
+      expect((await pages(s, ready, 2)).map(({ id }) => id).sort()).toEqual(waiting.sort());
+    });
+
+    it("misses nothing that stays while others are claimed and join between the pages", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 40));
+      let next = 41;
+      const found = await pages(s, ready, 5, async (page) => {
+        await s.claim("o1", 3);
+        if (page < 5) await s.enqueue(lane, next++, [`late${next}`]);
+      });
+      const left = texts(await pages(s, ready, 1000));
+      const seen = texts(found);
+      expect(left.filter((text) => text.startsWith("n") && !seen.includes(text))).toEqual([]);
+      expect(new Set(seen).size).toBe(seen.length);
+    });
+
+    it("goes on when what a page ended with is gone", async () => {
+      const s = scene();
+      const full = await s.full();
+      await s.enqueueFull(
+        full,
+        series("", 20).map((_, i) => ({ counter: i + 1, due: { in: 1_000 * (i + 1) } })),
+      );
+      const found = await pages(s, { state: "scheduled" }, 4, async (page) => {
+        if (page < 3) await s.cancel(full, [4 * page + 4]);
+      });
+      expect(found.map(({ id }) => id)).toEqual(series("", 20).map((_, i) => s.id(full, i + 1)));
+    });
+
+    it("takes a cursor it never wrote for the beginning", async () => {
+      const s = scene();
+      await everything(s);
+      for (const state of ["scheduled", "running", "failed", "completed"] as const) {
+        const whole = await s.store.list(s.segment, { of: { state }, cursor: null, max: 1000 });
+        const odd = await s.store.list(s.segment, { of: { state }, cursor: "odd", max: 1000 });
+        expect(plain(odd.records)).toEqual(plain(whole.records));
+      }
+    });
+
+    it("changes nothing", async () => {
+      const s = scene();
+      await everything(s);
+      const before = await s.snapshot();
+      for (const state of ["scheduled", "running", "failed", "completed", "cancelled"] as const) {
+        await pages(s, { state }, 2);
+      }
+      await pages(s, ready, 2);
+      expect(await s.snapshot()).toEqual(before);
+    });
+  });
+
+  describe("erase", () => {
+    it("B8: deletes what is over, never what waits or runs", async () => {
+      const s = scene();
+      const { lane, full } = await everything(s);
+      const all = [
+        ...series("", 12).map((_, i) => [lane, i + 1] as const),
+        ...series("", 5).map((_, i) => [full, i + 1] as const),
+      ];
+      for (const [of, counter] of all) {
+        const state = await s.state(of, counter);
+        const isOver = ["failed", "completed", "cancelled"].includes(state);
+        expect(await erase(s, of, [counter]), state).toEqual([isOver ? "ok" : "illegal"]);
+        expect(await s.state(of, counter)).toBe(isOver ? "pruned" : state);
+        expect(await erase(s, of, [counter])).toEqual([isOver ? "missing" : "illegal"]);
+      }
+      expect((await s.counts()).dead).toBe(0);
+      expect(await pages(s, { state: "completed" }, 10)).toEqual([]);
+      expect(await checkAll(s)).toEqual([]);
+    });
+
+    it("answers a batch in order, one dot once", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 3));
+      await s.complete("o1", [await s.claimOne("o1")]);
+      expect(await erase(s, lane, [1, 2, 1, 99])).toEqual(["ok", "illegal", "missing", "missing"]);
+      expect(await erase(s, { lane: 9, laneName: "zz.09" }, [1])).toEqual(["missing"]);
+    });
+
+    it("leaves the rest of a slice to be pruned in its time, and counts what is pruned", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 5));
+      await s.complete("o1", await s.claim("o1", 5));
+      expect(await erase(s, lane, [2, 4])).toEqual(["ok", "ok"]);
+      await s.advance(3 * retainMs);
+      expect(await s.prune()).toMatchObject({ finished: 3 });
+    });
+
+    it("lets a dead letter that was deleted not be requeued", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, ["a"]);
+      await s.fail("o1", await s.claimOne("o1"), null);
+      expect(await erase(s, lane, [1])).toEqual(["ok"]);
+      expect(await s.requeue(lane, 1)).toBe("illegal");
+      expect(await s.claim("o1")).toEqual([]);
+    });
+  });
+
+  describe("check", () => {
+    it("X19: finds nothing in a Segment that has something in every place, and changes nothing", async () => {
+      const s = scene();
+      await everything(s);
+      const before = await s.snapshot();
+      for (const max of [1, 7, 1000]) expect(await checkAll(s, false, max)).toEqual([]);
+      expect(await checkAll(s, true)).toEqual([]);
+      expect(await s.snapshot()).toEqual(before);
+    });
+
+    it("X19: finds nothing in an empty one", async () => {
+      expect(await checkAll(scene())).toEqual([]);
+    });
+  });
+}

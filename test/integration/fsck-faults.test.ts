@@ -1,0 +1,210 @@
+/** X19 on real Redis: every kind of fault is planted by hand, found, mended in the call that finds it, and gone. */
+import { FINDINGS, type FindingKind } from "@millrace/core/internal";
+import type { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkAll } from "../conformance/store/inspecting.js";
+import { at, type Lane, Scene, series } from "../conformance/store/scene.js";
+import { openTestRedis, type TestRedis } from "../helper/redis.js";
+import { type RedisUnderTest, redisUnderTest, rootOf } from "../helper/redis-under-test.js";
+
+/** What a fault is planted in. */
+interface Field {
+  readonly s: Scene;
+  readonly redis: Redis;
+  readonly root: string;
+  /** Fast path: 1 is completed, 2 a dead letter, 3 a retry, 4 and 5 run, 6 to 12 wait, 9 and 10 of them cancelled. */
+  readonly lane: Lane;
+  /** Full path: 1 and 5 are scheduled, 2 runs, 3 (priority −7) and 4 are ready. */
+  readonly full: Lane;
+  /** The only slice of finished records, and the record of the completed one. */
+  readonly slice: string;
+  readonly record: Buffer;
+}
+
+function address({ lane }: Lane, counter: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUIntBE(lane, 0, 3);
+  bytes.writeUIntBE(counter, 3, 5);
+  return bytes;
+}
+
+function number(lane: Lane): Buffer {
+  return address(lane, 0).subarray(0, 3);
+}
+
+function entry(token: number, element: Buffer): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeBigUInt64BE(BigInt(token));
+  return Buffer.concat([head, element]);
+}
+
+function marks(accepted: number, claimed: number, record: Buffer): Buffer {
+  const head = Buffer.alloc(10);
+  head.writeUIntBE(accepted, 0, 5);
+  head.writeUIntBE(claimed, 5, 5);
+  return Buffer.concat([head, record.subarray(10)]);
+}
+
+const fast = (lane: Lane, counter: number) => Buffer.concat([address(lane, counter), Buffer.from("body")]);
+
+async function setMarks({ redis, root }: Field, lane: Lane, accepted: number, claimed: number): Promise<void> {
+  const record = await redis.hgetBuffer(`${root}:w`, number(lane));
+  if (record === null) throw new Error("the lane has no record");
+  await redis.hset(`${root}:w`, number(lane), marks(accepted, claimed, record));
+}
+
+/** How each fault comes to be. */
+const faults: Readonly<Partial<Record<FindingKind, (field: Field) => Promise<unknown>>>> = {
+  lane_marks: async (f) => setMarks(f, await f.s.fast("other", "z9.01"), 0, 2),
+  lane_name: async ({ s, redis, root }) => {
+    await s.fast("other", "z9.01");
+    await redis.hdel(`${root}:l`, "z9.01");
+  },
+  lane_gone: async ({ redis, root }) => redis.hset(`${root}:l`, "ghost.01", Buffer.from([0, 9, 9])),
+  lane_queue: async ({ s, redis, root }) => {
+    await s.fast("other", "z9.01");
+    await redis.hdel(`${root}:q`, "other");
+  },
+  lane_count: async ({ redis, root }) => redis.hset(root, "lanes", "1"),
+  owner_hidden: async ({ s, redis, root }) => {
+    await s.claim("a1", 1);
+    await redis.hdel(`${root}:b`, "a1");
+  },
+  token_behind: async ({ redis, root }) => redis.hset(root, "token", "1"),
+  priority_empty: async ({ redis, root }) => redis.zadd(`${root}:p:q`, "55", "55"),
+  priority_hidden: async ({ redis, root }) => redis.zrem(`${root}:p:q`, "-7"),
+  withdrawn_count: async ({ redis, root }) => redis.hset(`${root}:xn`, "q", "9"),
+  withdrawn_stale: async ({ redis, root, lane }) => {
+    await redis.hset(`${root}:x`, address(lane, 1), "q");
+    await redis.hincrby(`${root}:xn`, "q", 1);
+  },
+  ready_twice: async ({ redis, root, full }) => redis.rpush(`${root}:r:q`, address(full, 4)),
+  ready_held: async ({ redis, root, full }) => redis.rpush(`${root}:r:q`, address(full, 2)),
+  ready_scheduled: async ({ redis, root, full }) => redis.rpush(`${root}:r:q`, address(full, 1)),
+  ready_dead: async ({ redis, root, lane }) => redis.rpush(`${root}:r:q`, address(lane, 2)),
+  ready_recordless: async ({ redis, root, full }) => redis.rpush(`${root}:r:q`, address(full, 77)),
+  ready_elsewhere: async ({ redis, root, full }) => {
+    await redis.lrem(`${root}:r:q`, 1, address(full, 4));
+    await redis.rpush(`${root}:r:q:-7`, address(full, 4));
+  },
+  ready_finished: async ({ redis, root, lane, slice, record }) =>
+    redis.hset(`${root}:d:${slice}`, address(lane, 6), record),
+  ready_claimed: async ({ redis, root, lane }) => redis.rpush(`${root}:r:q`, fast(lane, 1)),
+  ready_beyond: async ({ redis, root, lane }) => redis.rpush(`${root}:r:q`, fast(lane, 13)),
+  held_twice: async ({ redis, root, lane }) => redis.hset(`${root}:f:o2`, address(lane, 5), entry(1, fast(lane, 5))),
+  held_recordless: async ({ redis, root, full }) =>
+    redis.hset(`${root}:f:o1`, address(full, 88), entry(1, address(full, 88))),
+  held_finished: async ({ redis, root, full, slice, record }) =>
+    redis.hset(`${root}:d:${slice}`, address(full, 2), record),
+  held_scheduled: async ({ redis, root, full }) => redis.zadd(`${root}:due`, "1e15", address(full, 2)),
+  held_dead: async ({ redis, root, full }) => redis.zadd(`${root}:dl`, "1e15", address(full, 2)),
+  held_unclaimed: async (f) => setMarks(f, f.lane, 12, 4),
+  mark_stale: async ({ redis, root, lane }) => redis.hset(`${root}:c:o1`, address(lane, 6), "why"),
+  lost: async ({ redis, root, full }) => redis.zrem(`${root}:due`, address(full, 1)),
+  scheduled_dead: async ({ redis, root, full }) => redis.zadd(`${root}:dl`, "1e15", address(full, 1)),
+  scheduled_recordless: async ({ redis, root, full }) => redis.zadd(`${root}:due`, "1e15", address(full, 66)),
+  dead_recordless: async ({ redis, root, full }) => redis.zadd(`${root}:dl`, "1e15", address(full, 66)),
+  counters_recordless: async ({ redis, root, full }) =>
+    redis.hset(`${root}:m`, address(full, 66), Buffer.concat([Buffer.alloc(30), Buffer.from("0")])),
+  finished_alive: async ({ redis, root, full, slice, record }) =>
+    redis.hset(`${root}:d:${slice}`, address(full, 1), record),
+  finished_twice: async ({ redis, root, lane, slice, record }) => {
+    const [bits = "", slot = ""] = slice.split(":");
+    const later = `${bits}:${Number(slot) + 3}`;
+    await redis.hset(`${root}:d:${later}`, address(lane, 1), record);
+    await redis.zadd(`${root}:ds`, String((Number(slot) + 3) * 2 ** Number(bits)), later);
+  },
+  slice_expiry: async ({ redis, root, slice }) => redis.zadd(`${root}:ds`, "5", slice),
+  waiter_stale: async ({ redis, root, lane }) => redis.hset(`${root}:a`, address(lane, 1), "someone"),
+};
+
+let redis: TestRedis;
+let sut: RedisUnderTest;
+
+beforeAll(async () => {
+  redis = await openTestRedis();
+  sut = await redisUnderTest({ url: redis.url, app: redis.app, client: redis.client });
+});
+afterAll(async () => {
+  await sut.close();
+  await redis.close();
+});
+
+async function field(): Promise<Field> {
+  const s = await Scene.open(sut);
+  const [lane, full] = [await s.fast(), await s.full()];
+  await s.enqueue(lane, 1, series("n", 12));
+  await s.enqueueFull(full, [
+    { counter: 1, due: { in: 5_000 } },
+    { counter: 2, priority: 7 },
+    { counter: 3, priority: -7 },
+    { counter: 4 },
+    { counter: 5, due: { in: 50_000 }, priority: 3 },
+  ]);
+  const held = await s.claim("o1", 6);
+  await s.complete("o1", [at(held, 1)]);
+  await s.fail("o1", at(held, 2), null);
+  await s.fail("o1", at(held, 3), 1_000);
+  await s.release("o1", [at(held, 4)]);
+  await s.progress("o1", at(held, 5), "half");
+  await s.claim("o2", 1);
+  const root = rootOf(redis.app, s.segment);
+  const [slice = ""] = await redis.client.zrange(`${root}:ds`, "0", "-1");
+  const record = (await redis.client.hgetBuffer(`${root}:d:${slice}`, address(lane, 1))) ?? Buffer.alloc(0);
+  await s.cancel(lane, [9, 10]);
+  return { s, redis: redis.client, root, lane, full, slice, record };
+}
+
+describe("X19: fsck on Redis", () => {
+  it("plants every kind that Redis can have", () => {
+    const kinds = Object.keys(FINDINGS).filter((kind) => kind !== "list_count" && kind !== "held_count");
+    expect(Object.keys(faults).sort()).toEqual(kinds.sort());
+  });
+
+  it.each(Object.entries(faults))("finds and mends %s", async (kind, plant) => {
+    const f = await field();
+    expect(await checkAll(f.s)).toEqual([]);
+    await plant(f);
+    const found = (await checkAll(f.s)).map((finding) => finding.kind);
+    expect(found).toContain(kind);
+    const mended = (await checkAll(f.s, true)).map((finding) => finding.kind);
+    expect(mended).toContain(kind);
+    expect(await checkAll(f.s)).toEqual([]);
+    // What reads every key on its own account finds no contradiction either.
+    await f.s.snapshot();
+    f.s.close();
+  });
+
+  it("finds and mends many at once, and work goes on with nothing lost and nothing run twice", async () => {
+    const f = await field();
+    const many: FindingKind[] = [
+      "lost",
+      "priority_hidden",
+      "ready_twice",
+      "ready_claimed",
+      "ready_held",
+      "withdrawn_count",
+      "mark_stale",
+      "scheduled_recordless",
+      "counters_recordless",
+    ];
+    for (const kind of many) await faults[kind]?.(f);
+    const mended = new Set((await checkAll(f.s, true)).map((finding) => finding.kind));
+    for (const kind of many) expect(mended).toContain(kind);
+    expect(await checkAll(f.s)).toEqual([]);
+    await f.s.advance(100_000);
+    await f.s.promote();
+    const bodies = (await f.s.claim("o3")).map(({ body }) => Buffer.from(body).toString());
+    expect(bodies.sort()).toEqual(["n11", "n12", "n3", "n6", "n7", "n8", "f1", "f3", "f4", "f5"].sort());
+    f.s.close();
+  });
+
+  it("mends bit by bit, a page of one element at a time", async () => {
+    const f = await field();
+    for (const kind of ["ready_twice", "ready_recordless", "lost"] as const) await faults[kind]?.(f);
+    await checkAll(f.s, true, 1);
+    await checkAll(f.s, true, 1000);
+    expect(await checkAll(f.s)).toEqual([]);
+    f.s.close();
+  });
+});
