@@ -6,9 +6,13 @@ import { EXIT, exitCodeOf } from "../exit.js";
 import { serverVersion } from "../version.js";
 import { Cli, type World } from "./cli.js";
 import { addConfig } from "./commands/config.js";
+import { addDlq } from "./commands/dlq.js";
 import { addDoctor } from "./commands/doctor.js";
 import { addEnqueue } from "./commands/enqueue.js";
+import { addExplain } from "./commands/explain.js";
 import { addForeman } from "./commands/foreman.js";
+import { addFsck } from "./commands/fsck.js";
+import { addOps } from "./commands/ops.js";
 
 const EXAMPLES = `
 Examples:
@@ -73,6 +77,7 @@ export function makeProgram(cli: Cli): Command {
     .addHelpText("after", EXAMPLES)
     .hook("preAction", (_, command) => cli.begin(command));
   cli.addGlobalFlags(program);
-  for (const add of [addForeman, addEnqueue, addConfig, addDoctor]) add(program, cli);
+  const all = [addForeman, addEnqueue, addOps, addDlq, addExplain, addFsck, addConfig, addDoctor];
+  for (const add of all) add(program, cli);
   return program;
 }

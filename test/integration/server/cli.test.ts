@@ -11,7 +11,7 @@ import { cleanEnv, millrace, millraceHere } from "../../helper/millrace.js";
 import { openTestRedis } from "../../helper/redis.js";
 
 const MODULE = join(import.meta.dirname, "app.mjs");
-const COMMANDS = ["foreman", "enqueue", "config", "doctor"];
+const COMMANDS = ["foreman", "enqueue", "config", "doctor", "explain", "fsck"];
 
 let cwd: string;
 beforeAll(() => {
