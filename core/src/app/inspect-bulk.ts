@@ -87,9 +87,9 @@ interface Fit {
 }
 
 /** Dots of one acting call: each costs a probe per slice and owner. */
-const CHUNK = 200;
+const CHUNK = 100;
 /** Records looked at per reading call. */
-const PAGE = 500;
+const PAGE = 250;
 /** A rate is kept over stretches of this length, in milliseconds. */
 const STRETCH_MS = 100;
 /** How long a cancelled Operation is kept, as `Handle.cancel` keeps it. */

@@ -69,9 +69,9 @@ export type Looker = (subject: ReadySubject) => Promise<readonly Reason[]>;
 /** Who else is asked about what is ready; a limit kind adds its own. */
 export const LOOKERS: readonly Looker[] = [];
 
-const PAGE = 1_000;
+const PAGE = 500;
 /** How many pages of a Queue are read to find a place in it. */
-const PAGES_MAX = 10;
+const PAGES_MAX = 20;
 /** How long a store may keep an explanation waiting, in milliseconds. */
 const PATIENCE_MS = 3_000;
 /** Names told in a text. */

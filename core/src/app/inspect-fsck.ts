@@ -47,7 +47,7 @@ export const fsckTable = {
   repair: { type: "boolean", default: false, sentence: "Mend what is found, in the call that finds it." },
   segment: { type: "string", sentence: "Only this Segment." },
   cursor: { type: "string", sentence: "Where to go on: the `cursor` of a step." },
-  page: { type: "integer", default: 200, min: 1, max: 1_000, sentence: "Elements looked at per store call, about." },
+  page: { type: "integer", default: 100, min: 1, max: 1_000, sentence: "Elements looked at per store call, about." },
   signal: {
     type: "custom",
     expected: "an AbortSignal",

@@ -50,8 +50,8 @@ export interface CountsView {
 }
 
 const PAGE_MAX = 1_000;
-/** Records looked at per store call while filtering. */
-const WALK_PAGE = 500;
+/** Records looked at per store call: about a millisecond of the store's time. */
+const WALK_PAGE = 250;
 /** How long a call that filters may go on before it answers in part, in milliseconds. */
 const BUDGET_MS = 150;
 
@@ -287,7 +287,7 @@ export class Inspect {
     const operations: OperationView[] = [];
     const from = cursor === undefined ? null : readPlace(cursor);
     // Where everything fits, no more is read than asked for.
-    const max = (): number => (isPlain ? limit - operations.length : WALK_PAGE);
+    const max = (): number => (isPlain ? Math.min(WALK_PAGE, limit - operations.length) : WALK_PAGE);
     for await (const { records, here, next } of walk(this.#services.reach.call, of, from, max)) {
       for (const [at, record] of records.entries()) {
         const view = operationViewOf(record, here.segment);
