@@ -59,6 +59,21 @@ export default {
       to: { path: folder("testing") },
     },
     {
+      name: "compat-by-the-public-door",
+      comment:
+        "A door for other libraries' programs is a program of ours: it sees index.ts and base, the rest by its seam.",
+      severity: "error",
+      from: { path: folder("compat"), pathNot: [`${core}compat/[^/]+/seam\\.ts$`, unitTest] },
+      to: { path: core, pathNot: [folder("compat"), folder("base"), `${core}index\\.ts$`] },
+    },
+    {
+      name: "nothing-imports-compat",
+      comment: "Who does not use another library's names should not load them.",
+      severity: "error",
+      from: { path: core, pathNot: [folder("compat"), unitTest] },
+      to: { path: folder("compat") },
+    },
+    {
       name: "inspect-stays-off-the-hot-path",
       comment: "Admin reads may be slow; only the public face loads them.",
       severity: "error",

@@ -115,10 +115,13 @@ export class Foreman {
   readonly #duties: Duties;
   #isWakePlanned = false;
   readonly #patience: Patience;
+  /** Attempts at once on this thread. */
+  #slots: number;
   #stopping: Promise<StopReport> | null = null;
 
   constructor(options: ForemanOptions) {
     this.#options = options;
+    this.#slots = options.slots;
     const { segments, log, clock, owner, times } = options;
     this.#patience = new Patience(clock);
     this.#promoter = new Promoter(options);
@@ -199,6 +202,18 @@ export class Foreman {
     this.#crew?.applyMix(mix);
     const duty = this.#mixKeeper?.duty;
     duty?.reload({ ...duty.plan, start: mix });
+  }
+
+  /**
+   * Changes how many Attempts run at once on this thread; 0 claims nothing. What runs goes on, and what was claimed for
+   * slots that are gone goes back to the front of its Queue. Workers in threads and processes are changed by `applyMix`.
+   */
+  setSlots(slots: number): void {
+    const isFewer = slots < this.#slots;
+    if (slots === this.#slots) return;
+    this.#slots = slots;
+    for (const pool of this.#pools) if (pool instanceof InlinePool) pool.setSlots(slots);
+    if (isFewer) void this.#feeder.giveBack(0);
   }
 
   /** What keeps the mix of the Workers: its state, decisions and metrics; null where nothing does. */

@@ -82,4 +82,9 @@ export class InlinePool implements Pool {
   whenIdle(): Promise<void> {
     return this.#worker.whenIdle();
   }
+
+  /** Changes how many Attempts run at once; what runs beyond that goes on. */
+  setSlots(slots: number): void {
+    this.#worker.setSlots(slots);
+  }
 }

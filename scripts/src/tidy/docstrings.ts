@@ -8,7 +8,7 @@ import { posix } from "node:path";
 import ts from "typescript";
 import { at, type Finding, isExported, namesOf, type Source } from "./source.js";
 
-const doors = ["core/src/index.ts", "core/src/testing/index.ts"];
+const doors = ["core/src/index.ts", "core/src/testing/index.ts", "core/src/compat/bullmq/index.ts"];
 const contract = { path: "core/src/engine/store.ts", name: "Store", label: "Errors:" };
 
 /** Finds public exports and contract methods whose docstring is missing or says too little. */

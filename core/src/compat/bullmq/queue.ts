@@ -1,0 +1,405 @@
+/**
+ * The producing side: BullMQ's Queue over an App of its own (room.ts).
+ */
+import { createError } from "../../base/errors.js";
+import { addJob, addJobs, Job, readJob, removeJob, stateOf } from "./job.js";
+import { planOf } from "./plan.js";
+import { checkOptions, METHOD_HINTS, QUEUE_ROWS, unsupported } from "./refusals.js";
+import { JOBS_QUEUE, ROOM, Room } from "./room.js";
+import { countApp, type Found, findOperations, listFailed, listReady, openApp } from "./seam.js";
+import { Speaker } from "./speaker.js";
+import type {
+  BulkJobOptions,
+  DefaultJobOptions,
+  FinishedStatus,
+  JobProgress,
+  JobState,
+  JobsOptions,
+  JobType,
+  Loose,
+  QueueOptions,
+} from "./types.js";
+
+/** What a Queue tells of its own doings. */
+export interface QueueListener<DataType = Loose, ResultType = Loose, NameType extends string = string> {
+  error: (error: Error) => void;
+  waiting: (job: Job<DataType, ResultType, NameType>) => void;
+  paused: () => void;
+  resumed: () => void;
+  removed: (jobId: string) => void;
+  progress: (jobId: string, progress: JobProgress) => void;
+  cleaned: (jobs: string[], type: string) => void;
+}
+
+const COUNTED = ["active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children"] as const;
+const CANCEL_AT_ONCE = 500;
+
+/** Adds jobs and looks after them. */
+export class Queue<DataType = Loose, ResultType = Loose, NameType extends string = string> extends Speaker<
+  QueueListener<DataType, ResultType, NameType>
+> {
+  readonly name: string;
+  readonly opts: QueueOptions;
+  readonly defaultJobOptions: DefaultJobOptions;
+  readonly [ROOM]: Room;
+  readonly #defaults: DefaultJobOptions | undefined;
+  #closing: Promise<void> | null = null;
+
+  /** Does no I/O. Errors: MR_COMPAT_UNSUPPORTED for an option this door does not offer, MR_INVALID_OPTION. */
+  constructor(name: string, opts: QueueOptions = {}) {
+    super();
+    checkOptions(opts, QUEUE_ROWS, "Queue");
+    this.name = name;
+    this.opts = opts;
+    const { defaultJobOptions } = opts;
+    this.#defaults = defaultJobOptions;
+    this.defaultJobOptions = defaultJobOptions ?? {};
+    planOf(undefined, defaultJobOptions, undefined); // what is wrong with them shows now, not with the first job
+    this[ROOM] = Room.enter(name, opts);
+  }
+
+  get prefix(): string {
+    return this[ROOM].prefix;
+  }
+
+  /** `prefix:name`, as flows and parents name it. */
+  get qualifiedName(): string {
+    return this[ROOM].qualifiedName;
+  }
+
+  /** Resolves when the store is open. */
+  async waitUntilReady(): Promise<void> {
+    await openApp(this.#room("waitUntilReady").app);
+  }
+
+  /**
+   * Adds a job; resolves when the store has it.
+   *
+   * Errors: MR_COMPAT_UNSUPPORTED, MR_INVALID_OPTION, MR_NOT_SERIALISABLE, MR_TOO_LARGE, those of the store.
+   */
+  async add(name: NameType, data: DataType, opts?: JobsOptions): Promise<Job<DataType, ResultType, NameType>> {
+    const room = this.#room("add");
+    const plan = planOf(opts, this.#defaults, data);
+    const job = await addJob<DataType, ResultType, NameType>(room, name, data, plan);
+    this.say("waiting", job);
+    return job;
+  }
+
+  /** Adds jobs in order; resolves when the store has all. Errors: as `add`; of the first that was refused. */
+  async addBulk(
+    jobs: readonly { readonly name: NameType; readonly data: DataType; readonly opts?: BulkJobOptions }[],
+  ): Promise<Job<DataType, ResultType, NameType>[]> {
+    const room = this.#room("addBulk");
+    const additions = jobs.map(({ name, data, opts }) => ({ name, data, plan: planOf(opts, this.#defaults, data) }));
+    const added = await addJobs<DataType, ResultType, NameType>(room, additions);
+    if (this.listenerCount("waiting") > 0) for (const job of added) this.say("waiting", job);
+    return added;
+  }
+
+  /** Stops claims everywhere until `resume`; what runs goes on. */
+  async pause(): Promise<void> {
+    const room = this.#room("pause");
+    await room.app.queue(JOBS_QUEUE).pause();
+    room.tell("paused", {});
+    this.say("paused");
+  }
+
+  /** Lets claims go on. */
+  async resume(): Promise<void> {
+    const room = this.#room("resume");
+    await room.app.queue(JOBS_QUEUE).resume();
+    room.tell("resumed", {});
+    this.say("resumed");
+  }
+
+  async isPaused(): Promise<boolean> {
+    return (await this.#counts()).isPaused;
+  }
+
+  /** Reads a job; undefined if there is none of that id. A waiting job is looked up in its queue. */
+  async getJob(jobId: string): Promise<Job<DataType, ResultType, NameType> | undefined> {
+    return await readJob<DataType, ResultType, NameType>(this.#room("getJob"), jobId);
+  }
+
+  /** Where a job stands; `unknown` if there is none of that id. */
+  async getJobState(jobId: string): Promise<JobState | "unknown"> {
+    const [found] = await findOperations(this.#room("getJobState").app, [jobId], true);
+    if (found === null || found === undefined) return "unknown";
+    const job = Job.found(this[ROOM], found);
+    return stateOf(found.view, (job?.children.length ?? 0) > 0);
+  }
+
+  /** Counts what waits, is delayed, or waits for children. */
+  async count(): Promise<number> {
+    const { ready, scheduled } = await this.#counts();
+    return ready + scheduled;
+  }
+
+  /**
+   * Counts jobs by state. Prioritised ones are counted as waiting, parents that wait for children as delayed;
+   * `completed` counts all that ever completed, whatever is kept of them.
+   */
+  async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
+    const counts = await this.#counts();
+    const wanted: readonly JobType[] = types.length === 0 ? COUNTED : types;
+    const found: Record<string, number> = {};
+    for (const type of wanted) {
+      switch (type) {
+        case "active":
+          found.active = counts.running;
+          break;
+        case "completed":
+          found.completed = counts.completed;
+          break;
+        case "delayed":
+          found.delayed = counts.scheduled;
+          break;
+        case "failed":
+          found.failed = counts.failed;
+          break;
+        case "waiting":
+        case "wait":
+          found[type] = counts.ready;
+          break;
+        case "prioritized":
+        case "waiting-children":
+          found[type] = 0; // within waiting and delayed
+          break;
+        default:
+          throw unsupported(`getJobCounts("${String(type)}")`, METHOD_HINTS.exactState);
+      }
+    }
+    return found;
+  }
+
+  /** The sum of the same. */
+  async getJobCountByTypes(...types: JobType[]): Promise<number> {
+    const counts = await this.getJobCounts(...types);
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
+  }
+
+  async getWaitingCount(): Promise<number> {
+    return (await this.#counts()).ready;
+  }
+
+  async getActiveCount(): Promise<number> {
+    return (await this.#counts()).running;
+  }
+
+  async getDelayedCount(): Promise<number> {
+    return (await this.#counts()).scheduled;
+  }
+
+  async getCompletedCount(): Promise<number> {
+    return (await this.#counts()).completed;
+  }
+
+  async getFailedCount(): Promise<number> {
+    return (await this.#counts()).failed;
+  }
+
+  /** Lists what waits, first come first, prioritised jobs behind the others. `end` -1: to the last. */
+  async getWaiting(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    return this.#jobsOf(await listReady(this.#room("getWaiting").app, JOBS_QUEUE, start, countOf(start, end)));
+  }
+
+  /** Lists what waits with a priority. */
+  async getPrioritized(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    const all = await listReady(this.#room("getPrioritized").app, JOBS_QUEUE, 0, Number.POSITIVE_INFINITY);
+    const prioritised = all.filter(({ view }) => view.priority !== 0);
+    return this.#jobsOf(prioritised.slice(start, end < 0 ? undefined : end + 1));
+  }
+
+  /** Lists what failed for good, first to expire first. */
+  async getFailed(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    return this.#jobsOf(await listFailed(this.#room("getFailed").app, start, countOf(start, end)));
+  }
+
+  /** Lists jobs of some states. Errors: MR_COMPAT_UNSUPPORTED for states that are counted but not listed. */
+  async getJobs(
+    types: JobType | readonly JobType[] = ["waiting", "failed"],
+    start = 0,
+    end = -1,
+  ): Promise<Job<DataType, ResultType, NameType>[]> {
+    const wanted = new Set<JobType>(typeof types === "string" ? [types] : types);
+    const jobs: Job<DataType, ResultType, NameType>[] = [];
+    for (const type of wanted) {
+      if (type === "waiting" || type === "wait") jobs.push(...(await this.getWaiting(start, end)));
+      else if (type === "prioritized") {
+        if (!wanted.has("waiting") && !wanted.has("wait")) jobs.push(...(await this.getPrioritized(start, end)));
+      } else if (type === "failed") jobs.push(...(await this.getFailed(start, end)));
+      else throw unsupported(`getJobs("${String(type)}")`, METHOD_HINTS.exactState);
+    }
+    return jobs.slice(0, countOf(start, end));
+  }
+
+  /** Takes a waiting or delayed job out; 0 if there is none. Errors: as `Job.remove`. */
+  async remove(jobId: string): Promise<number> {
+    if (!(await removeJob(this.#room("remove"), jobId))) return 0;
+    this.say("removed", jobId);
+    return 1;
+  }
+
+  /** Takes out all that waits. Errors: MR_COMPAT_UNSUPPORTED when delayed jobs are to go, too. */
+  async drain(delayed = false): Promise<void> {
+    const room = this.#room("drain");
+    if (delayed) throw unsupported("drain(true)", "the store does not list delayed jobs yet; remove them by id");
+    // As many as there are now: what is added meanwhile is nobody's to take out.
+    for (let { ready: left } = await this.#counts(); left > 0; ) {
+      const waiting = await listReady(room.app, JOBS_QUEUE, 0, Math.min(left, CANCEL_AT_ONCE));
+      if (waiting.length === 0) return;
+      await Promise.all(waiting.map(({ view }) => room.app.handle(view.id).cancel({ reason: "drained" })));
+      left -= waiting.length;
+    }
+  }
+
+  /** Lets failed jobs run again, with all their attempts. Errors: MR_COMPAT_UNSUPPORTED for other states. */
+  async retryJobs(opts: { readonly count?: number; readonly state?: FinishedStatus } = {}): Promise<void> {
+    const room = this.#room("retryJobs");
+    if (opts.state === "completed") throw unsupported("retryJobs of completed jobs", "add them again");
+    const count = opts.count ?? 1_000;
+    // As many as there are now: one that fails again while this goes on is not tried for ever.
+    for (let { failed: left } = await this.#counts(); left > 0; ) {
+      const failed = await listFailed(room.app, 0, Math.min(left, count));
+      if (failed.length === 0) return;
+      await room.app.queue(JOBS_QUEUE).requeue(failed.map(({ view }) => view.id));
+      left -= failed.length;
+    }
+  }
+
+  /** Counts the processes that run jobs of this queue, as far as this one sees them. */
+  async getWorkersCount(): Promise<number> {
+    return this.#room("getWorkersCount").app.nodes().length;
+  }
+
+  /** Leaves; the last of its queue in this process closes the connection. */
+  close(): Promise<void> {
+    this.#closing ??= this[ROOM].leave();
+    return this.#closing;
+  }
+
+  /** The same. */
+  disconnect(): Promise<void> {
+    return this.close();
+  }
+
+  // ── What this door does not offer ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Refused. */
+  async getActive(): Promise<never> {
+    throw unsupported("queue.getActive()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getDelayed(): Promise<never> {
+    throw unsupported("queue.getDelayed()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getCompleted(): Promise<never> {
+    throw unsupported("queue.getCompleted()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getWaitingChildren(): Promise<never> {
+    throw unsupported("queue.getWaitingChildren()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getPrioritizedCount(): Promise<never> {
+    throw unsupported("queue.getPrioritizedCount()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getCountsPerPriority(_priorities: readonly number[]): Promise<never> {
+    throw unsupported("queue.getCountsPerPriority()", METHOD_HINTS.exactState);
+  }
+
+  /** Refused. */
+  async getJobLogs(_jobId: string): Promise<never> {
+    throw unsupported("queue.getJobLogs()", METHOD_HINTS.addJobLog);
+  }
+
+  /** Refused. */
+  async addJobLog(_jobId: string, _row: string): Promise<never> {
+    throw unsupported("queue.addJobLog()", METHOD_HINTS.addJobLog);
+  }
+
+  /** Refused. */
+  async clean(_grace: number, _limit: number, _type?: string): Promise<never> {
+    throw unsupported("queue.clean()", METHOD_HINTS.clean);
+  }
+
+  /** Refused. */
+  async obliterate(_opts?: object): Promise<never> {
+    throw unsupported("queue.obliterate()", METHOD_HINTS.obliterate);
+  }
+
+  /** Refused. */
+  async promoteJobs(_opts?: object): Promise<never> {
+    throw unsupported("queue.promoteJobs()", METHOD_HINTS.promote);
+  }
+
+  /** Refused. */
+  async upsertJobScheduler(_id: string, _repeat: object, _template?: object): Promise<never> {
+    throw unsupported("queue.upsertJobScheduler()", METHOD_HINTS.schedules);
+  }
+
+  /** Refused. */
+  async getJobSchedulers(): Promise<never> {
+    throw unsupported("queue.getJobSchedulers()", METHOD_HINTS.schedules);
+  }
+
+  /** Refused. */
+  async getJobScheduler(_id: string): Promise<never> {
+    throw unsupported("queue.getJobScheduler()", METHOD_HINTS.schedules);
+  }
+
+  /** Refused. */
+  async removeJobScheduler(_id: string): Promise<never> {
+    throw unsupported("queue.removeJobScheduler()", METHOD_HINTS.schedules);
+  }
+
+  /** Refused. */
+  async setGlobalConcurrency(_concurrency: number): Promise<never> {
+    throw unsupported("queue.setGlobalConcurrency()", METHOD_HINTS.globalLimits);
+  }
+
+  /** Refused. */
+  async setGlobalRateLimit(_max: number, _duration: number): Promise<never> {
+    throw unsupported("queue.setGlobalRateLimit()", METHOD_HINTS.globalLimits);
+  }
+
+  /** Refused. */
+  async rateLimit(_ms: number): Promise<never> {
+    throw unsupported("queue.rateLimit()", METHOD_HINTS.globalLimits);
+  }
+
+  /** Refused. */
+  async getMetrics(_type: string): Promise<never> {
+    throw unsupported("queue.getMetrics()", METHOD_HINTS.telemetry);
+  }
+
+  /** Refused. */
+  async updateJobProgress(_jobId: string, _progress: JobProgress): Promise<never> {
+    throw unsupported("queue.updateJobProgress()", "call job.updateProgress() in the processor");
+  }
+
+  #room(method: string): Room {
+    if (this.#closing !== null) throw createError("MR_APP_CLOSED", { app: this[ROOM].appId, method });
+    return this[ROOM];
+  }
+
+  async #counts() {
+    return await countApp(this.#room("counts").app, JOBS_QUEUE);
+  }
+
+  #jobsOf(found: readonly Found[]): Job<DataType, ResultType, NameType>[] {
+    return found.flatMap((one) => Job.found<DataType, ResultType, NameType>(this[ROOM], one) ?? []);
+  }
+}
+
+/** From a range that includes its end, -1 for the last. */
+function countOf(start: number, end: number): number {
+  return end < 0 ? Number.POSITIVE_INFINITY : Math.max(0, end - start + 1);
+}
