@@ -10,6 +10,7 @@ import { nodes } from "./nodes/nodes.js";
 import { recovery } from "./recovery/recovery.js";
 import { sim } from "./sim/sim.js";
 import { tune } from "./tune/tune.js";
+import { compat } from "./versus/compat.js";
 import { versus } from "./versus/versus.js";
 
 /** The benches `npm run bench -- <name>` knows. */
@@ -25,4 +26,5 @@ export const suite: readonly Bench[] = [
   tune,
   sim,
   versus,
+  compat,
 ];
