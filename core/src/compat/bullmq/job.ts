@@ -33,6 +33,7 @@ interface Parts {
   readonly extras: Extras | undefined;
 }
 
+const NO_CHILDREN: readonly ChildRef[] = Object.freeze([]);
 const NO_OPTIONS: JobsOptions = Object.freeze({});
 
 /** What became of the children of a job. */
@@ -86,7 +87,7 @@ export class Job<
     this.name = parts.name as NameType; // the caller's promise
     this.data = parts.data as DataType; // as above
     this.opts = parts.extras?.opts ?? NO_OPTIONS;
-    this.#children = parts.extras?.children ?? [];
+    this.#children = parts.extras?.children ?? NO_CHILDREN;
     this.#timestamp = this.opts.timestamp ?? null;
   }
 
