@@ -293,6 +293,24 @@ describe.each(places)("app.inspect on %s", (_, fresh) => {
     expect(() => app.inspect.requeue("", { queue: "no queue" })).toThrow("Queue name");
   });
 
+  it("X12: leaves poison alone unless it is forced", async () => {
+    const app = await make();
+    const kill = app.step("kill", { retries: 0 }, async (isPoison: boolean) => {
+      throw Object.assign(new Error("no more"), isPoison ? { code: "MR_POISON" } : {});
+    });
+    await app.start();
+    const { handles } = await app.enqueueMany(kill, [true, false]);
+    await app.gather(
+      handles.flatMap((handle) => (handle instanceof Error ? [] : [handle])),
+      { settle: true },
+    );
+    await app.queue("async").pause();
+    const kept = await app.inspect.requeue("step:kill").done();
+    expect(kept).toMatchObject({ matched: 2, done: 1, skipped: 1 });
+    expect(await all(app, "state:failed")).toMatchObject([{ isPoison: true }]);
+    expect(await app.inspect.requeue("step:kill", { force: true }).done()).toMatchObject({ done: 1, skipped: 0 });
+  });
+
   it("X12: does not redrive twice what fails again while it runs", async () => {
     const { app } = await scene();
     expect(await app.inspect.requeue("step:charge").done()).toMatchObject({ matched: 8, done: 8 });
@@ -394,4 +412,11 @@ describe.each(places)("app.inspect on %s", (_, fresh) => {
     await last.wait({ timeout: "30s" });
     expect((await app.inspect.fsck({ repair: true }).done()).found).toBe(0);
   });
+});
+
+it("X6: explains that the store is away, in seconds", async () => {
+  const app = new App({ store: "redis://127.0.0.1:1" });
+  const explained = await app.inspect.explain("web-1.abc.101");
+  expect(explained).toMatchObject({ state: null, isRunnable: false, reasons: [{ code: "store_away" }] });
+  await app.close();
 });
