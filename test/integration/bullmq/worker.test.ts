@@ -469,6 +469,10 @@ describe.each(places)("X27: a Worker on $label", (place) => {
     await first.waitUntilFinished(null, 10_000);
     expect(worker.isPaused()).toBe(true);
     await inState(second, "waiting");
+    // Not taken and handed back again and again, either.
+    const states = new Set<string>();
+    for (let look = 0; look < 100; look++) states.add(await second.getState());
+    expect([...states]).toEqual(["waiting"]);
     expect(ran).toEqual(["first"]);
     worker.resume();
     await second.waitUntilFinished(null, 10_000);
