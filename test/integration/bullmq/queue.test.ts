@@ -202,6 +202,37 @@ describe.each(places)("X27: a Queue on $label", (place) => {
     expect(completed?.finishedOn).toBeGreaterThanOrEqual(completed?.processedOn ?? Number.POSITIVE_INFINITY);
   });
 
+  test("X27: getActive, getDelayed and getCompleted list jobs with their data", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    await queue.add("later", { n: 1 }, { delay: 60_000 });
+    const done = await queue.add("done", { n: 2 });
+    const [begun, end] = [gate(), gate()];
+    house.worker(async (job) => {
+      if (job.name === "done") return "well";
+      begun.open();
+      await end.opened;
+      return null;
+    });
+    await done.waitUntilFinished(null, 10_000);
+    await queue.add("now", { n: 3 });
+    await begun.opened;
+    expect((await queue.getDelayed()).map(({ data }) => data)).toEqual([{ n: 1 }]);
+    expect((await queue.getActive()).map(({ data }) => data)).toEqual([{ n: 3 }]);
+    expect(await queue.getCompleted()).toMatchObject([{ name: "done", data: { n: 2 }, returnvalue: "well" }]);
+    expect(await queue.getJobs(["active", "delayed", "completed"])).toHaveLength(3);
+    end.open();
+  });
+
+  test("X27: drain(true) takes delayed jobs, too", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    await queue.add("later", {}, { delay: 60_000 });
+    await queue.add("now", {});
+    await queue.drain(true);
+    expect(await queue.count()).toBe(0);
+  });
+
   test("X27: getJob finds nothing for an id nobody made", async () => {
     await using house = new House(place);
     const queue = house.queue();

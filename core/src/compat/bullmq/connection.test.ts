@@ -16,6 +16,7 @@ describe("X27: a BullMQ connection", () => {
     ["an IPv6 address", { host: "::1" }, "redis://[::1]:6379/0"],
     ["a socket", { path: "/run/redis.sock", db: 1 }, "redis+unix:///run/redis.sock?db=1"],
     ["a URL", "redis://db:7000/2", "redis://db:7000/2"],
+    ["a URL of Sentinels", "redis-sentinel://a:1,b:2/main", "redis-sentinel://a:1,b:2/main"],
     ["a URL among options", { url: "rediss://db:7000" }, "rediss://db:7000"],
     [
       "what BullMQ asks for beside",

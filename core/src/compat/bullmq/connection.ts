@@ -10,11 +10,11 @@ import type { ConnectionOptions } from "./types.js";
 
 const PORT = 6379;
 const HOST = "127.0.0.1";
-const STORE_SCHEMES = /^(memory:|embedded:|rediss?:|redis\+unix:|unix:)/;
+const STORE_SCHEMES = /^(memory:|embedded:|rediss?:|rediss?-(sentinel|cluster):|redis\+unix:|unix:)/;
 
 /** Options of ioredis that change where one connects, and what to do about them. */
 const REFUSED: Readonly<Record<string, string>> = {
-  sentinels: "Sentinels are not followed yet: give the address of the server itself",
+  sentinels: "give them as a URL: redis-sentinel://host:port,host:port/name",
   keyPrefix: "use the option `prefix` of the Queue",
   natMap: "give the address the server has from here",
   Connector: "give an address",
@@ -45,7 +45,7 @@ export function storeUrlOf({ connection, store }: ConnectionOptions): string {
   if (typeof connection !== "object") throw invalid("connection", `expected options or a URL, got ${show(connection)}`);
   const given = connection as Record<string, unknown>; // any object can be read by any key
   if (given.isCluster === true || typeof given.nodes === "function") {
-    throw unsupported("a connection to a Redis Cluster", "give the address of one server");
+    throw unsupported("a connection to a Redis Cluster", "give a URL: redis-cluster://host:port,host:port");
   }
   const isInstance = typeof given.options === "object" && given.options !== null && typeof given.status === "string";
   return isInstance ? urlOf(given.options as Record<string, unknown>, false) : urlOf(given);
@@ -83,7 +83,7 @@ function tlsOf(tls: unknown): boolean {
   const fields = typeof tls === "object" ? Object.entries(tls).filter(([, value]) => value !== undefined) : [];
   for (const [name, value] of fields) {
     if (name === "rejectUnauthorized" && value === true) continue;
-    const instead = "give `tls: {}`, and certificates of your own by NODE_EXTRA_CA_CERTS";
+    const instead = "give a URL with files: rediss://host:port?ca=FILE&cert=FILE&key=FILE";
     throw unsupported(`connection option \`tls.${name}\``, instead);
   }
   return true;

@@ -2,6 +2,7 @@
  * The producing side: BullMQ's Queue over an App of its own (room.ts).
  */
 import { createError } from "../../base/errors.js";
+import type { OperationPage } from "../../index.js";
 import { addJob, addJobs, Job, readJob, removeJob, stateOf } from "./job.js";
 import { planOf } from "./plan.js";
 import { checkOptions, METHOD_HINTS, QUEUE_ROWS, unsupported } from "./refusals.js";
@@ -33,6 +34,8 @@ export interface QueueListener<DataType = Loose, ResultType = Loose, NameType ex
 
 const COUNTED = ["active", "completed", "delayed", "failed", "prioritized", "waiting", "waiting-children"] as const;
 const CANCEL_AT_ONCE = 500;
+const PAGE = 1_000;
+const LISTED = ["active", "completed", "delayed", "failed", "waiting"] as const;
 
 /** Adds jobs and looks after them. */
 export class Queue<DataType = Loose, ResultType = Loose, NameType extends string = string> extends Speaker<
@@ -215,9 +218,24 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
     return this.#jobsOf(await listFailed(this.#room("getFailed").app, start, countOf(start, end)));
   }
 
+  /** Lists what runs now, in no order that means anything. */
+  async getActive(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    return await this.#listed("running", start, end);
+  }
+
+  /** Lists what is delayed, first due first within each Node's Segment; parents that wait for children among it. */
+  async getDelayed(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    return await this.#listed("scheduled", start, end);
+  }
+
+  /** Lists what completed and is still kept, in the store's order. */
+  async getCompleted(start = 0, end = -1): Promise<Job<DataType, ResultType, NameType>[]> {
+    return await this.#listed("completed", start, end);
+  }
+
   /** Lists jobs of some states. Errors: MR_COMPAT_UNSUPPORTED for states that are counted but not listed. */
   async getJobs(
-    types: JobType | readonly JobType[] = ["waiting", "failed"],
+    types: JobType | readonly JobType[] = LISTED,
     start = 0,
     end = -1,
   ): Promise<Job<DataType, ResultType, NameType>[]> {
@@ -228,6 +246,9 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
       else if (type === "prioritized") {
         if (!wanted.has("waiting") && !wanted.has("wait")) jobs.push(...(await this.getPrioritized(start, end)));
       } else if (type === "failed") jobs.push(...(await this.getFailed(start, end)));
+      else if (type === "active") jobs.push(...(await this.getActive(start, end)));
+      else if (type === "delayed") jobs.push(...(await this.getDelayed(start, end)));
+      else if (type === "completed") jobs.push(...(await this.getCompleted(start, end)));
       else throw unsupported(`getJobs("${String(type)}")`, METHOD_HINTS.exactState);
     }
     return jobs.slice(0, countOf(start, end));
@@ -240,10 +261,13 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
     return 1;
   }
 
-  /** Takes out all that waits. Errors: MR_COMPAT_UNSUPPORTED when delayed jobs are to go, too. */
+  /** Takes out all that waits; with `delayed`, what is delayed, too. */
   async drain(delayed = false): Promise<void> {
     const room = this.#room("drain");
-    if (delayed) throw unsupported("drain(true)", "the store does not list delayed jobs yet; remove them by id");
+    if (delayed) {
+      const jobs = await this.getDelayed();
+      await Promise.all(jobs.map(({ id }) => room.app.handle(id).cancel({ reason: "drained" })));
+    }
     // As many as there are now: what is added meanwhile is nobody's to take out.
     for (let { ready: left } = await this.#counts(); left > 0; ) {
       const waiting = await listReady(room.app, JOBS_QUEUE, 0, Math.min(left, CANCEL_AT_ONCE));
@@ -284,21 +308,6 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
   }
 
   // ── What this door does not offer ─────────────────────────────────────────────────────────────────────────────────
-
-  /** Refused. */
-  async getActive(): Promise<never> {
-    throw unsupported("queue.getActive()", METHOD_HINTS.exactState);
-  }
-
-  /** Refused. */
-  async getDelayed(): Promise<never> {
-    throw unsupported("queue.getDelayed()", METHOD_HINTS.exactState);
-  }
-
-  /** Refused. */
-  async getCompleted(): Promise<never> {
-    throw unsupported("queue.getCompleted()", METHOD_HINTS.exactState);
-  }
 
   /** Refused. */
   async getWaitingChildren(): Promise<never> {
@@ -392,6 +401,32 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
 
   async #counts() {
     return await countApp(this.#room("counts").app, JOBS_QUEUE);
+  }
+
+  async #listed(
+    state: "running" | "scheduled" | "completed",
+    start: number,
+    end: number,
+  ): Promise<Job<DataType, ResultType, NameType>[]> {
+    const { app } = this.#room("getJobs");
+    const count = countOf(start, end);
+    const ids: string[] = [];
+    let skip = start;
+    let cursor: string | null = null;
+    do {
+      const page: OperationPage = await app.inspect.list({
+        state,
+        limit: PAGE,
+        ...(cursor === null ? {} : { cursor }),
+      });
+      for (const { id } of page.operations) {
+        if (skip > 0) skip--;
+        else if (ids.length < count) ids.push(id);
+      }
+      cursor = page.cursor;
+    } while (cursor !== null && ids.length < count);
+    // A list has no payloads; what has moved on since shows as it is now.
+    return this.#jobsOf((await findOperations(app, ids)).filter((one) => one !== null));
   }
 
   #jobsOf(found: readonly Found[]): Job<DataType, ResultType, NameType>[] {

@@ -109,7 +109,7 @@ export const METHOD_HINTS = {
   changeDelay: "remove the job and add it again",
   changePriority: "remove the job and add it again",
   clean: "finished jobs go by age: set removeOnComplete and removeOnFail with `age`",
-  exactState: "the store lists what waits (getWaiting) and what failed (getFailed), and counts the rest",
+  exactState: "prioritised jobs are listed and counted with what waits (getWaiting), parents with what is delayed",
   extendLock: "a Foreman renews its Lease for all it holds",
   globalLimits: "limits over all processes are not there yet; give each Worker its share as `concurrency`",
   manualFetch: "give the Worker a processor; hand a job back with DelayedError or RateLimitError",
