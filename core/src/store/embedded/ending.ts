@@ -85,6 +85,11 @@ export function finishMarked(
 
 /** Puts a finished record into its slice and into the index, and settles who waits. */
 export function keep(state: SegmentState, slice: Slice, finished: Finished): void {
+  const { relived } = finished.lane;
+  if (relived.size > 0) {
+    if (relived.get(finished.counter) === finished.finishedAtMs) finished.isLater = true;
+    relived.delete(finished.counter);
+  }
   slice.records.push(finished);
   touchSlice(state, slice);
   putEntry(finished);

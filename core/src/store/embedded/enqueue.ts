@@ -19,6 +19,7 @@ import {
   type Lane,
   listOf,
   type MemoryWindow,
+  noteRelived,
   type Operation,
   plan,
   pushBack,
@@ -140,6 +141,7 @@ function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: num
   if (stale) takeOff(state, stale);
   const queue = queueOf(state, element.queue);
   const operation = newOperation(lane, element.counter, queue, element.priority, element.body);
+  noteRelived(operation);
   putEntry(operation);
   if (dueAtMs > nowMs) {
     plan(state, operation, dueAtMs, nowMs);

@@ -174,7 +174,8 @@ function writeSlice(slice: Slice, segment: number, writer: RecordWriter): void {
       if (record === undefined) break;
       const isPlain =
         record.generation === FIRST_GENERATION && record.attempt === 1 && record.recoveries + record.returns === 0;
-      writer.u8((record.state === "completed" ? 1 : 2) | (isPlain ? 4 : 0) | (record.value === null ? 0 : 8));
+      const flags = (isPlain ? 4 : 0) | (record.value === null ? 0 : 8) | (record.isLater === true ? 16 : 0);
+      writer.u8((record.state === "completed" ? 1 : 2) | flags);
       writer.u24(record.lane.number);
       writer.u40(record.counter);
       writer.f64(record.token);

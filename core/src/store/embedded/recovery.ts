@@ -21,6 +21,7 @@ import {
   type Lane,
   listOf,
   newSegment,
+  noteRelived,
   type Operation,
   type Owner,
   putEntry,
@@ -173,11 +174,16 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
       token,
       finishedAtMs,
       value: outcome,
+      ...((flags & 16) === 0 ? {} : { isLater: true as const }),
     } satisfies Finished;
     slice.records.push(finished);
     // A dot enqueued anew long after its memory ended may have two: the index knows the later.
     const before = entryOf(lane, counter);
-    if (before === undefined || before.finishedAtMs <= finishedAtMs) putEntry(finished);
+    const isEarlier =
+      before !== undefined &&
+      (before.finishedAtMs > finishedAtMs ||
+        (before.finishedAtMs === finishedAtMs && isFinished(before) && before.isLater === true));
+    if (!isEarlier) putEntry(finished);
   }
   slice.stored = slice.records.length;
 }
@@ -231,6 +237,7 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
     return;
   }
   operation.state = stored;
+  noteRelived(operation);
   putEntry(operation);
   if (stored === "scheduled") state.due.add(operation);
   else if (stored === "failed") state.dead.add(operation);

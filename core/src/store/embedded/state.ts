@@ -54,6 +54,8 @@ export interface Lane {
   readonly withdrawn: Map<number, Operation | null>;
   /** Counters somebody waits for. */
   readonly waited: Set<number>;
+  /** Counters enqueued anew, long after their memory ended: when their life before ended, until this one does. */
+  readonly relived: Map<number, number>;
   isDirty: boolean;
 }
 
@@ -147,6 +149,8 @@ export interface Finished {
   readonly finishedAtMs: number;
   /** Null once erased: what nobody finds need not be kept. */
   value: Uint8Array | null;
+  /** The life before of its dot ended in the same millisecond: nothing else on disk says which of them is the later. */
+  isLater?: true;
 }
 
 /** What an index knows of a counter. */
@@ -338,6 +342,7 @@ export function addLane(state: SegmentState, number: number, name: string, queue
     lastPage: NO_PAGE,
     withdrawn: new Map(),
     waited: new Set(),
+    relived: new Map(),
     isDirty: false,
   };
   state.lanes[number] = lane;
@@ -361,6 +366,12 @@ export function entryOf(lane: Lane, counter: number): Entry | undefined {
     lane.lastPage = page;
   }
   return page.entries[counter & PAGE_MASK];
+}
+
+/** Notes, before it takes that one's place, when the life before of an Operation's dot ended, if it had one. */
+export function noteRelived({ lane, counter }: Operation): void {
+  const before = entryOf(lane, counter);
+  if (before !== undefined && isFinished(before)) lane.relived.set(counter, before.finishedAtMs);
 }
 
 /** Puts an entry into the index, in the place of the one before if there is one. */
