@@ -23,6 +23,7 @@ import type { Reach } from "./app/reach.js";
 import { takeSeat } from "./app/seated.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
+import { tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -180,10 +181,10 @@ export class App implements AsyncDisposable {
    */
   step<S extends StandardSchemaV1, O>(
     name: string,
-    options: StepOptions & { readonly input: S },
+    options: StepOptions<StandardSchemaV1.InferOutput<S>> & { readonly input: S },
     fn: StepFunction<StandardSchemaV1.InferOutput<S>, O>,
   ): Step<StandardSchemaV1.InferInput<S>, O>;
-  step<I, O>(name: string, options: StepOptions & { readonly input?: never }, fn: StepFunction<I, O>): Step<I, O>;
+  step<I, O>(name: string, options: StepOptions<I> & { readonly input?: never }, fn: StepFunction<I, O>): Step<I, O>;
   step<I, O>(name: string, fn: StepFunction<I, O>): Step<I, O>;
   step(name: string, optionsOrFn: unknown, fn?: unknown): AnyStep {
     const isShort = typeof optionsOrFn === "function" && fn === undefined;
@@ -209,7 +210,7 @@ export class App implements AsyncDisposable {
    * Enqueues one Operation; resolves when the store has it.
    *
    * Calls of the same tick travel together. Errors: MR_UNKNOWN_TARGET, MR_INVALID_INPUT, MR_INVALID_OPTION,
-   * MR_NOT_SERIALISABLE, MR_TOO_LARGE (nothing was stored) · MR_STORE_UNAVAILABLE, MR_STORE_FULL (refused) ·
+   * MR_NOT_SERIALISABLE, MR_TOO_LARGE (nothing was stored) · MR_IDEMPOTENCY_MISMATCH, MR_KEY_HELD (another holds the key) · MR_STORE_UNAVAILABLE, MR_STORE_FULL (refused) ·
    * MR_INDETERMINATE (unknown; names the id) · MR_APP_CLOSED.
    */
   enqueue<I, O>(target: Step<I, O>, input: I, options?: EnqueueOptions): Promise<Handle<O>>;
@@ -243,21 +244,15 @@ export class App implements AsyncDisposable {
     const step = this.#resolve(target);
     const resolved = options === undefined ? null : resolveEnqueueOptions(options);
     const producer = await this.#openSink("enqueueMany");
-    const bulk = new Bulk((laneName, counter, segment) => new Handle(this.#reach, segment, laneName, counter));
+    const bulk = new Bulk(
+      (laneName, counter, segment, isKept) => new Handle(this.#reach, segment, laneName, counter, isKept),
+    );
     for (const input of inputs) {
       const index = bulk.reserve();
       try {
         const checked = this.#check(step, input, resolved);
-        this.#push(
-          producer,
-          step,
-          resolved,
-          new BulkSubmission(
-            this.#pack(step, checked instanceof Promise ? await checked : checked, resolved),
-            bulk,
-            index,
-          ),
-        );
+        const valid = checked instanceof Promise ? await checked : checked;
+        this.#push(producer, step, resolved, valid, new BulkSubmission(this.#pack(step, valid, resolved), bulk, index));
       } catch (error) {
         bulk.refuse(index, error as Error); // validation, codec and options throw errors only
       }
@@ -635,7 +630,7 @@ export class App implements AsyncDisposable {
   ): Promise<Handle> {
     const body = this.#pack(step, input, resolved);
     const handle = new Promise<Handle>((resolve, reject) => {
-      this.#push(producer, step, resolved, new SingleSubmission(body, this.#reach, resolve, reject));
+      this.#push(producer, step, resolved, input, new SingleSubmission(body, this.#reach, resolve, reject));
     });
     const { afterEnqueue } = this.#world;
     return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));
@@ -646,25 +641,31 @@ export class App implements AsyncDisposable {
     return encodeEnvelope(step.name, this.#world.clock.nowMs(), overrides, input);
   }
 
-  /** The fast path unless a priority, a delay or a moment asks for a record of its own. */
+  /** The fast path unless a priority, a delay, a moment or ties ask for a record of its own. */
   #push(
     producer: SubmissionSink,
     step: StepDefinition,
     resolved: ResolvedEnqueue | null,
+    input: unknown,
     submission: SingleSubmission | BulkSubmission,
   ): void {
     const queue = resolved?.queue ?? step.queue;
     const priority = resolved?.priority ?? step.priority;
-    const delayMs = resolved?.delay;
     const atMs = resolved?.at as number | undefined; // milliseconds, by its row
-    if (priority === 0 && delayMs === undefined && atMs === undefined) return producer.push(queue, submission);
+    const delayMs = resolved?.delay ?? (atMs === undefined ? step.debounce?.waitMs : undefined);
+    const ties =
+      step.isTied || resolved?.idempotencyKey !== undefined ? tiesOf(step, resolved, input, submission) : null;
+    if (priority === 0 && delayMs === undefined && atMs === undefined && ties === null) {
+      return producer.push(queue, submission);
+    }
     const due = delayMs !== undefined ? { in: delayMs } : atMs !== undefined ? { at: atMs } : null;
     producer.pushFull({
       body: submission.body,
       queue,
       priority,
       due,
-      accepted: (laneName, counter, segment) => submission.accepted(laneName, counter, segment),
+      ties,
+      accepted: (laneName, counter, segment, isKept) => submission.accepted(laneName, counter, segment, isKept),
       refused: (error) => submission.refused(error),
     });
   }

@@ -31,6 +31,7 @@ export type Outcome<O> =
 export interface Receipt {
   /** The level that was reached: docs/store.md says what each survives. */
   readonly durability: Durability;
+  /** True when this is an Operation that was there before and holds the same key. */
   readonly deduplicated: boolean;
 }
 
@@ -46,13 +47,15 @@ export class Handle<O = unknown> {
   readonly #segment: string;
   readonly #laneName: string;
   readonly #counter: number;
+  readonly #isKept: boolean;
 
   /** Made by App; `new Handle` is of no use to anyone else. */
-  constructor(reach: Reach, segment: string, laneName: string, counter: number) {
+  constructor(reach: Reach, segment: string, laneName: string, counter: number, isKept = false) {
     this.#reach = reach;
     this.#segment = segment;
     this.#laneName = laneName;
     this.#counter = counter;
+    this.#isKept = isKept;
   }
 
   /** The Operation's id, `segment.incarnation.counter`. */
@@ -62,7 +65,7 @@ export class Handle<O = unknown> {
 
   /** What the acknowledgement of the enqueue promised. */
   get receipt(): Receipt {
-    return { durability: this.#reach.durability(), deduplicated: false };
+    return { durability: this.#reach.durability(), deduplicated: this.#isKept };
   }
 
   /**

@@ -43,4 +43,12 @@ export { type CancelOutcome, Handle, type Outcome, type Receipt, type WaitOption
 export type { AbortReason } from "./worker/attempt.js";
 export type { Executor, ExecutorCall } from "./workflow/executor.js";
 export type { ErrorClass, RetryOn } from "./workflow/retry-on.js";
-export type { AbortKind, StepContext, StepFunction, StepOptions } from "./workflow/step.js";
+export type {
+  AbortKind,
+  KeyOf,
+  LimitOption,
+  RateOption,
+  StepContext,
+  StepFunction,
+  StepOptions,
+} from "./workflow/step.js";

@@ -16,6 +16,7 @@ import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
 import { readingSentences } from "./store/reading.js";
 import { Scene, type Setup, type StoreUnderTest } from "./store/scene.js";
+import { tieSentences } from "./store/ties.js";
 
 export type { Setup, StoreUnderTest } from "./store/scene.js";
 
@@ -52,6 +53,7 @@ export function storeSuite(name: string, setup: Setup): void {
     readingSentences(present);
     inspectingSentences(present);
     eventSentences(present);
+    tieSentences(present);
     nodeSentences(present);
   });
 

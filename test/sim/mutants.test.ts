@@ -46,6 +46,26 @@ const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] =
     mutate: (text) =>
       text.replace(/if sub\(held\.entry, 1, 8\) == token then put\(elements/, "if true then put(elements"),
   },
+  {
+    name: "an end that does not let go of its key",
+    mutate: inFunction("let_go_key", /if not record or .* then return end/, "do return end"),
+  },
+  {
+    name: "an end that keeps its slots",
+    mutate: inFunction("untie", /add_used\(root, counts, gate\.name, -1\)/, ""),
+  },
+  {
+    name: "a line that does not go on when its first one ends",
+    mutate: inFunction("untie", /for _, line in ipairs\(lines\) do .* end/, ""),
+  },
+  {
+    name: "a pace that forgets whom it let through",
+    mutate: inFunction("take_pace", /call\('ZADD'.*\)/, ""),
+  },
+  {
+    name: "a promote that does not look at paces",
+    mutate: inFunction("promote", /if call\('EXISTS', K\.opening.* end/, ""),
+  },
 ];
 
 describe.each(mutants)("$name", ({ mutate }) => {

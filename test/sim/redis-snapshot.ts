@@ -4,7 +4,7 @@
  * It knows the layout of every key on its own account (docs/store.md) and shares no code with the store: what the
  * store writes and reads wrongly in the same way is seen here. What contradicts itself is an error, not a snapshot.
  */
-import type { SegmentSnapshot } from "@millrace/core/internal";
+import type { GateTie, SegmentSnapshot } from "@millrace/core/internal";
 import type { Redis } from "ioredis";
 
 type Operations = SegmentSnapshot["operations"][number];
@@ -68,6 +68,16 @@ interface Head {
   readonly waited: string[];
   readonly totals: Map<string, string>;
   readonly priorities: Map<string, number[]>;
+  readonly ties: Map<string, { key: string; line: string; gates: GateTie[] }>;
+  readonly paces: Map<string, number>;
+  readonly opening: Map<string, number>;
+  readonly keys: Map<string, Buffer>;
+  readonly expiries: [Buffer, number][];
+  readonly slots: Map<string, number>;
+  readonly parked: Map<string, Buffer>;
+  readonly candidates: Map<string, Buffer>;
+  readonly lines: Map<string, string[]>;
+  readonly parkedAt: Map<string, [string, number][]>;
 }
 
 type Lists = Map<string, { priority: number; elements: Buffer[] }[]>;
@@ -109,7 +119,38 @@ class Reader {
     const priorities = await Promise.all(
       names.map(async (queue) => [queue, (await this.#zset(`:p:${queue}`)).map(([member]) => Number(member))] as const),
     );
+    const [tied, keys, slots, parked, candidates] = await Promise.all(
+      [":t", ":uk", ":gu", ":pk", ":cd"].map((suffix) => this.#hash(suffix)),
+    );
+    const [expiries, paces, opening] = await Promise.all([":ukx", ":gt", ":gd"].map((suffix) => this.#zset(suffix)));
+    const ties = new Map((tied ?? []).map(([address, record]) => [hex(address), tiesOf(record)]));
+    const lineNames = [...new Set([...ties.values()].map(({ line }) => line))].filter((line) => line !== "");
+    const gateNames = [...new Set([...ties.values()].flatMap(({ gates }) => gates.map(({ name }) => name)))];
+    const lines = await Promise.all(
+      lineNames.map(
+        async (line) => [line, (await this.#zset(`:ol:${line}`)).map(([address]) => hex(address))] as const,
+      ),
+    );
+    const parkedAt = await Promise.all(
+      gateNames.map(
+        async (gate) =>
+          [
+            gate,
+            (await this.#zset(`:gw:${gate}`)).map(([address, ticket]): [string, number] => [hex(address), ticket]),
+          ] as const,
+      ),
+    );
     const head: Head = {
+      ties,
+      paces: new Map((paces ?? []).map(([gate, time]) => [gate.toString(), time])),
+      opening: new Map((opening ?? []).map(([gate, time]) => [gate.toString(), time])),
+      keys: new Map((keys ?? []).map(([key, record]) => [key.toString(), record])),
+      expiries: expiries ?? [],
+      slots: new Map([...texts(slots)].map(([gate, used]) => [gate, Number(used)])),
+      parked: new Map((parked ?? []).map(([address, record]) => [hex(address), record])),
+      candidates: new Map((candidates ?? []).map(([address, record]) => [hex(address), record])),
+      lines: new Map(lines.filter(([, members]) => members.length > 0)),
+      parkedAt: new Map(parkedAt.filter(([, members]) => members.length > 0)),
       root: texts(root),
       lanes: new Map((marks ?? []).map(([number, record]) => [number.readUIntBE(0, 3), laneOf(record)])),
       paused: new Map(
@@ -238,6 +279,11 @@ function assemble(head: Head, lists: Lists, body: Body): SegmentSnapshot {
         window,
         dots: dots.map(([address, digest]) => ({ ...dot(hex(address)), sha1: hex(digest) })).sort(byDot),
       })),
+    keys: keysOf(head, dot),
+    lines: [...head.lines]
+      .sort(([a], [b]) => compare(a, b))
+      .map(([line, members]) => ({ line, members: members.map(dot) })),
+    gates: gatesOf(head, body, dot),
     waited: head.waited.map(dot).sort(byDot),
     totals: totalsOf(head.totals),
     lastToken: Number(head.root.get("token") ?? 0),
@@ -285,9 +331,11 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
     const { generation, attempts, recoveries, returns, token, value } = head.dynamics.get(address) ?? blank;
     const attempt = isRunning ? attempts + 1 : attempts;
     const counters = { generation, attempt, recoveries, returns, token, value };
-    return { state, queue: fixed.queue, priority: fixed.priority, body: fixed.body, ...counters };
+    const ties = tiesSnapshot(head, address);
+    return { state, queue: fixed.queue, priority: fixed.priority, body: fixed.body, ...counters, ties };
   };
   const rest = { progress: null, cancelReason: null };
+  const untied = { ties: null };
 
   for (const [queue, held] of lists) {
     for (const { priority, elements } of held) {
@@ -295,7 +343,15 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
         const address = hex(element.subarray(0, 8));
         if (head.withdrawn.has(address)) continue;
         if (element.length > 8)
-          add(address, { state: "ready", queue, attempt: 0, body: hex(element.subarray(8)), ...unread, ...rest });
+          add(address, {
+            state: "ready",
+            queue,
+            attempt: 0,
+            body: hex(element.subarray(8)),
+            ...unread,
+            ...rest,
+            ...untied,
+          });
         else {
           const operation = stored(address, "ready");
           if (operation.queue !== queue || operation.priority !== priority)
@@ -305,6 +361,7 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
       }
     }
   }
+  for (const address of head.parked.keys()) add(address, { ...stored(address, "ready"), ...rest });
   for (const [address] of head.due) add(address, { ...stored(address, "scheduled"), ...rest });
   for (const [address] of head.dead) add(address, { ...stored(address, "failed"), ...rest });
   for (const [owner, { cancels, progress }] of body.flights) {
@@ -315,7 +372,7 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
       const queue = head.lanes.get(Number.parseInt(address.slice(0, 6), 16))?.queue ?? "";
       const operation: Omit<Operations, "laneName" | "counter" | "progress" | "cancelReason"> =
         element.length > 8
-          ? { state: "running", queue, attempt: 1, body: hex(element.subarray(8)), ...unread }
+          ? { state: "running", queue, attempt: 1, body: hex(element.subarray(8)), ...unread, ...untied }
           : stored(address, "running", true);
       add(address, { ...operation, ...notes });
     }
@@ -326,7 +383,80 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
   for (const address of head.statics.keys()) if (!found.has(address)) broken(`${address} has a record and is nowhere`);
   for (const address of head.dynamics.keys())
     if (!head.statics.has(address)) broken(`${address} has counters and no record`);
+  for (const address of head.ties.keys()) if (!head.statics.has(address)) broken(`${address} has ties and no record`);
   return [...found.values()].sort(byDot);
+}
+
+function tiesSnapshot(head: Head, address: string): Operations["ties"] {
+  const ties = head.ties.get(address);
+  if (ties === undefined) return null;
+  const parked = head.parked.get(address);
+  const candidate = head.candidates.get(address);
+  const kind = parked?.toString("latin1", 0, 1);
+  const waitsAt =
+    parked !== undefined
+      ? `${kind === "g" ? "gate" : "line"}:${parked.toString("utf8", 9)}`
+      : candidate !== undefined
+        ? `candidate:${candidate.toString("utf8", 8)}`
+        : null;
+  return {
+    key: ties.key === "" ? null : ties.key,
+    line: ties.line === "" ? null : ties.line,
+    gates: ties.gates,
+    waitsAt,
+  };
+}
+
+function keysOf(head: Head, dot: DotOf): SegmentSnapshot["keys"] {
+  const ended = new Map(head.expiries.map(([member, at]) => [member.toString("utf8", 8), { member, at }]));
+  const keys = [...head.keys].map(([key, record]) => {
+    const isLive = record.toString("latin1", 0, 1) === "l";
+    const address = hex(record.subarray(1, 9));
+    const untilMs = record.readUIntBE(17, 6);
+    const expiry = ended.get(key);
+    if (isLive !== (expiry === undefined)) broken(`key ${key} is listed to expire wrongly`);
+    if (expiry !== undefined && (expiry.at !== untilMs || hex(expiry.member.subarray(0, 8)) !== address)) {
+      broken(`key ${key} is listed to expire as another`);
+    }
+    if (isLive && head.ties.get(address)?.key !== key)
+      broken(`key ${key} is held by ${address}, which is not tied to it`);
+    return { key, ...dot(address), digest: hex(record.subarray(9, 17)), isLive, untilMs };
+  });
+  if (ended.size !== head.expiries.length || [...ended.keys()].some((key) => !head.keys.has(key))) {
+    broken("a key is listed to expire and is not there");
+  }
+  return keys.sort((a, b) => compare(a.key, b.key));
+}
+
+/** Slots are recounted: taken by what runs, and by nothing else. */
+function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
+  const running = new Map<string, number>();
+  for (const owner of body.flights.keys()) {
+    for (const { address } of heldOf(body, owner)) {
+      for (const tie of head.ties.get(address)?.gates ?? [])
+        if ("slots" in tie) running.set(tie.name, (running.get(tie.name) ?? 0) + 1);
+    }
+  }
+  const { slots: taken, parkedAt, paces, opening } = head;
+  const names = new Set([taken, parkedAt, running, paces, opening].flatMap((map) => [...map.keys()]));
+  return [...names].sort(compare).map((gate) => {
+    const used = head.slots.get(gate) ?? 0;
+    if (used !== (running.get(gate) ?? 0)) broken(`gate ${gate} counts ${used}, there run ${running.get(gate) ?? 0}`);
+    const parked = (head.parkedAt.get(gate) ?? []).map(([address, ticket]) => {
+      const record = head.parked.get(address);
+      if (record?.toString("utf8", 9) !== gate || token64(record, 1) !== ticket)
+        broken(`${address} is parked at two places`);
+      return dot(address);
+    });
+    const tie = [...head.ties.values()].flatMap(({ gates }) => gates).find(({ name }) => name === gate);
+    const slots = tie !== undefined && "slots" in tie ? tie.slots : 0;
+    const candidates = [...head.candidates.values()].filter((record) => record.toString("utf8", 8) === gate).length;
+    if (used > slots) broken(`gate ${gate} has ${slots} slots and ${used} run`);
+    if (parked.length > 0 && candidates < slots - used) broken(`gate ${gate} has slots free for what is parked there`);
+    if (tie !== undefined && "everyMs" in tie && parked.length > 0 && !opening.has(gate))
+      broken(`nobody opens pace ${gate}`);
+    return { gate, used, takenMs: paces.get(gate) ?? 0, opensAtMs: opening.get(gate) ?? null, parked };
+  });
 }
 
 function slicesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["slices"] {
@@ -393,6 +523,28 @@ function staticOf(record: Buffer) {
     queue: record.toString("latin1", 3, 3 + length),
     body: hex(record.subarray(3 + length)),
   };
+}
+
+function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[] } {
+  let at = 0;
+  const name = (): string => {
+    const length = record.readUInt8(at);
+    at += 1 + length;
+    return record.toString("utf8", at - length, at);
+  };
+  const [key, line] = [name(), name()];
+  const gates: GateTie[] = [];
+  while (at < record.length) {
+    const slots = record.readUInt32BE(at);
+    at += 4;
+    if (slots > 0) gates.push({ name: name(), slots });
+    else {
+      const [everyMs, burst] = [record.readDoubleBE(at), record.readUInt32BE(at + 8)];
+      at += 12;
+      gates.push({ name: name(), everyMs, burst });
+    }
+  }
+  return { key, line, gates };
 }
 
 function countersAt(record: Buffer, at: number) {

@@ -5,12 +5,12 @@
  * sensible when intents are taken out of it, which is how a failure is made small. Everything a client could do is
  * tried, the wrong things on purpose: old tokens, foreign owners, gaps, repeats of earlier calls, any step of time.
  */
-import type { Claim, Held, LocalDot } from "@millrace/core/internal";
+import type { Claim, GateTie, Held, KeyMode, KeyTie, LocalDot, Ties } from "@millrace/core/internal";
 import type { Answer, Call, CallName, Request } from "./call.js";
 import { Dice } from "./dice.js";
 
 /** What to try: a transition, a step of time, or an earlier call once more. */
-export type IntentName = CallName | "wait" | "again";
+export type IntentName = CallName | "enqueue_tied" | "wait" | "again";
 
 /** One intent. */
 export interface Intent {
@@ -25,6 +25,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   lane_open: 5,
   enqueue: 13,
   enqueue_full: 11,
+  enqueue_tied: 4,
   claim: 17,
   extend: 4,
   complete: 9,
@@ -46,6 +47,23 @@ const weights: Readonly<Record<IntentName, number>> = {
   queue_resume: 3,
 };
 
+/** How often where ties are the subject: every third sequence. */
+const tiedWeights: Readonly<Record<IntentName, number>> = {
+  ...weights,
+  wait: 8,
+  again: 4,
+  enqueue: 2,
+  enqueue_full: 2,
+  enqueue_tied: 22,
+  claim: 26,
+  complete: 14,
+  cancel: 14,
+  find: 2,
+  peek: 1,
+  progress: 1,
+  queue_pause: 0,
+};
+
 /** Longest sequence. */
 export const intentsMax = 60;
 
@@ -57,7 +75,7 @@ export function sequenceOf(seed: number): Intent[] {
   const dice = new Dice(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
   const length = dice.between(5, intentsMax - 3);
   const opening: IntentName[] = ["lane_open", "lane_open", "lane_open"];
-  const rest = Array.from({ length }, () => dice.weighted(weights));
+  const rest = Array.from({ length }, () => dice.weighted(seed % 3 === 0 ? tiedWeights : weights));
   return [...opening, ...rest].map((name) => ({ name, seed: dice.word() }));
 }
 
@@ -208,7 +226,7 @@ export class Player {
     return earlier === undefined ? null : { ...earlier, atUs: this.atUs };
   }
 
-  #request(name: CallName, dice: Dice): Request {
+  #request(name: CallName | "enqueue_tied", dice: Dice): Request {
     switch (name) {
       case "lane_open": {
         const closed = lanes.filter(({ laneName }) => !this.#lanes.has(laneName));
@@ -219,7 +237,9 @@ export class Player {
       case "enqueue":
         return { name, params: this.#enqueue(dice) };
       case "enqueue_full":
-        return { name, params: this.#enqueueFull(dice) };
+        return { name, params: this.#enqueueFull(dice, 35) };
+      case "enqueue_tied":
+        return { name: "enqueue_full", params: this.#enqueueFull(dice, 100) };
       case "claim": {
         const owner = dice.pick(owners);
         const last = this.#requests.get(owner) ?? 0;
@@ -323,16 +343,23 @@ export class Player {
     return { lane, laneName, first, bodies };
   }
 
-  #enqueueFull(dice: Dice) {
+  #enqueueFull(dice: Dice, tiedPercent: number) {
     const open = fullLanes.filter(({ laneName }) => this.#lanes.has(laneName));
     const { laneName } = open.length === 0 || dice.chance(3) ? dice.pick(fullLanes) : dice.pick(open);
     const known = this.#lanes.get(laneName) ?? { lane: 1, accepted: 0 };
     const lane = dice.chance(2) ? known.lane + 1 : known.lane;
     const elements = Array.from({ length: dice.pick([1, 1, 2, 3]) }, () => {
-      const counter = dice.chance(75) ? (this.#full.get(laneName) ?? 0) + dice.between(1, 3) : dice.between(1, 8);
-      const due = dice.chance(50) ? null : dice.chance(60) ? { in: dice.pick(delays) } : { at: this.#near(dice) };
+      const counter = dice.chance(tiedPercent === 100 ? 98 : 75)
+        ? (this.#full.get(laneName) ?? 0) + dice.between(1, 3)
+        : dice.between(1, 8);
+      const due = dice.chance(tiedPercent === 100 ? 85 : 50)
+        ? null
+        : dice.chance(60)
+          ? { in: dice.pick(delays) }
+          : { at: this.#near(dice) };
       const body = dice.chance(92) ? bodyOf(laneName, counter) : text("another body");
-      return { counter, queue: dice.pick(queues), priority: dice.pick(priorities), due, body };
+      const ties = dice.chance(tiedPercent) ? tiesOf(dice) : null;
+      return { counter, queue: dice.pick(queues), priority: dice.pick(priorities), due, body, ties };
     });
     return { lane, laneName, elements };
   }
@@ -384,6 +411,29 @@ function bodyOf(laneName: string, counter: number): Uint8Array {
   if (counter % 7 === 0) return Uint8Array.from([0, 0, 1, 0, 0, 0, 0, counter]); // as long as an address
   if (counter % 5 === 0) return Uint8Array.from({ length: 40 }, (_, i) => (i * 37 + counter) & 0xff);
   return text(`${laneName}#${counter}`);
+}
+
+const keyModes: readonly KeyMode[] = ["match", "return", "reject", "replace", "replace"];
+
+/** Few names, so that they meet. */
+function tiesOf(dice: Dice): Ties {
+  const mode = dice.pick(keyModes);
+  const key: KeyTie | null = dice.chance(45)
+    ? {
+        name: `k${dice.between(1, 2)}`,
+        mode,
+        windowMs: dice.chance(50) ? null : dice.pick(delays.slice(1)),
+        digest: text(`digest-${dice.between(1, 2)}`),
+        replaced: mode === "replace" ? { retainMs: dice.pick(retentions), value: text("replaced") } : null,
+      }
+    : null;
+  const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
+  const gates = dice.chance(60) ? dice.some(["g1", "g2", "g3"], 1, 2).map(gateOf) : [];
+  return { key, line, gates };
+}
+
+function gateOf(name: string): GateTie {
+  return name === "g3" ? { name, everyMs: 333.3, burst: 2 } : { name, slots: name === "g2" ? 2 : 1 };
 }
 
 function note(dice: Dice, { counter, token }: Held): Uint8Array {

@@ -1,12 +1,13 @@
 /**
  * The choice of a producer: over one server the plain one, over several the one that knows where to go when a server
- * is away.
+ * is away; before it the one that sends what has ties to where they meet.
  */
 import type { Logger } from "../base/log.js";
 import type { Placement } from "../engine/placement.js";
 import type { Store } from "../engine/store.js";
 import type { Attendant } from "../queue/attendant.js";
 import { HomingProducer } from "../queue/homing-producer.js";
+import { KeyedProducer } from "../queue/keyed-producer.js";
 import { Producer } from "../queue/producer.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { SubmissionSink } from "../queue/submission.js";
@@ -26,11 +27,13 @@ export interface OpenProducerOptions extends ResendContext {
 export async function openProducer(options: OpenProducerOptions): Promise<SubmissionSink> {
   const { store, node } = options;
   if (isPlacement(store)) {
-    return await HomingProducer.open({ ...options, placement: store });
+    const homing = await HomingProducer.open({ ...options, placement: store });
+    return new KeyedProducer({ ...options, plain: homing, placement: store });
   }
   await store.openSegment(node);
   options.opened(node);
-  return new Producer({ ...options, segment: node });
+  const plain = new Producer({ ...options, segment: node });
+  return new KeyedProducer({ ...options, plain, placement: null });
 }
 
 function isPlacement(store: Store): store is Store & Placement {

@@ -265,6 +265,13 @@ export const enqueueTable = {
         : null,
     sentence: "Labels for people; kept while the Operation is.",
   },
+  idempotencyKey: {
+    type: "custom",
+    expected: "a text of 1 to 1024 characters",
+    parse: (value: unknown) => (typeof value === "string" && value.length >= 1 && value.length <= 1024 ? value : null),
+    sentence:
+      "Names this call: repeated within 24 hours with the same Step and input it gives the first one's handle, with others an error.",
+  },
   validate: { type: "boolean", default: true, sentence: "Whether the input schema is checked now." },
   retries: { type: "integer", min: 0, max: 1000, sentence: "Extra Attempts; by default the Step's." },
   timeout: { type: "duration", min: "1ms", max: "365d", sentence: "Limit of each Attempt; by default the Step's." },
@@ -277,6 +284,8 @@ export interface EnqueueOptions {
   readonly at?: Date | string;
   readonly queue?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Repeated within 24 hours with the same input: the first one's handle; with another: MR_IDEMPOTENCY_MISMATCH. */
+  readonly idempotencyKey?: string;
   readonly validate?: boolean;
   readonly retries?: number;
   readonly timeout?: Duration;

@@ -103,8 +103,8 @@ class RemoteSink implements SubmissionSink {
   }
 
   pushFull(submission: FullSubmission): void {
-    const { queue, priority, due, body } = submission;
-    this.#seated.link("enqueue").enqueue(queue, priority, due, body, submission);
+    const { queue, priority, due, body, ties } = submission;
+    this.#seated.link("enqueue").enqueue(queue, priority, due, body, submission, ties);
   }
 
   end(): void {

@@ -19,8 +19,8 @@ export class SingleSubmission implements Submission {
     this.#reject = reject;
   }
 
-  accepted(laneName: string, counter: number, segment: string): void {
-    this.#resolve(new Handle(this.#reach, segment, laneName, counter));
+  accepted(laneName: string, counter: number, segment: string, isKept = false): void {
+    this.#resolve(new Handle(this.#reach, segment, laneName, counter, isKept));
   }
 
   refused(error: Error): void {
@@ -28,15 +28,18 @@ export class SingleSubmission implements Submission {
   }
 }
 
+/** Makes the handle of one input; `isKept`: of the Operation that holds its key. */
+type MakeHandle = (laneName: string, counter: number, segment: string, isKept: boolean) => Handle;
+
 /** The answers of one enqueueMany, in the order of its inputs. */
 export class Bulk {
   readonly handles: (Handle | Error)[] = [];
-  readonly #makeHandle: (laneName: string, counter: number, segment: string) => Handle;
+  readonly #makeHandle: MakeHandle;
   #unanswered = 0;
   #floor = 0;
   #wake: (() => void) | null = null;
 
-  constructor(makeHandle: (laneName: string, counter: number, segment: string) => Handle) {
+  constructor(makeHandle: MakeHandle) {
     this.#makeHandle = makeHandle;
   }
 
@@ -51,8 +54,8 @@ export class Bulk {
     return this.handles.length++;
   }
 
-  accept(index: number, laneName: string, counter: number, segment: string): void {
-    this.#answer(index, this.#makeHandle(laneName, counter, segment));
+  accept(index: number, laneName: string, counter: number, segment: string, isKept: boolean): void {
+    this.#answer(index, this.#makeHandle(laneName, counter, segment, isKept));
   }
 
   refuse(index: number, error: Error): void {
@@ -90,8 +93,8 @@ export class BulkSubmission implements Submission {
     this.#index = index;
   }
 
-  accepted(laneName: string, counter: number, segment: string): void {
-    this.#bulk.accept(this.#index, laneName, counter, segment);
+  accepted(laneName: string, counter: number, segment: string, isKept = false): void {
+    this.#bulk.accept(this.#index, laneName, counter, segment, isKept);
   }
 
   refused(error: Error): void {

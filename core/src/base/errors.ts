@@ -48,6 +48,7 @@ export const errorTable = {
   },
   MR_INVALID_OPTION: { template: "{path}: {problem}", retryable: false },
   MR_INVARIANT: { template: "broken invariant, please report it: {statement}", retryable: false },
+  MR_KEY_HELD: { template: "key `{key}` is held by Operation {id}", retryable: true },
   MR_MODULE_REQUIRED: {
     template: "Step `{step}` runs on a Worker thread, which needs the App option `module` (usually import.meta.url)",
     retryable: false,

@@ -18,12 +18,21 @@
  *   and owner read null, their priority 0. Failed ones keep their whole record until `nowMs + retainMs`.
  * - Whatever ends an Operation settles its waiters, drops its progress and its cancel mark. An Operation that ends as
  *   cancelled because of a mark carries the reason of the first cancel as outcome bytes.
- * - Where one list orders by time, ties go by address (lane, then counter).
+ * - Where one list orders by time, equals go by address (lane, then counter).
+ * - Ties (ties.ts). Whatever ends an Operation lets go of its key (unless the window is still open) and of its place in
+ *   a line; whatever ends its running frees its slots. What waited for that moves on in the same call: the first of the
+ *   line to its due time or, like one Operation per freed slot from those *parked* at the gate, in order of arrival, to
+ *   the front of its ready list (bells as ever). A parked Operation is `ready` and on no list. While a gate has slots
+ *   free and something parked, as many Operations that were parked there are on ready lists: *candidates*; when one of
+ *   them is cancelled or parked elsewhere, the next becomes one. A pace is a gate that keeps a time, `taken`: it lets a
+ *   claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) + everyMs` is its time
+ *   then. From the time at which the next one may pass, `promote` makes candidates of what is parked there.
  * Types only; imports the records of this room.
  */
 import type { CheckFinding } from "./findings.js";
 import type { Address, Held, LocalDot } from "./lease.js";
 import type { OperationRecord, OperationState } from "./operation.js";
+import type { Ties } from "./ties.js";
 
 /** The names of all transitions and reads, as Lua files and machine moves are named. */
 export const TRANSITION_NAMES = [
@@ -135,6 +144,8 @@ export interface FullElement {
   /** `null`: now. `in`: milliseconds from the store's now. `at`: by the store's clock; past means now. */
   readonly due: { readonly in: number } | { readonly at: number } | null;
   readonly body: Uint8Array;
+  /** Default: none. */
+  readonly ties?: Ties | null;
 }
 
 /**
@@ -144,6 +155,12 @@ export interface FullElement {
  * SHA-1, else `conflict`. Otherwise `ok`: due later than `nowMs` → `scheduled`; else → `ready`, at the end of its
  * Queue's list of that priority (bell if that list was empty). The lane's mark rises to the highest counter seen.
  * Memory: by windows of `ID_MEMORY_MS` (`floor(nowMs / ID_MEMORY_MS)`), the present and the last one are looked up.
+ *
+ * A key is held by an Operation that has not ended, and until `floor(nowMs + windowMs)` of its enqueue. Is it held by
+ * another, the element is not enqueued and not remembered: `kept` (`return`, `match` of the same digest), `rejected`
+ * (`reject`) or `mismatch` (`match` of another digest). `replace` cancels a holder that waits, with the bytes and the
+ * retention the element names, and takes the key; a holder that runs goes on without it. An element with a line joins
+ * its end; is it not the first there, it is parked, whatever its due time. Elements take effect in order.
  */
 export interface EnqueueFullParams {
   readonly lane: number;
@@ -154,8 +171,13 @@ export interface EnqueueFullParams {
 /** Per element, in order; `unknown_lane` refuses the whole call, unwritten (answers empty). */
 export interface EnqueueFullAnswer {
   readonly answer: "ok" | "unknown_lane";
-  readonly answers: readonly ("ok" | "duplicate" | "conflict")[];
+  readonly answers: readonly EnqueueFullWord[];
+  /** Who holds the key, for each `kept`, `rejected` and `mismatch`, in order. */
+  readonly holders: readonly LocalDot[];
 }
+
+/** What became of one element of the full path. */
+export type EnqueueFullWord = "ok" | "duplicate" | "conflict" | "kept" | "rejected" | "mismatch";
 
 // ── Claim and ownership ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -166,7 +188,8 @@ export interface EnqueueFullAnswer {
  * (those still held), same token, in the same order: a lost reply is recovered by asking again. Lower: `stale`.
  * Otherwise Queues are emptied in the order given, paused ones passed over; within a Queue larger priorities first,
  * FIFO among equals. At most `2 * max` list elements are popped in all: those cancelled while waiting are dropped, not
- * claimed. One token for the whole call: `max(last token of the Segment + 1, nowUs)`. The claimed mark of each lane
+ * claimed; those with gates take a slot of each or, if one is full, are parked at the first full one (what moves on for
+ * that does so at the end of the call). One token for the whole call: `max(last token of the Segment + 1, nowUs)`. The claimed mark of each lane
  * rises to the highest fast-path counter popped. A claim that pops nothing writes nothing.
  */
 export interface ClaimParams {
@@ -293,12 +316,15 @@ export interface CancelsAnswer {
 
 // ── Housekeeping ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** scheduled → ready for up to `max` due Operations, by due time, then address; each joins the end of its list. */
+/**
+ * scheduled → ready for up to `max` due Operations, by due time, then address; each joins the end of its list. Then, at up
+ * to `max` paces that let something through by now, by that time, then name, as many go on as may pass, up to `max`.
+ */
 export interface PromoteParams {
   readonly max: number;
 }
 
-/** `nextDueInMs`: milliseconds by the store's clock until the earliest still scheduled is due, or null. */
+/** `nextDueInMs`: milliseconds until the earliest still scheduled is due, or may pass where it is parked; or null. */
 export interface PromoteAnswer {
   readonly promoted: number;
   readonly nextDueInMs: number | null;
@@ -354,7 +380,8 @@ export interface RedriveParams {
 
 /**
  * Deletes finished slices whose expiry is at or before `nowMs` (at most `max` slices, earliest first), dead letters
- * likewise (at most `max`), id memory older than the last window. `more`: a bound was hit and something is left.
+ * likewise (at most `max`), id memory older than the last window, keys whose Operation has ended and whose window is
+ * over (at most `max`). `more`: a bound was hit and something is left.
  */
 export interface PruneParams {
   readonly max: number;
@@ -511,7 +538,7 @@ export interface CountsAnswer {
   readonly scheduled: number;
   readonly running: number;
   readonly dead: number;
-  /** Milliseconds by the store's clock until the earliest scheduled Operation is due, not above 0 once it is; or null. */
+  /** Milliseconds until the earliest scheduled Operation is due or a parked one may pass, not above 0 then; or null. */
   readonly nextDueInMs: number | null;
   readonly totals: Totals;
 }

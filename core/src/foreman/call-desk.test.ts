@@ -117,6 +117,29 @@ describe("an enqueue from a Worker", () => {
     expect(answers).toEqual([["l.01", 4, "s"], "Queue `q.3` holds its maximum of 1 Operations"]);
     expect(link.pending).toBe(1);
   });
+
+  it("carries ties, and tells when another Operation was kept", () => {
+    const full: FullSubmission[] = [];
+    const { link } = setUp({ producer: { push: () => undefined, pushFull: (one) => full.push(one) } });
+    const replaced = { retainMs: 5, value: new Uint8Array([1, 2]) };
+    const key = { name: "k", mode: "replace", windowMs: null, digest: new Uint8Array(8), replaced } as const;
+    const ties = { meet: "step", key, line: "l", gates: [{ name: "g", slots: 2 }] };
+    const answers: unknown[] = [];
+    const taker = { accepted: (...dot: unknown[]) => answers.push(dot), refused: () => undefined };
+    link.enqueue("q", 0, null, encode("body"), taker, ties);
+    const [submission] = full;
+    expect(submission).toMatchObject({ queue: "q", priority: 0, due: null });
+    expect(submission?.ties).toMatchObject({
+      meet: "step",
+      line: "l",
+      gates: ties.gates,
+      key: { name: "k", windowMs: null },
+    });
+    expect(Buffer.from(submission?.ties?.key?.replaced?.value ?? [])).toEqual(Buffer.from([1, 2]));
+    expect(Buffer.from(submission?.body ?? [])).toEqual(encode("body"));
+    submission?.accepted("l.00", 7, "keyed-3", true);
+    expect(answers).toEqual([["l.00", 7, "keyed-3", true]]);
+  });
 });
 
 describe("a wait from a Worker", () => {

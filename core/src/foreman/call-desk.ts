@@ -15,7 +15,7 @@ import { afterTick } from "../base/tick.js";
 import type { LocalDot } from "../engine/lease.js";
 import type { Store } from "../engine/store.js";
 import type { Finder } from "../queue/finder.js";
-import type { FullSubmission, SubmissionSink } from "../queue/submission.js";
+import type { FullSubmission, MeetingTies, SubmissionSink } from "../queue/submission.js";
 import type { Waiters } from "../queue/waiters.js";
 import { CALL_BYTES_MAX } from "../worker/call-link.js";
 import {
@@ -133,17 +133,24 @@ export class CallDesk {
   #enqueue(visitor: Visitor, request: number, source: Buffer, offset: number, end: number): void {
     const dueMs = source.readDoubleLE(offset + 8);
     const dueCode = source[offset + 1];
-    const bodyAt = offset + ENQUEUE_AT + (source[offset + 20] ?? 0);
+    const tiesAt = offset + ENQUEUE_AT + (source[offset + 20] ?? 0);
+    const bodyAt = tiesAt + source.readUInt16LE(offset + 22);
     const submission: FullSubmission = {
       body: Buffer.from(source.subarray(bodyAt, end)),
-      queue: source.toString("latin1", offset + ENQUEUE_AT, bodyAt),
+      queue: source.toString("latin1", offset + ENQUEUE_AT, tiesAt),
       priority: source.readInt32LE(offset + 16),
       due: dueCode === DUE_NOW ? null : dueCode === DUE_IN ? { in: dueMs } : { at: dueMs },
-      accepted: (laneName, counter, segment) => this.#answer(visitor, request, ANSWER_OK, [segment, laneName, counter]),
+      // Decoding copies, except for bytes: those are few.
+      ties: bodyAt === tiesAt ? null : (decode(Buffer.from(source.subarray(tiesAt, bodyAt))) as MeetingTies), // by the protocol
+      accepted: (laneName, counter, segment, isKept) => {
+        const dot = [segment, laneName, counter];
+        this.#answer(visitor, request, ANSWER_OK, isKept === true ? [...dot, true] : dot);
+      },
       refused: (error) => this.#answer(visitor, request, ANSWER_ERROR, toRemoteError(error)),
     };
     const { producer } = this.#services;
-    if (submission.priority === 0 && submission.due === null) producer.push(submission.queue, submission);
+    if (submission.priority === 0 && submission.due === null && submission.ties === null)
+      producer.push(submission.queue, submission);
     else producer.pushFull(submission);
   }
 

@@ -18,7 +18,7 @@ import type { Unstarted } from "../worker/inline.js";
 import type { OutcomePort } from "../worker/port.js";
 import type { AbortKind } from "../workflow/context.js";
 import type { Registry } from "../workflow/registry.js";
-import { type PoolKind, poolOf, type StepDefinition } from "../workflow/step.js";
+import { type PoolKind, poolOf, type StepDefinition, UNTIED } from "../workflow/step.js";
 import { Cells } from "./cells.js";
 import { Given } from "./given.js";
 import type { Member } from "./member.js";
@@ -425,6 +425,7 @@ const UNREADABLE: StepDefinition = {
   killGraceMs: 0,
   retainCompletedMs: 86_400_000,
   retainFailedMs: 14 * 86_400_000,
+  ...UNTIED,
   input: null,
   output: null,
   fn: () => undefined,

@@ -6,6 +6,7 @@ import { Metrics, type MetricTable } from "../base/metrics.js";
 /** Every counter of a process that enqueues or executes. */
 export const counterTable = {
   enqueued: { kind: "counter", sentence: "Operations whose enqueue was acknowledged to this process." },
+  deduplicated: { kind: "counter", sentence: "Enqueues answered by an Operation that holds the same key." },
   enqueueCalls: { kind: "counter", sentence: "Store calls that carried those Operations." },
   claimed: { kind: "counter", sentence: "Operations claimed by this process." },
   claimCalls: { kind: "counter", sentence: "Store calls that asked for work." },

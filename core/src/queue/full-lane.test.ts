@@ -48,6 +48,7 @@ async function endOf(errors: Error[], rest: Error): Promise<string> {
       queue: "q",
       priority: 1,
       due: null,
+      ties: null,
       accepted: () => resolve("accepted"),
       refused: (error) => resolve((error as Error & { code: string }).code),
     });

@@ -1,12 +1,14 @@
 /**
- * The full path's writer: Operations with a due time or a priority, each remembered by its own dot.
+ * The full path's writer: Operations with a due time, a priority or ties, each remembered by its own dot.
  *
  * Unlike a fast lane it needs no order, so each batch is simply sent until it is answered. Coalesces per tick.
  */
+import { invariant } from "../base/assert.js";
 import { createError, isMillraceError } from "../base/errors.js";
 import { formatId } from "../engine/dot.js";
-import { FULL_PATH_DIGITS } from "../engine/lease.js";
-import type { FullElement } from "../engine/transitions.js";
+import { FULL_PATH_DIGITS, type LocalDot } from "../engine/lease.js";
+import { shownKey } from "../engine/ties.js";
+import type { EnqueueFullAnswer, FullElement } from "../engine/transitions.js";
 import { BATCH_BYTES_MAX, BATCH_MAX, type LaneContext } from "./fast-lane.js";
 import { resend } from "./resend.js";
 import type { FullSubmission } from "./submission.js";
@@ -83,19 +85,29 @@ export class FullLane {
 
   async #send(submissions: readonly FullSubmission[]): Promise<void> {
     const { timeoutMs, counters, segment } = this.#context;
-    const elements = submissions.map(({ queue, priority, due, body }): FullElement => {
-      return { counter: this.#nextCounter++, queue, priority, due, body };
+    const elements = submissions.map(({ queue, priority, due, body, ties }): FullElement => {
+      return { counter: this.#nextCounter++, queue, priority, due, body, ties };
     });
     const batch: Batch = { submissions, isUnknown: false, isCalling: false, isWithdrawn: false };
     this.#sent.add(batch);
     try {
-      const answers = await resend(this.#context, timeoutMs, () => this.#call(batch, elements), segment);
-      counters.add("enqueued", submissions.length);
+      const answer = await resend(this.#context, timeoutMs, () => this.#call(batch, elements), segment);
+      const holders = answer.holders.values();
+      let enqueued = 0;
       for (const [i, submission] of submissions.entries()) {
         const counter = (elements[i] as FullElement).counter; // made from submissions, one each
-        if (answers[i] !== "conflict") submission.accepted(this.#laneName, counter, segment);
-        else submission.refused(createError("MR_CONFLICT", { what: "an Operation", id: this.#idOf(counter) }));
+        const word = answer.answers[i];
+        if (word === "ok" || word === "duplicate") {
+          enqueued++;
+          submission.accepted(this.#laneName, counter, segment);
+        } else if (word === "kept" || word === "rejected" || word === "mismatch") {
+          counters.add("deduplicated");
+          this.#tellHeld(submission, word, holders.next().value);
+        } else {
+          submission.refused(createError("MR_CONFLICT", { what: "an Operation", id: this.#idOf(counter) }));
+        }
       }
+      counters.add("enqueued", enqueued);
     } catch (error) {
       if (batch.isWithdrawn) return;
       const refusal = this.#refusalOf(error as Error); // stores reject with errors only
@@ -112,7 +124,17 @@ export class FullLane {
     }
   }
 
-  async #call(batch: Batch, elements: readonly FullElement[]): Promise<readonly string[]> {
+  /** Another Operation holds the key. */
+  #tellHeld(submission: FullSubmission, word: "kept" | "rejected" | "mismatch", holder: LocalDot | undefined): void {
+    invariant(holder !== undefined, "the store names who holds a key");
+    const { segment } = this.#context;
+    if (word === "kept") return submission.accepted(holder.laneName, holder.counter, segment, true);
+    const key = shownKey(submission.ties?.key?.name ?? "");
+    const id = formatId(segment, holder.laneName, holder.counter);
+    submission.refused(createError(word === "rejected" ? "MR_KEY_HELD" : "MR_IDEMPOTENCY_MISMATCH", { key, id }));
+  }
+
+  async #call(batch: Batch, elements: readonly FullElement[]): Promise<EnqueueFullAnswer> {
     const { store, segment, counters } = this.#context;
     const laneName = this.#laneName;
     for (;;) {
@@ -133,7 +155,7 @@ export class FullLane {
       batch.isCalling = true;
       try {
         const answer = await store.enqueueFull(segment, { lane, laneName, elements });
-        if (answer.answer === "ok") return answer.answers;
+        if (answer.answer === "ok") return answer;
       } catch (error) {
         batch.isUnknown ||= isMillraceError(error, "MR_INDETERMINATE");
         throw error;

@@ -86,7 +86,7 @@ class Stage {
         accepted: (_lane: string, _counter: number, segment: string) => this.#answer(text, segment),
         refused: (error: Error) => this.#answer(text, (error as Error & { code: string }).code),
       };
-      if (isFull) this.producer.pushFull({ ...submission, queue: "q", priority: 5, due: null });
+      if (isFull) this.producer.pushFull({ ...submission, queue: "q", priority: 5, due: null, ties: null });
       else this.producer.push("q", submission);
     }
     return texts;

@@ -20,7 +20,7 @@ import type { Wire } from "./wire.js";
 
 /** Who handed in an Operation. Exactly one of the two is called, once. */
 export interface EnqueueTaker {
-  accepted(laneName: string, counter: number, segment: string): void;
+  accepted(laneName: string, counter: number, segment: string, isKept?: boolean): void;
   refused(error: Error): void;
 }
 
@@ -55,8 +55,16 @@ export class CallLink {
   }
 
   /** Hands an Operation to the Foreman's Producer. */
-  enqueue(queue: string, priority: number, due: Due, body: Uint8Array, taker: EnqueueTaker): void {
-    const bytes = ENQUEUE_AT + queue.length + body.length;
+  enqueue(
+    queue: string,
+    priority: number,
+    due: Due,
+    body: Uint8Array,
+    taker: EnqueueTaker,
+    ties: object | null = null,
+  ): void {
+    const tied = ties === null ? NO_BYTES : encode(ties, "ties", TIES_BYTES_MAX);
+    const bytes = ENQUEUE_AT + queue.length + tied.length + body.length;
     const at = this.#wire.begin(bytes);
     const { target } = this.#wire;
     target[at] = ENQUEUE;
@@ -65,8 +73,10 @@ export class CallLink {
     target.writeDoubleLE(due === null ? 0 : "in" in due ? due.in : due.at, at + 8);
     target.writeInt32LE(priority, at + 16);
     target[at + 20] = queue.length;
+    target.writeUInt16LE(tied.length, at + 22);
     target.write(queue, at + ENQUEUE_AT, "latin1");
-    target.set(body, at + ENQUEUE_AT + queue.length);
+    target.set(tied, at + ENQUEUE_AT + queue.length);
+    target.set(body, at + ENQUEUE_AT + queue.length + tied.length);
     this.#wire.end(bytes);
   }
 
@@ -104,7 +114,8 @@ export class CallLink {
     const value = decode(bytes);
     if ("enqueue" in pending) {
       if (how !== ANSWER_OK) return pending.enqueue.refused(fromRemoteError(value as RemoteError)); // by the protocol
-      const [segment, laneName, counter] = value as [string, string, number]; // by the protocol
+      const [segment, laneName, counter, isKept] = value as [string, string, number, true?]; // by the protocol
+      if (isKept === true) return pending.enqueue.accepted(laneName, counter, segment, true);
       return pending.enqueue.accepted(laneName, counter, segment);
     }
     if (how === ANSWER_OK) pending.call.answered(value);
@@ -121,3 +132,5 @@ export class CallLink {
 }
 
 const END_CALL_BYTES = 8;
+const NO_BYTES = new Uint8Array(0);
+const TIES_BYTES_MAX = 0xffff;

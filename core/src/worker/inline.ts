@@ -20,7 +20,7 @@ import { encodeOutcome } from "../engine/outcome.js";
 import type { Claim } from "../engine/transitions.js";
 import type { Registry } from "../workflow/registry.js";
 import { validate } from "../workflow/schema.js";
-import type { AbortKind, StepDefinition } from "../workflow/step.js";
+import { type AbortKind, type StepDefinition, UNTIED } from "../workflow/step.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
 import { Deadlines } from "./deadlines.js";
 import { asErrorOf, judge, type Verdict } from "./judge.js";
@@ -526,6 +526,7 @@ const UNKNOWN_STEP: StepDefinition = {
   killGraceMs: 0,
   retainCompletedMs: 86_400_000,
   retainFailedMs: 14 * 86_400_000,
+  ...UNTIED,
   input: null,
   output: null,
   fn: () => undefined,

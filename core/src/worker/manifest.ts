@@ -4,7 +4,7 @@
  */
 import { invariant } from "../base/assert.js";
 import type { BackoffPolicy } from "../base/backoff.js";
-import type { StepDefinition } from "../workflow/step.js";
+import { type StepDefinition, UNTIED } from "../workflow/step.js";
 
 /** A Step without its functions. Times in milliseconds, Infinity for none. */
 export interface StepRow {
@@ -57,6 +57,7 @@ export function stepFromManifest(row: StepRow): StepDefinition {
     killGraceMs: row.killGraceMs,
     retainCompletedMs: row.retainCompletedMs,
     retainFailedMs: row.retainFailedMs,
+    ...UNTIED, // what enqueues here has the Step itself
     input: null,
     output: null,
     fn: () => invariant(false, "a Step known from a manifest runs in Workers only", { step: row.name }),

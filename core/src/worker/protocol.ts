@@ -7,7 +7,8 @@
  *   RUN     seat:4 token:8f counter:8f attempt:4         FAILED    abort:1@1 seat:4 retryInMs:8f(NaN none) · outcome
  *           generation:4 segment:4 lane:4 · body         RELEASED  abort:1@1 seat:4 delayMs:8f (NaN: at once, in front)
  *   ABORT   kind:1@1 seat:4                              PROGRESS  seat:4 · codec bytes
- *   ANSWER  how:1@1 request:4 · codec bytes              ENQUEUE   due:1@1 request:4 dueMs:8f priority:4 name:1 · queue · body
+ *   ANSWER  how:1@1 request:4 · codec bytes              ENQUEUE   due:1@1 request:4 dueMs:8f priority:4 name:1 ties:2@22
+ *                                                                  · queue · codec bytes of ties if there are any · body
  *   SLOTS   slots:4                                      CALL      name:1@1 request:4 · method · codec bytes
  *   STOP    (drain, then end)                            END_CALL  request:4  (no more answers are wanted)
  *

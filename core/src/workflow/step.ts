@@ -5,7 +5,7 @@
  */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Backoff, BackoffPolicy } from "../base/backoff.js";
-import type { Duration } from "../base/duration.js";
+import { type Duration, tryParseDuration } from "../base/duration.js";
 import { createError, show } from "../base/errors.js";
 import { checkName, isName } from "../base/names.js";
 import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
@@ -21,6 +21,99 @@ export type StepFunction<I, O> = (input: I, context: StepContext) => O | Promise
 const isFunction = (value: unknown) => (typeof value === "function" ? value : null);
 const isSchema = (value: unknown) =>
   (typeof value === "object" || typeof value === "function") && value !== null && "~standard" in value ? value : null;
+
+/** A key of what an Operation is tied to: a dotted path in its input (`customer.id`), or a function; read at submission. */
+export type KeyOf<I = unknown> = string | ((input: I) => string);
+
+/** How Operations of one key are made one. */
+export interface Dedupe {
+  readonly key: KeyOf;
+  /** Milliseconds after the enqueue; null: till the end of the Operation. */
+  readonly windowMs: number | null;
+  readonly mode: "return" | "reject" | "replace";
+}
+
+/** How often one begins, for each key. */
+export interface Rate {
+  /** Milliseconds from one to the next in the long run. */
+  readonly everyMs: number;
+  readonly burst: number;
+  /** Null: one rate for all. */
+  readonly key: KeyOf | null;
+}
+
+/** How many run at once, for each key. */
+export interface Limit {
+  readonly limit: number;
+  /** Null: one limit for all. */
+  readonly key: KeyOf | null;
+}
+
+/** How Operations that come one upon another become the last of them. */
+export interface Debounce {
+  readonly key: KeyOf;
+  /** Milliseconds without another one of its key, before one is due. */
+  readonly waitMs: number;
+}
+
+const DEDUPE_MODES = ["return", "reject", "replace"] as const;
+const LIMITS_MAX = 8;
+
+function parseKey(value: unknown): KeyOf | null {
+  return (typeof value === "string" && value !== "") || typeof value === "function" ? (value as KeyOf) : null; // its types are its caller's promise
+}
+
+function parseDedupe(value: unknown): Dedupe | null {
+  if (!hasOnly(value, ["key", "window", "mode"])) return null;
+  const key = parseKey(value.key);
+  const windowMs = value.window === undefined ? null : tryParseDuration(value.window);
+  const mode = DEDUPE_MODES.find((one) => one === (value.mode ?? "return"));
+  if (key === null || mode === undefined || (value.window !== undefined && windowMs === null)) return null;
+  return { key, windowMs, mode };
+}
+
+function parseDebounce(value: unknown): Debounce | null {
+  if (!hasOnly(value, ["key", "wait"])) return null;
+  const key = parseKey(value.key);
+  const waitMs = tryParseDuration(value.wait);
+  return key === null || waitMs === null ? null : { key, waitMs };
+}
+
+function parseLimits(value: unknown): readonly Limit[] | null {
+  const limits = (Array.isArray(value) ? value : [value]).map(parseLimit);
+  return limits.length <= LIMITS_MAX && limits.every((limit) => limit !== null) ? limits : null;
+}
+
+function parseLimit(value: unknown): Limit | null {
+  const given = typeof value === "number" ? { limit: value } : value;
+  if (!hasOnly(given, ["limit", "key"])) return null;
+  const { limit, key } = given;
+  if (!isCount(limit)) return null;
+  if (key !== undefined && parseKey(key) === null) return null;
+  return { limit, key: key === undefined ? null : parseKey(key) };
+}
+
+function parseRates(value: unknown): readonly Rate[] | null {
+  const rates = (Array.isArray(value) ? value : [value]).map(parseRate);
+  return rates.length <= LIMITS_MAX && rates.every((rate) => rate !== null) ? rates : null;
+}
+
+function parseRate(value: unknown): Rate | null {
+  if (!hasOnly(value, ["limit", "per", "burst", "key"])) return null;
+  const { limit, key, burst = 1 } = value;
+  const perMs = tryParseDuration(value.per);
+  if (!isCount(limit) || !isCount(burst) || perMs === null || perMs <= 0) return null;
+  if (key !== undefined && parseKey(key) === null) return null;
+  return { everyMs: perMs / limit, burst, key: key === undefined ? null : parseKey(key) };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 0xffff_ffff; // an integer is a number
+}
+
+function hasOnly(value: unknown, names: readonly string[]): value is Record<string, unknown> {
+  return isOptions(value) && value !== undefined && Object.keys(value).every((name) => names.includes(name));
+}
 
 /** How long results and failures are kept. */
 const retainTable = {
@@ -103,6 +196,41 @@ export const stepTable = {
     sentence: "Time between the abort signal and giving up on the Attempt.",
   },
   retain: { type: "table", table: retainTable, sentence: "How long what is finished is kept." },
+  dedupe: {
+    type: "custom",
+    expected: "{ key, window?, mode? } with a dotted path in the input or a function (input) → text as key",
+    parse: parseDedupe,
+    sentence:
+      "One Operation at a time per key (`window`: and for so long after its enqueue); `mode`: `return` its handle (default), `reject`, or `replace` it while it waits.",
+  },
+  debounce: {
+    type: "custom",
+    expected: "{ key, wait }",
+    parse: parseDebounce,
+    sentence: "Each waits for `wait`, and one of the same key that comes meanwhile takes its place.",
+  },
+  order: {
+    type: "custom",
+    expected: "a dotted path in the input or a function (input) → text",
+    parse: parseKey,
+    sentence:
+      "Operations of one key run one behind another, in the order of their enqueue, through retries and delays; each when the one before has ended.",
+  },
+  concurrency: {
+    type: "custom",
+    default: [],
+    expected: "a number, { limit, key? } or a list of these, each limit an integer of at least 1",
+    parse: parseLimits,
+    sentence: "How many of its Operations run at once, in all or per key; who waits for a retry does not count.",
+  },
+  rate: {
+    type: "custom",
+    default: [],
+    expected: "{ limit, per, burst?, key? } or a list of these",
+    parse: parseRates,
+    sentence:
+      "How many of its Attempts begin in a time, in all or per key, evenly spread; up to `burst` (default 1) at once after a pause.",
+  },
   input: {
     type: "custom",
     expected: "a Standard Schema",
@@ -117,8 +245,19 @@ export const stepTable = {
   },
 } as const satisfies OptionTable;
 
+/** How many Operations of a Step run at once: in all, or with a key for each key. */
+export type LimitOption<I> = number | { readonly limit: number; readonly key?: KeyOf<I> };
+
+/** How many Attempts of a Step begin in a time. `burst` default 1: evenly spread. */
+export interface RateOption<I> {
+  readonly limit: number;
+  readonly per: Duration;
+  readonly burst?: number;
+  readonly key?: KeyOf<I>;
+}
+
 /** Options of a Step as users write them. See docs/reference/options.md. */
-export interface StepOptions {
+export interface StepOptions<I = never> {
   readonly kind?: "async" | "blocking";
   /** `"io"`, `"cpu"`, `"process"` or one registered before by `app.executor`; default after `kind`. */
   readonly executor?: string;
@@ -149,6 +288,20 @@ export interface StepOptions {
   readonly killGrace?: Duration;
   /** Defaults 1 d and 14 d. */
   readonly retain?: { readonly completed?: Duration; readonly failed?: Duration };
+  /** One Operation at a time per key, within `window` after its enqueue too. `mode` default `"return"`. */
+  readonly dedupe?: {
+    readonly key: KeyOf<I>;
+    readonly window?: Duration;
+    readonly mode?: "return" | "reject" | "replace";
+  };
+  /** Each waits for `wait`; one of the same key that comes meanwhile takes its place. Not together with `dedupe`. */
+  readonly debounce?: { readonly key: KeyOf<I>; readonly wait: Duration };
+  /** Operations of one key run one behind another, in the order of their enqueue. */
+  readonly order?: KeyOf<I>;
+  /** How many run at once, in all or per key. */
+  readonly concurrency?: LimitOption<I> | readonly LimitOption<I>[];
+  /** How many Attempts begin in a time, in all or per key. */
+  readonly rate?: RateOption<I> | readonly RateOption<I>[];
   readonly input?: StandardSchemaV1;
   readonly output?: StandardSchemaV1;
 }
@@ -170,10 +323,27 @@ export interface StepDefinition {
   readonly killGraceMs: number;
   readonly retainCompletedMs: number;
   readonly retainFailedMs: number;
+  readonly dedupe: Dedupe | null;
+  readonly debounce: Debounce | null;
+  readonly order: KeyOf | null;
+  readonly concurrency: readonly Limit[];
+  readonly rate: readonly Rate[];
+  /** Whether any of these is there: then its Operations have ties. */
+  readonly isTied: boolean;
   readonly input: StandardSchemaV1 | null;
   readonly output: StandardSchemaV1 | null;
   readonly fn: StepFunction<unknown, unknown>;
 }
+
+/** What a Step without ties says of them. */
+export const UNTIED = {
+  dedupe: null,
+  debounce: null,
+  order: null,
+  concurrency: [],
+  rate: [],
+  isTied: false,
+} as const satisfies Partial<StepDefinition>;
 
 /** The Workers Operations need: async or blocking threads, or child processes. */
 export type PoolKind = "async" | "blocking" | "process";
@@ -204,6 +374,10 @@ export function defineStep(
   // Defaults are themselves a partial table of options, checked once when the App was made.
   const given = isOptions(options) && isOptions(defaults) ? { ...defaults, ...options } : options;
   const resolved: Resolved<typeof stepTable> = resolveOptions(stepTable, given, path);
+  if (resolved.dedupe !== undefined && resolved.debounce !== undefined) {
+    const problem = "give either `dedupe` or `debounce`, not both: an Operation holds one key";
+    throw createError("MR_INVALID_OPTION", { path: `${path}.debounce`, problem });
+  }
   const isAsync = Object.prototype.toString.call(fn) === "[object AsyncFunction]";
   const { kind, executor } = runnerOf(path, resolved.kind, resolved.executor, isAsync, executors);
   return {
@@ -226,6 +400,16 @@ export function defineStep(
     killGraceMs: resolved.killGrace,
     retainCompletedMs: resolved.retain.completed,
     retainFailedMs: resolved.retain.failed,
+    dedupe: resolved.dedupe ?? null,
+    debounce: resolved.debounce ?? null,
+    order: resolved.order ?? null,
+    concurrency: resolved.concurrency,
+    rate: resolved.rate,
+    isTied:
+      resolved.dedupe !== undefined ||
+      resolved.debounce !== undefined ||
+      resolved.order !== undefined ||
+      resolved.concurrency.length + resolved.rate.length > 0,
     input: (resolved.input as StandardSchemaV1 | undefined) ?? null, // a schema, by the row's parse
     output: (resolved.output as StandardSchemaV1 | undefined) ?? null,
     fn: fn as StepFunction<unknown, unknown>, // checked above; its types are the caller's promise

@@ -13,6 +13,7 @@ const helperOrder = [
   "_time",
   "_address",
   "_operation",
+  "_ties",
   "_finish",
   "_lease",
   "_tell",

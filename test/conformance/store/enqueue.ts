@@ -217,6 +217,7 @@ export function enqueueSentences(scene: () => Scene): void {
         expect(await s.store.enqueueFull(s.segment, { ...wrong, elements })).toEqual({
           answer: "unknown_lane",
           answers: [],
+          holders: [],
         });
       }
       expect(await s.snapshot()).toEqual(before);

@@ -256,6 +256,7 @@ function checkOperation(run: Check, operation: Operation): void {
     return;
   }
   if (operation.state === "ready") {
+    if (operation.tied !== null && operation.tied.parkedAt !== null) return;
     if (!isListed(operation) && noteOf(run, "lost", operation)) putBack(state, operation);
     return;
   }

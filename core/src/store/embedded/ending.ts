@@ -120,6 +120,7 @@ export function free(state: SegmentState, operation: Operation): void {
   const { taking, heldBefore, heldAfter } = operation;
   if (taking === null) return;
   const { owner } = taking;
+  if (operation.tied !== null) state.loose.push({ operation, didRun: true });
   if (heldBefore === null) owner.first = heldAfter;
   else heldBefore.heldAfter = heldAfter;
   if (heldAfter === null) owner.last = heldBefore;
@@ -166,8 +167,11 @@ export function finishWaiting(
   slice: Slice,
   nowMs: number,
 ): void {
+  if (operation.tied !== null) state.loose.push({ operation, didRun: false });
   if (operation.state === "scheduled") {
     state.due.remove(operation);
+    operation.isGone = true;
+  } else if (operation.tied !== null && operation.tied.parkedAt !== null) {
     operation.isGone = true;
   } else {
     operation.isWithdrawn = true;

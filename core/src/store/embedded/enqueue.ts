@@ -3,18 +3,22 @@
  * Pure; one family of the machine's moves (machine.ts).
  */
 import { hash } from "node:crypto";
-import { ID_MEMORY_MS } from "../../engine/lease.js";
+import { ID_MEMORY_MS, type LocalDot } from "../../engine/lease.js";
+import type { Ties } from "../../engine/ties.js";
 import type {
   EnqueueAnswer,
   EnqueueFullAnswer,
   EnqueueFullParams,
+  EnqueueFullWord,
   EnqueueParams,
   FullElement,
 } from "../../engine/transitions.js";
+import { finishWaiting, sliceFor } from "./ending.js";
 import {
   entryOf,
   FIRST_GENERATION,
   grow,
+  type HeldKey,
   isFinished,
   type Lane,
   listOf,
@@ -37,6 +41,7 @@ import {
   touchRun,
   touchWindow,
 } from "./state.js";
+import { holderOf, joinLine, takeKey, untie } from "./ties.js";
 
 /** enqueue: the fast path. */
 export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnswer {
@@ -108,16 +113,19 @@ export function newRun(lane: Lane, first: number, order: number): Run {
 export function enqueueFull(state: SegmentState, params: EnqueueFullParams, nowUs: number): EnqueueFullAnswer {
   const lane = state.lanes[params.lane];
   if (lane === undefined || lane.name !== params.laneName || lane.queue !== null) {
-    return { answer: "unknown_lane", answers: [] };
+    return { answer: "unknown_lane", answers: [], holders: [] };
   }
   const nowMs = Math.floor(nowUs / 1000);
   let highest = lane.accepted;
   let fresh = 0;
-  const answers = params.elements.map((element) => {
+  const holders: LocalDot[] = [];
+  const answers = params.elements.map((element): EnqueueFullWord => {
     highest = Math.max(highest, element.counter);
     const sha1 = sha1Of(element.body);
     const known = sha1Enqueued(state, lane, element.counter, nowMs);
     if (known !== null) return known === sha1 ? "duplicate" : "conflict";
+    const refusal = askKey(state, element.ties ?? null, holders, nowMs);
+    if (refusal !== null) return refusal;
     remember(state, lane, element.counter, sha1, nowMs);
     place(state, lane, element, nowMs);
     fresh++;
@@ -131,11 +139,45 @@ export function enqueueFull(state: SegmentState, params: EnqueueFullParams, nowU
     state.totals.enqueued += fresh;
     state.dirty.root = true;
   }
-  return { answer: "ok", answers };
+  return { answer: "ok", answers, holders };
+}
+
+/** What the present holder of the element's key means for it; null if it may come in. A replaced holder has ended then. */
+function askKey(
+  state: SegmentState,
+  ties: Ties | null,
+  holders: LocalDot[],
+  nowMs: number,
+): "kept" | "rejected" | "mismatch" | null {
+  const key = ties?.key ?? null;
+  const held = key === null ? null : holderOf(state, key.name, nowMs);
+  if (key === null || held === null) return null;
+  if (key.replaced !== null) {
+    replace(state, held, key.replaced, nowMs);
+    return null;
+  }
+  holders.push({ laneName: held.lane.name, counter: held.counter });
+  if (key.mode === "reject") return "rejected";
+  const isMatch = key.mode === "return" || held.digest === Buffer.from(key.digest).toString("latin1");
+  return isMatch ? "kept" : "mismatch";
+}
+
+/** Ends the holder of a key as cancelled if it waits; what runs goes on. */
+function replace(
+  state: SegmentState,
+  held: HeldKey,
+  { retainMs, value }: { readonly retainMs: number; readonly value: Uint8Array },
+  nowMs: number,
+): void {
+  const entry = entryOf(held.lane, held.counter);
+  if (entry === undefined || isFinished(entry) || (entry.state !== "scheduled" && entry.state !== "ready")) return;
+  finishWaiting(state, entry, value, sliceFor(state, nowMs, retainMs), nowMs);
+  state.dirty.root = true;
+  untie(state, nowMs);
 }
 
 function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: number): void {
-  const { due } = element;
+  const { due, ties } = element;
   const dueAtMs = due === null ? nowMs : "in" in due ? nowMs + due.in : due.at;
   const stale = lane.withdrawn.get(element.counter);
   if (stale) takeOff(state, stale);
@@ -143,12 +185,20 @@ function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: num
   const operation = newOperation(lane, element.counter, queue, element.priority, element.body);
   noteRelived(operation);
   putEntry(operation);
+  if (ties) bind(state, operation, ties, nowMs);
+  if (!joinLine(state, operation, dueAtMs)) return;
   if (dueAtMs > nowMs) {
     plan(state, operation, dueAtMs, nowMs);
     touch(state, operation);
   } else {
     pushBack(state, operation);
   }
+}
+
+function bind(state: SegmentState, operation: Operation, { key, line, gates }: Ties, nowMs: number): void {
+  const waits = { parkedAt: null, candidateOf: null, ticket: 0, lineTicket: 0 };
+  operation.tied = { key: key?.name ?? null, line, gates, ...waits };
+  if (key !== null) takeKey(state, key, operation, nowMs);
 }
 
 /** Takes a withdrawn element off its list: its dot is enqueued anew, long after its memory ended. */
@@ -192,6 +242,7 @@ export function newOperation(lane: Lane, counter: number, queue: Queue, priority
     progress: null,
     cancelReason: null,
     isWithdrawn: false,
+    tied: null,
     run: null,
     isGone: false,
     isDirty: false,

@@ -23,6 +23,7 @@ import {
   touchSlice,
   touchWindow,
 } from "./state.js";
+import { dropKeys, dropPaces, joinLine, nextDueInMs, openPaces } from "./ties.js";
 
 /** promote: scheduled → ready for what is due. */
 export function promote(state: SegmentState, params: PromoteParams, nowUs: number): PromoteAnswer {
@@ -34,8 +35,8 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
     state.due.remove(first);
     pushBack(state, first);
   }
-  const next = state.due.first;
-  return { promoted, nextDueInMs: next === undefined ? null : next.timeMs - nowMs };
+  if (state.opening.size > 0) openPaces(state, params.max, nowMs);
+  return { promoted, nextDueInMs: nextDueInMs(state, nowMs) };
 }
 
 /** requeue: failed → ready, a new generation. */
@@ -59,7 +60,7 @@ export function reopen(state: SegmentState, operation: Operation): void {
   operation.attempt = 0;
   operation.recoveries = 0;
   operation.returns = 0;
-  pushBack(state, operation);
+  if (joinLine(state, operation, 0)) pushBack(state, operation);
 }
 
 /** prune: what is past its retention goes. */
@@ -75,7 +76,9 @@ export function prune(state: SegmentState, params: PruneParams, nowUs: number): 
     forget(state, first);
     dead++;
   }
-  return { finished, dead, windows: dropWindows(state, nowMs), more: isOver() || isDead() };
+  dropPaces(state, nowMs);
+  const areKeysLeft = dropKeys(state, params.max, nowMs);
+  return { finished, dead, windows: dropWindows(state, nowMs), more: isOver() || isDead() || areKeysLeft };
 }
 
 /** Deletes the slice that expires first and answers how many records went. */

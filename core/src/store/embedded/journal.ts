@@ -30,6 +30,7 @@ import {
   type SegmentState,
   type Slice,
   type Taking,
+  type Tied,
 } from "./state.js";
 
 /**
@@ -51,6 +52,8 @@ export function isDirty({ dirty }: SegmentState): boolean {
     dirty.notes.length > 0 ||
     dirty.slices.length > 0 ||
     dirty.windows.length > 0 ||
+    dirty.keys.size > 0 ||
+    dirty.paces.size > 0 ||
     dirty.withdrawn.length > 0 ||
     dirty.erased.length > 0
   );
@@ -111,6 +114,10 @@ export function writeDirty(state: SegmentState, segment: number, writer: RecordW
     writer.f64(finished.finishedAtMs);
     writer.end(key);
   }
+  for (const name of dirty.keys) writeKey(state, name, segment, writer);
+  dirty.keys.clear();
+  for (const name of dirty.paces) writePace(state, name, segment, writer);
+  dirty.paces.clear();
   for (const { lane, counter, isThere } of dirty.withdrawn.splice(0)) {
     const key = addressKey(segment, SEGMENT_KIND.withdrawn, lane.number, counter);
     if (isThere) {
@@ -134,7 +141,38 @@ function writeRoot(state: SegmentState, segment: number, writer: RecordWriter): 
   writer.uint(totals.retried);
   writer.uint(totals.released);
   writer.uint(totals.rescued);
+  writer.uint(state.lastTicket);
   writer.end(rootKey(segment));
+}
+
+function writeKey(state: SegmentState, name: string, segment: number, writer: RecordWriter): void {
+  const key = nameKey(segment, SEGMENT_KIND.key, name);
+  const held = state.keys.get(name);
+  if (held === undefined) {
+    writer.remove(key);
+    return;
+  }
+  writer.begin();
+  writer.u24(held.lane.number);
+  writer.u40(held.counter);
+  writer.bytes(Buffer.from(held.digest, "latin1"));
+  writer.u8(held.isLive ? 1 : 0);
+  writer.f64(held.timeMs);
+  writer.end(key);
+}
+
+function writePace(state: SegmentState, name: string, segment: number, writer: RecordWriter): void {
+  const key = nameKey(segment, SEGMENT_KIND.pace, name);
+  const gate = state.gates.get(name);
+  if (gate === undefined || (gate.takenMs === 0 && gate.opensAtMs === null)) {
+    writer.remove(key);
+    return;
+  }
+  writer.begin();
+  writer.f64(gate.takenMs);
+  writer.u8(gate.opensAtMs === null ? 0 : 1);
+  writer.f64(gate.opensAtMs ?? 0);
+  writer.end(key);
 }
 
 /** Bytes of a chunk of a slice or window, about: larger values cost LMDB long runs of free pages. */
@@ -226,7 +264,28 @@ function writeOperation(operation: Operation, segment: number, writer: RecordWri
   writer.f64(operation.order);
   writer.maybeBytes(operation.isWithdrawn ? null : operation.value);
   if (!operation.isWithdrawn) writer.bytes(operation.body);
+  if (!operation.isWithdrawn && operation.tied !== null) writeTies(operation.tied, writer);
   writer.end(key);
+}
+
+/** Behind the fields that all have: ties, and where the Operation waits for them. */
+function writeTies(tied: Tied, writer: RecordWriter): void {
+  const { key, line, gates, parkedAt, candidateOf, ticket, lineTicket } = tied;
+  writer.text(key ?? "");
+  writer.text(line ?? "");
+  writer.uint(gates.length);
+  for (const gate of gates) {
+    writer.text(gate.name);
+    writer.uint("slots" in gate ? gate.slots : 0);
+    if ("slots" in gate) continue;
+    writer.f64(gate.everyMs);
+    writer.uint(gate.burst);
+  }
+  writer.uint(lineTicket);
+  writer.uint(ticket);
+  const isAtGate = parkedAt !== null && "parked" in parkedAt;
+  writer.u8(parkedAt === null ? (candidateOf === null ? 0 : 3) : isAtGate ? 1 : 2);
+  writer.text((parkedAt ?? candidateOf)?.name ?? "");
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {

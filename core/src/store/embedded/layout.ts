@@ -34,6 +34,8 @@ export const SEGMENT_KIND = {
   notes: 0x0a,
   withdrawn: 0x0b,
   erased: 0x0c,
+  key: 0x0d,
+  pace: 0x0e,
 } as const;
 
 /** The kinds of records of a Segment, as numbers. */

@@ -28,6 +28,7 @@ import {
   type SegmentState,
   touchNotes,
 } from "./state.js";
+import { untie } from "./ties.js";
 
 /** complete: running → completed. */
 export function complete(state: SegmentState, params: CompleteParams, nowUs: number): OutcomesAnswer {
@@ -50,6 +51,7 @@ export function complete(state: SegmentState, params: CompleteParams, nowUs: num
     answers[i] = "ok";
     done++;
   }
+  untie(state, nowMs);
   if (done > 0) {
     state.totals.completed += done;
     state.dirty.root = true;
@@ -66,6 +68,7 @@ export function fail(state: SegmentState, params: FailParams, nowUs: number): Ou
     failOne(state, operation, element, params.retainMs, nowMs);
     return "ok";
   });
+  untie(state, nowMs);
   if (answers.includes("ok")) state.dirty.root = true;
   return { answers };
 }
@@ -120,6 +123,7 @@ export function release(state: SegmentState, params: ReleaseParams, nowUs: numbe
     own(state, operation);
     pushFront(state, operation);
   }
+  untie(state, nowMs);
   if (answers.includes("ok")) state.dirty.root = true;
   return { answers };
 }
@@ -164,6 +168,7 @@ export function cancel(state: SegmentState, params: CancelParams, nowUs: number)
     finishWaiting(state, found, params.value, sliceFor(state, nowMs, params.retainMs), nowMs);
     return "cancelled";
   });
+  untie(state, nowMs);
   if (answers.includes("cancelled")) state.dirty.root = true;
   return { answers };
 }

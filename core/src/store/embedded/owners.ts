@@ -31,6 +31,7 @@ import {
   touchRun,
   touchTaking,
 } from "./state.js";
+import { moveOn, passGates, untie, type Wakes } from "./ties.js";
 
 /** claim: takes ready Operations for one owner, or says again what the same request took. */
 export function claim(state: SegmentState, params: ClaimParams, nowUs: number): ClaimAnswer {
@@ -81,6 +82,9 @@ interface Harvest {
   readonly claims: Claim[];
   readonly max: number;
   popsLeft: number;
+  /** Gates whose candidates were parked elsewhere; made when it is needed. */
+  wakes: Wakes | null;
+  readonly nowMs: number;
 }
 
 function take(state: SegmentState, params: ClaimParams, known: Owner | undefined, nowUs: number): Claim[] {
@@ -94,12 +98,20 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
     isDirty: false,
     isStored: false,
   };
-  const harvest: Harvest = { taking, claims: [], max: params.max, popsLeft: 2 * params.max };
+  const harvest: Harvest = {
+    taking,
+    claims: [],
+    max: params.max,
+    popsLeft: 2 * params.max,
+    wakes: null,
+    nowMs: Math.floor(nowUs / 1000),
+  };
   for (const name of params.queues) {
     const queue = state.queues.get(name);
     if (queue !== undefined && !queue.isPaused) harvestQueue(state, harvest, queue);
   }
   const { claims } = harvest;
+  if (harvest.wakes !== null) moveOn(state, harvest.wakes);
   if (claims.length === 0) return claims;
   if (known === undefined) state.owners.set(owner.name, owner);
   owner.lastRequest = params.request;
@@ -147,6 +159,10 @@ function harvestOne(state: SegmentState, harvest: Harvest, list: ReadyList, oper
     operation.isGone = true;
     operation.lane.withdrawn.delete(operation.counter);
     return;
+  }
+  if (operation.tied !== null) {
+    harvest.wakes ??= new Map();
+    if (!passGates(state, operation, operation.tied, harvest.wakes, harvest.nowMs)) return;
   }
   hold(state, harvest, operation);
 }
@@ -233,6 +249,7 @@ export function rescue(state: SegmentState, params: RescueParams, nowUs: number)
     if (operation === null) break;
     counts[rescueOne(state, operation, params, nowMs)]++;
   }
+  untie(state, nowMs);
   state.totals.rescued += counts.rescued;
   if (counts.rescued + counts.failed + counts.cancelled > 0) state.dirty.root = true;
   if (owner.held === 0) {

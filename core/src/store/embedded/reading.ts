@@ -16,6 +16,7 @@ import {
   type Operation,
   type SegmentState,
 } from "./state.js";
+import { nextDueInMs } from "./ties.js";
 
 /** What is known of a dot: its entry, that it waits on the fast path unread, or where it went. */
 export function locate(
@@ -159,14 +160,13 @@ export function counts(state: SegmentState, _params: object, nowUs: number): Cou
   const owners = [...state.owners.values()]
     .sort((a, b) => compareNames(a.name, b.name))
     .map(({ name, beat, held }) => ({ owner: name, beat, held }));
-  const next = state.due.first;
   return {
     queues,
     owners,
     scheduled: state.due.size,
     running: state.running,
     dead: state.dead.size,
-    nextDueInMs: next === undefined ? null : next.timeMs - Math.floor(nowUs / 1000),
+    nextDueInMs: nextDueInMs(state, Math.floor(nowUs / 1000)),
     totals: { ...state.totals },
   };
 }

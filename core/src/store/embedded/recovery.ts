@@ -6,6 +6,7 @@
  * carries.
  * Every reference must resolve: what does not is damage, and the store is not opened.
  */
+import type { GateTie } from "../../engine/ties.js";
 import { sliceOf } from "./ending.js";
 import { newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
 import { STORED_STATES } from "./journal.js";
@@ -17,6 +18,7 @@ import {
   entryOf,
   FIRST_GENERATION,
   type Finished,
+  type HeldKey,
   isFinished,
   type Lane,
   listOf,
@@ -30,7 +32,9 @@ import {
   type Run,
   type SegmentState,
   type Taking,
+  type Tied,
 } from "./state.js";
+import { gateOf, lineOf } from "./ties.js";
 
 /** One record of a Segment: its kind, and readers of key and value. */
 export interface StoredRecord {
@@ -55,12 +59,14 @@ interface Assembly {
   readonly claimed: Map<number, Map<number, Place>>;
   readonly held: Operation[];
   readonly lists: Map<ReadyList, (Run | Operation)[]>;
+  /** Tied Operations that have not ended. */
+  readonly tied: { readonly operation: Operation; readonly bound: Tied }[];
 }
 
 /** Rebuilds a Segment. Throws Damage. */
 export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   const state = newSegment(segment, true);
-  const assembly: Assembly = { state, claimed: new Map(), held: [], lists: new Map() };
+  const assembly: Assembly = { state, claimed: new Map(), held: [], lists: new Map(), tied: [] };
   const each = (kind: number, read: (assembly: Assembly, record: StoredRecord) => void): void => {
     for (const record of stored.get(kind) ?? []) {
       read(assembly, record);
@@ -79,9 +85,12 @@ export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   each(SEGMENT_KIND.taking, readTaking);
   each(SEGMENT_KIND.operation, readOperation);
   each(SEGMENT_KIND.run, readRun);
+  each(SEGMENT_KIND.key, readKey);
+  each(SEGMENT_KIND.pace, readPace);
   each(SEGMENT_KIND.notes, readNotes);
   finishHeld(assembly);
   finishLists(assembly);
+  finishTies(assembly);
   settleDown(state);
   return state;
 }
@@ -104,6 +113,7 @@ function readRoot({ state }: Assembly, { value }: StoredRecord): void {
   totals.retried = value.uint();
   totals.released = value.uint();
   totals.rescued = value.uint();
+  if (!value.isAtEnd) state.lastTicket = value.uint(); // older files have none
 }
 
 function readQueue({ state }: Assembly, { key, value }: StoredRecord): void {
@@ -239,9 +249,75 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
   operation.state = stored;
   noteRelived(operation);
   putEntry(operation);
+  if (!value.isAtEnd) readTies(assembly, operation, value);
   if (stored === "scheduled") state.due.add(operation);
   else if (stored === "failed") state.dead.add(operation);
+  else if (operation.tied !== null && operation.tied.parkedAt !== null) return;
   else if (!takeClaimed(assembly, operation)) enlist(assembly, operation, queue, priority);
+}
+
+function readTies({ state, tied }: Assembly, operation: Operation, value: RecordReader): void {
+  const key = value.text();
+  const line = value.text();
+  const gates: GateTie[] = [];
+  for (let left = value.uint(); left > 0; left--) gates.push(readGate(value));
+  const lineTicket = value.uint();
+  const ticket = value.uint();
+  const place = value.u8();
+  const name = value.text();
+  const parkedAt = place === 1 ? gateOf(state, name) : place === 2 ? lineOf(state, name) : null;
+  const candidateOf = place === 3 ? gateOf(state, name) : null;
+  const bound: Tied = {
+    ...{ key: key === "" ? null : key, line: line === "" ? null : line, gates },
+    ...{ parkedAt, candidateOf, ticket, lineTicket },
+  };
+  operation.tied = bound;
+  if (operation.state !== "failed") tied.push({ operation, bound });
+}
+
+function readGate(value: RecordReader): GateTie {
+  const name = value.text();
+  const slots = value.uint();
+  return slots > 0 ? { name, slots } : { name, everyMs: value.f64(), burst: value.uint() };
+}
+
+function readPace({ state }: Assembly, { key, value }: StoredRecord): void {
+  const gate = gateOf(state, key.restText());
+  gate.takenMs = value.f64();
+  const isExpected = value.u8() === 1;
+  const atMs = value.f64();
+  if (!isExpected) return;
+  gate.opensAtMs = atMs;
+  state.opening.add(gate);
+}
+
+function readKey({ state }: Assembly, { key, value }: StoredRecord): void {
+  const name = key.restText();
+  const held: HeldKey = {
+    name,
+    lane: laneNumbered(state, value.u24()),
+    counter: value.u40(),
+    digest: Buffer.from(value.bytes()).toString("latin1"),
+    isLive: value.u8() === 1,
+    timeMs: value.f64(),
+    heapIndex: -1,
+  };
+  state.keys.set(name, held);
+  if (!held.isLive) state.expiries.add(held);
+}
+
+/** Slots are held by what runs; lines and what is parked stand by ticket. */
+function finishTies({ state, tied }: Assembly): void {
+  for (const { operation, bound } of tied.toSorted((a, b) => a.bound.lineTicket - b.bound.lineTicket)) {
+    if (bound.line !== null) lineOf(state, bound.line).members.push(operation);
+    if (operation.state !== "running") continue;
+    bound.candidateOf = null; // it was none any more when it was claimed
+    for (const tie of bound.gates) if ("slots" in tie) gateOf(state, tie.name).used++;
+  }
+  for (const { operation, bound } of tied.toSorted((a, b) => a.bound.ticket - b.bound.ticket)) {
+    const { parkedAt } = bound;
+    if (parkedAt !== null && "parked" in parkedAt) parkedAt.parked.push(operation);
+  }
 }
 
 function readTaking(assembly: Assembly, { key, value }: StoredRecord): void {

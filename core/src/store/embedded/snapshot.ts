@@ -6,6 +6,7 @@
  * numbers; an Operation is named by lane name and counter, so that lane numbers need not agree.
  * Imports the state of the machine; readers of other stores write the same type.
  */
+import type { GateTie } from "../../engine/ties.js";
 import type { Totals } from "../../engine/transitions.js";
 import { compareNames } from "./reading.js";
 import {
@@ -19,6 +20,7 @@ import {
   type Owner,
   type Queue,
   type SegmentState,
+  type Tied,
 } from "./state.js";
 
 /** A dot without its Segment. */
@@ -75,6 +77,26 @@ export interface OperationSnapshot extends DotSnapshot {
   readonly progress: string | null;
   /** The reason of the first cancel while it runs. */
   readonly cancelReason: string | null;
+  /** Null for one without. */
+  readonly ties: TiesSnapshot | null;
+}
+
+/** What an Operation is tied to, and where it waits for that. */
+export interface TiesSnapshot {
+  readonly key: string | null;
+  readonly line: string | null;
+  readonly gates: readonly GateTie[];
+  /** The gate (`gate:…`) or line (`line:…`) where it is parked, the gate it is a candidate of (`candidate:…`), or null. */
+  readonly waitsAt: string | null;
+}
+
+/** A key and who holds it. Keys come by name. */
+export interface KeySnapshot extends DotSnapshot {
+  readonly key: string;
+  readonly digest: string;
+  readonly isLive: boolean;
+  /** 0 without a window. */
+  readonly untilMs: number;
 }
 
 /** A completed or cancelled Operation, by lane name, then counter. */
@@ -111,6 +133,17 @@ export interface SegmentSnapshot {
   readonly windows: readonly {
     readonly window: number;
     readonly dots: readonly (DotSnapshot & { readonly sha1: string })[];
+  }[];
+  readonly keys: readonly KeySnapshot[];
+  /** By name; members in their order. */
+  readonly lines: readonly { readonly line: string; readonly members: readonly DotSnapshot[] }[];
+  /** By name; what is parked in the order it will move on. */
+  readonly gates: readonly {
+    readonly gate: string;
+    readonly used: number;
+    readonly takenMs: number;
+    readonly opensAtMs: number | null;
+    readonly parked: readonly DotSnapshot[];
   }[];
   /** Somebody waits for these: by lane name, then counter. */
   readonly waited: readonly DotSnapshot[];
@@ -157,6 +190,22 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
         )
         .sort(byDot),
     })),
+    keys: [...state.keys.values()]
+      .sort((a, b) => compareNames(a.name, b.name))
+      .map(({ name, lane, counter, digest, isLive, timeMs }) => ({
+        key: name,
+        ...dotOf({ lane, counter }),
+        digest: Buffer.from(digest, "latin1").toString("hex"),
+        isLive,
+        untilMs: timeMs,
+      })),
+    lines: [...state.lines.values()]
+      .sort((a, b) => compareNames(a.name, b.name))
+      .map(({ name, members }) => ({ line: name, members: [...members].map(dotOf) })),
+    gates: [...state.gates.values()]
+      .filter(({ used, parked, takenMs, opensAtMs }) => used + parked.length + takenMs > 0 || opensAtMs !== null)
+      .sort((a, b) => compareNames(a.name, b.name))
+      .map(({ name, parked, ...gate }) => ({ gate: name, ...gate, parked: [...parked].map(dotOf) })),
     waited: lanes.flatMap((lane) =>
       [...lane.waited].sort((a, b) => a - b).map((counter) => ({ laneName: lane.name, counter })),
     ),
@@ -216,6 +265,7 @@ function unread(queues: readonly Queue[]): OperationSnapshot[] {
             value: null,
             progress: null,
             cancelReason: null,
+            ties: null,
           });
         }
       }
@@ -247,7 +297,16 @@ function operationSnapshot(operation: Operation): OperationSnapshot {
     value: hex(operation.value),
     progress: hex(operation.progress),
     cancelReason: hex(operation.cancelReason),
+    ties: tiesSnapshot(operation.tied),
   };
+}
+
+function tiesSnapshot(tied: Tied | null): TiesSnapshot | null {
+  if (tied === null) return null;
+  const { key, line, gates, parkedAt, candidateOf } = tied;
+  const kind = parkedAt === null ? "candidate" : "parked" in parkedAt ? "gate" : "line";
+  const place = parkedAt ?? candidateOf;
+  return { key, line, gates, waitsAt: place === null ? null : `${kind}:${place.name}` };
 }
 
 function finishedSnapshot(finished: Finished): FinishedSnapshot {

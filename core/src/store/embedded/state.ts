@@ -7,13 +7,15 @@
  *     (in `dead`);
  *   - a Finished in its lane's index and in one slice: completed or cancelled;
  *   - gone: nothing is stored but the marks of its lane, or the memory of its dot.
- * An element that was cancelled while waiting stays on its list, withdrawn, until a claim pops it.
+ * An element that was cancelled while waiting stays on its list, withdrawn, until a claim pops it. One that is tied and
+ * ready may be parked, at a gate or in a line, and is on no list then.
  *
  * `dirty` lists the records a durable store must write since it last looked; with `tracks` false it stays empty.
  * No I/O, no clock, no chance; imported by the machine's moves, by snapshot.ts and by layout.ts.
  */
 import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
+import type { GateTie } from "../../engine/ties.js";
 import type { Settled, Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
 
@@ -124,6 +126,8 @@ export interface Operation {
   cancelReason: Uint8Array | null;
   /** Cancelled while ready: this object is only the element left on the list. */
   isWithdrawn: boolean;
+  /** What it must let go of; null for nearly all. */
+  tied: Tied | null;
   /** Where its bytes are stored while it has no record of its own; null on the full path and in `memory:`. */
   run: Run | null;
   /** It left the index for good. */
@@ -134,6 +138,54 @@ export interface Operation {
   /** Progress or a cancel mark is on disk. */
   hasNotes: boolean;
   areNotesDirty: boolean;
+}
+
+/** The ties of an Operation, by the names of what it is tied to, and where it waits for them. */
+export interface Tied {
+  readonly key: string | null;
+  readonly line: string | null;
+  readonly gates: readonly GateTie[];
+  /** Where it is parked: ready, and on no list. */
+  parkedAt: Gate | Line | null;
+  /** The gate it was parked at, while it is on its list for that. */
+  candidateOf: Gate | null;
+  /** Its number at gates, kept while it waits; its number in its line. */
+  ticket: number;
+  lineTicket: number;
+}
+
+/** A place where only so many run at once, or one in so much time; it is there while it has something to remember. */
+export interface Gate {
+  readonly name: string;
+  /** Slots taken: by what runs. */
+  used: number;
+  /** Until when a pace is taken up; 0 otherwise. */
+  takenMs: number;
+  /** When a pace lets the next one through, while something is parked there; else null. */
+  opensAtMs: number | null;
+  /** By ticket. */
+  readonly parked: Deque<Operation>;
+}
+
+/** Operations that go one behind another; it is there while somebody stands in it. */
+export interface Line {
+  readonly name: string;
+  /** All that have not ended, the first one parked no more. */
+  readonly members: Deque<Operation>;
+}
+
+/** A key and its holder. */
+export interface HeldKey {
+  readonly name: string;
+  readonly lane: Lane;
+  readonly counter: number;
+  /** 8 bytes, as latin1. */
+  readonly digest: string;
+  /** False once the holder has ended; then it is in `expiries`. */
+  isLive: boolean;
+  /** End of the window, 0 if there is none. */
+  timeMs: number;
+  heapIndex: number;
 }
 
 /** What is kept of a completed or cancelled Operation. */
@@ -255,6 +307,10 @@ export interface Dirty {
   readonly notes: Operation[];
   readonly slices: Slice[];
   readonly windows: MemoryWindow[];
+  /** Names of keys taken, let go or forgotten. */
+  readonly keys: Set<string>;
+  /** Names of paces whose times changed. */
+  readonly paces: Set<string>;
   /** Fast-path elements withdrawn (`isThere`) or popped since. */
   readonly withdrawn: { readonly lane: Lane; readonly counter: number; readonly isThere: boolean }[];
   /** Finished records deleted (`isThere`), or gone with their slice, since. */
@@ -277,10 +333,20 @@ export interface SegmentState {
   readonly erased: Set<Finished>;
   /** Present and last window, oldest first; older ones until pruned. */
   readonly windows: MemoryWindow[];
+  readonly keys: Map<string, HeldKey>;
+  /** Keys whose holder has ended, by the end of their window. */
+  readonly expiries: TimeHeap<HeldKey>;
+  readonly lines: Map<string, Line>;
+  readonly gates: Map<string, Gate>;
+  /** Paces where something is parked. */
+  readonly opening: Set<Gate>;
+  /** Tied Operations that ended or went back in the transition under way, in that order. */
+  loose: { readonly operation: Operation; readonly didRun: boolean }[];
   readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
   running: number;
   lastToken: number;
   lastTaking: number;
+  lastTicket: number;
   /** Told by the transitions since they were last taken. */
   events: MachineEvent[];
   readonly tracks: boolean;
@@ -300,10 +366,17 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     slices: [],
     erased: new Set(),
     windows: [],
+    keys: new Map(),
+    expiries: new TimeHeap(),
+    lines: new Map(),
+    gates: new Map(),
+    opening: new Set(),
+    loose: [],
     totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
     running: 0,
     lastToken: 0,
     lastTaking: 0,
+    lastTicket: 0,
     events: [],
     tracks,
     dirty: {
@@ -317,6 +390,8 @@ export function newSegment(segment: string, tracks = false): SegmentState {
       notes: [],
       slices: [],
       windows: [],
+      keys: new Set(),
+      paces: new Set(),
       withdrawn: [],
       erased: [],
     },
@@ -574,6 +649,16 @@ export function touchWindow(state: SegmentState, window: MemoryWindow): void {
   if (!state.tracks || window.isDirty) return;
   window.isDirty = true;
   state.dirty.windows.push(window);
+}
+
+/** A key was taken, let go or forgotten. */
+export function touchKey(state: SegmentState, name: string): void {
+  if (state.tracks) state.dirty.keys.add(name);
+}
+
+/** The times of a pace changed, or it was forgotten. */
+export function touchPace(state: SegmentState, gate: Gate): void {
+  if (state.tracks) state.dirty.paces.add(gate.name);
 }
 
 /** A Queue became known, was paused or resumed. */

@@ -18,6 +18,7 @@ import type {
   CountsAnswer,
   EnqueueAnswer,
   EnqueueFullAnswer,
+  EnqueueFullWord,
   EraseAnswer,
   ExtendAnswer,
   FindAnswer,
@@ -99,10 +100,13 @@ const CANCELS: Readonly<Record<number, CancelAnswer>> = {
   116: "terminal",
   109: "missing",
 };
-const ENQUEUES: Readonly<Record<number, "ok" | "duplicate" | "conflict">> = {
+const ENQUEUES: Readonly<Record<number, EnqueueFullWord>> = {
   111: "ok",
   100: "duplicate",
   99: "conflict",
+  107: "kept",
+  120: "rejected",
+  109: "mismatch",
 };
 const REQUEUES: Readonly<Record<number, "ok" | "illegal" | "missing">> = {
   111: "ok",
@@ -306,8 +310,13 @@ export function enqueueAnswer(reply: Reply): EnqueueAnswer {
 }
 
 export function enqueueFullAnswer(reply: Reply): EnqueueFullAnswer {
-  const [answer, answers] = list(reply);
-  return { answer: word(answer), answers: letters(bytes(answers), ENQUEUES) };
+  const [answer, answers, dots] = list(reply);
+  const flat = list(dots);
+  const holders: LocalDot[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    holders.push({ laneName: text(flat[i]), counter: uint40(bytes(flat[i + 1]), 0) });
+  }
+  return { answer: word(answer), answers: letters(bytes(answers), ENQUEUES), holders };
 }
 
 export function claimAnswer(reply: Reply): ClaimAnswer {

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { invariant } from "../../base/assert.js";
 import type { Held, LocalDot } from "../../engine/lease.js";
+import { type KeyMode, TIE_NAME_BYTES_MAX, type Ties } from "../../engine/ties.js";
 import type {
   CancelParams,
   CheckParams,
@@ -78,15 +79,61 @@ export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
 
 export function enqueueFullFrame(prefix: Buffer, params: EnqueueFullParams): Buffer {
   const { lane, laneName, elements } = params;
-  const content = sum(elements, ({ queue, body }) => body.length + Buffer.byteLength(queue) + 16 + 2 * TEXT_MAX);
-  const frame = new FrameWriter(prefix, 2 + 6 * elements.length, content + laneName.length + TEXT_MAX);
+  const content = sum(elements, ({ queue, body, ties }) => {
+    return body.length + Buffer.byteLength(queue) + 16 + 2 * TEXT_MAX + (ties ? tiesLength(ties) : 0);
+  });
+  const frame = new FrameWriter(prefix, 2 + 8 * elements.length, content + laneName.length + TEXT_MAX);
   frame.open(3).uint24(lane).close().text(laneName);
-  for (const { counter, queue, priority, due, body } of elements) {
+  for (const { counter, queue, priority, due, body, ties } of elements) {
     frame.open(5).uint40(counter).close().text(queue).number(priority);
     frame.text(due === null ? "" : "in" in due ? `i${due.in}` : `a${due.at}`);
     frame.bytes(createHash("sha1").update(body).digest().subarray(0, 8)).bytes(body);
+    if (ties) frame.bytes(tieRecord(ties)).bytes(keyTaking(ties));
+    else frame.text("").text("");
   }
   return frame.finish();
+}
+
+const KEY_LETTERS: Readonly<Record<KeyMode, string>> = { match: "m", return: "r", reject: "x", replace: "p" };
+const KEY_TAKING_BYTES = 25;
+
+function tiesLength(ties: Ties): number {
+  const names = sum([ties.key?.name ?? "", ties.line ?? "", ...ties.gates.map(({ name }) => name)], Buffer.byteLength);
+  return names + 2 + 17 * ties.gates.length + KEY_TAKING_BYTES + (ties.key?.replaced?.value.length ?? 0);
+}
+
+/** _ties.lua: key, line, gates. */
+function tieRecord({ key, line, gates }: Ties): Buffer {
+  const parts = [named(key?.name ?? ""), named(line ?? "")];
+  for (const gate of gates) {
+    const head = Buffer.alloc("slots" in gate ? 4 : 16);
+    if ("slots" in gate) head.writeUInt32BE(gate.slots);
+    else {
+      head.writeDoubleBE(gate.everyMs, 4);
+      head.writeUInt32BE(gate.burst, 12);
+    }
+    parts.push(head, named(gate.name));
+  }
+  return Buffer.concat(parts);
+}
+
+function named(name: string): Buffer {
+  const bytes = Buffer.from(name);
+  invariant(bytes.length <= TIE_NAME_BYTES_MAX, "the name of a tie has at most 255 bytes", { bytes: bytes.length });
+  return Buffer.concat([Buffer.of(bytes.length), bytes]);
+}
+
+/** enqueue_full.lua: how a key is taken. */
+function keyTaking({ key }: Ties): Buffer {
+  if (key === null) return Buffer.alloc(0);
+  const head = Buffer.alloc(17);
+  head.write(KEY_LETTERS[key.mode], "latin1");
+  head.writeDoubleBE(key.windowMs ?? 0, 1);
+  head.set(key.digest, 9);
+  if (key.replaced === null) return head;
+  const retain = Buffer.alloc(8);
+  retain.writeDoubleBE(key.replaced.retainMs);
+  return Buffer.concat([head, retain, key.replaced.value]);
 }
 
 export function claimFrame(prefix: Buffer, params: ClaimParams): Buffer {

@@ -24,6 +24,8 @@ const samples: Readonly<Record<string, string | number>> = {
   priority: -7,
   member: "16:25",
   window: 20_000,
+  line: "account:7",
+  gate: "mail:eu",
 };
 
 describe("the names of keys", () => {

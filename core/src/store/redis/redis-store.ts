@@ -551,7 +551,7 @@ export class RedisStore implements Store {
   }
 
   async enqueueFull(segment: string, params: EnqueueFullParams): Promise<EnqueueFullAnswer> {
-    if (params.elements.length === 0) return { answer: "ok", answers: [] };
+    if (params.elements.length === 0) return { answer: "ok", answers: [], holders: [] };
     const reply = await this.#call(segment, "enqueue_full", (prefix) => calls.enqueueFullFrame(prefix, params));
     return answers.enqueueFullAnswer(reply);
   }

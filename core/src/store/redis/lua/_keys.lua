@@ -45,6 +45,26 @@ function K.withdrawn(root) return root .. ':x' end
 function K.withdrawn_counts(root) return root .. ':xn' end
 --- hash: awaited address -> the instances waiting, one a line
 function K.waiters(root) return root .. ':a' end
+--- hash: address -> tie record of a full-path Operation (_ties.lua)
+function K.ties(root) return root .. ':t' end
+--- hash: key -> key record (_ties.lua)
+function K.keys(root) return root .. ':uk' end
+--- zset: address and key by expiry: keys that outlive their holder
+function K.expiries(root) return root .. ':ukx' end
+--- zset: who stands in a line, by ticket; the first is parked no more
+function K.line(root, line) return root .. ':ol:' .. line end
+--- hash: gate -> slots taken
+function K.slots(root) return root .. ':gu' end
+--- zset: pace -> until when it is taken up
+function K.paces(root) return root .. ':gt' end
+--- zset: pace where something is parked -> when the next one may pass
+function K.opening(root) return root .. ':gd' end
+--- zset: who is parked at a gate, by ticket
+function K.parked_at(root, gate) return root .. ':gw:' .. gate end
+--- hash: address -> parked record (_ties.lua)
+function K.parked(root) return root .. ':pk' end
+--- hash: address -> candidate of a gate (_ties.lua)
+function K.candidates(root) return root .. ':cd' end
 --- hash: sums since the Segment began
 function K.totals(root) return root .. ':n' end
 --- string: microseconds; read by the test build only

@@ -50,8 +50,8 @@ local function held_by_token(root, owner, token)
   return elements
 end
 
---- Static and dynamic records, cancel marks and lane records of what is held: fills `static`, `queue`, `priority`,
---- `body`, `meta` (zero for fast records) and `mark` of each { address, entry }.
+--- Static, dynamic and tie records, cancel marks and lane records of what is held: fills `static`, `queue`, `priority`,
+--- `body`, `meta` (zero for fast records), `mark` and `ties` of each { address, entry }.
 local function load_held(root, owner, list)
   local addresses = {}
   for i, held in ipairs(list) do addresses[i] = held.address end
@@ -59,9 +59,10 @@ local function load_held(root, owner, list)
   local statics = hmget(K.operations(root), addresses, 1, n)
   local metas = hmget(K.metas(root), addresses, 1, n)
   local marks = call('EXISTS', K.cancels(root, owner)) == 1 and hmget(K.cancels(root, owner), addresses, 1, n) or {}
+  local ties = ties_of(root, addresses)
   local lanes = lanes_of(root, addresses)
   for i, held in ipairs(list) do
-    held.mark = marks[i]
+    held.mark, held.ties = marks[i], ties[i]
     held.meta = read_meta(metas[i])
     if #held.entry > BARE_ENTRY then
       local _, _, queue = read_lane(lanes[sub(held.address, 1, 3)])

@@ -106,6 +106,7 @@ end
 
 --- An Operation ends as cancelled: its record goes, a finished one comes.
 local function end_cancelled(moves, element, meta, attempt, reason, now)
+  element.fate = 'end'
   drop_record(moves, element.address)
   put_finished(moves, element.address, 'x', meta, attempt, reason, now)
   count(moves, 'cancelled')
@@ -113,6 +114,7 @@ end
 
 --- An Operation ends among the dead letters; its record stays.
 local function end_failed(moves, element, meta, value, now, retain)
+  element.fate = 'failed'
   meta.value, meta.finished = value, now
   keep_record(moves, element.address, element.new_static, meta)
   put(moves.dead, string.format('%.17g', now + retain), element.address)

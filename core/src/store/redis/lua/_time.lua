@@ -4,8 +4,15 @@ local function now_us(root) local t = call('TIME'); return t[1] * 1000000 + t[2]
 --- Milliseconds since 1970.
 local function now_ms(root) return math.floor(now_us(root) / 1000) end
 
---- Milliseconds until the earliest scheduled Operation is due, not above 0 once it is; empty if there is none.
+--- When the earliest scheduled Operation is due or the earliest pace lets one through, or nil.
+local function earliest_due(root)
+  local due = tonumber(call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2])
+  local opening = tonumber(call('ZRANGE', K.opening(root), 0, 0, 'WITHSCORES')[2])
+  return due and opening and math.min(due, opening) or due or opening
+end
+
+--- Milliseconds until then, rounded up, not above 0 once it is; empty if there is nothing.
 local function due_in(root)
-  local earliest = call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2]
-  return earliest and string.format('%.0f', tonumber(earliest) - now_ms(root)) or ''
+  local earliest = earliest_due(root)
+  return earliest and string.format('%.0f', math.ceil(earliest - now_ms(root)) + 0) or ''
 end

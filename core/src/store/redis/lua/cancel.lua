@@ -3,7 +3,8 @@
 -- args     retention in milliseconds · outcome bytes with the reason · per dot: lane name, counter (5 bytes)
 -- returns  a letter per dot: c (cancelled), r (requested), t (terminal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   d ds n, x xn of what waits in a list, op m due of the full path; c of what runs; waiters a
+-- writes   d ds n, x xn of what waits in a list, op m due of the full path; c of what runs; waiters a; of what is tied t
+--          uk ukx ol gw pk cd r p due
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners)), reads only beyond the dots
 local function cancel(root, args)
@@ -12,7 +13,9 @@ local function cancel(root, args)
   local now = now_ms(root)
   local addresses = addresses_of(root, args, 3)
   local found = look_up(root, addresses, now)
-  local moves, letters, before, marks, told = new_moves(), {}, {}, {}, {}
+  local moves, letters, before, marks, told, loose = new_moves(), {}, {}, {}, {}, {}
+  local ties = ties_of(root, addresses)
+  local parked = #ties > 0 and hmget(K.parked(root), addresses, 1, #addresses) or {}
   for i, address in ipairs(addresses) do
     local here = found[i]
     if before[address] then
@@ -22,21 +25,8 @@ local function cancel(root, args)
       marks[#marks + 1] = { address = address, owner = here.owner }
     elseif here.state == 'scheduled' or here.state == 'ready' then
       letters[i] = 'c'
-      local meta = read_meta(here.meta)
-      end_cancelled(moves, { address = address }, meta, meta.attempts, reason, now)
-      if here.state == 'scheduled' then
-        put(moves.due_gone, address)
-      else
-        local queue
-        if here.static then
-          queue = read_static(here.static)
-        else
-          local _
-          _, _, queue = read_lane(here.lane)
-        end
-        put(moves.withdrawn, address, queue)
-        moves.withdrawn_counts[queue] = (moves.withdrawn_counts[queue] or 0) + 1
-      end
+      cancel_waiting(moves, address, here, parked[i], reason, now)
+      put(loose, { address = address, ties = ties[i], fate = 'end' })
     else
       letters[i] = here.state == 'missing' and 'm' or 't'
     end
@@ -47,6 +37,7 @@ local function cancel(root, args)
     call('HSETNX', K.cancels(root, mark.owner), mark.address, reason)
     told[mark.owner] = true
   end
+  untie(root, moves, loose, now)
   commit(root, moves, now, retain)
   for owner in pairs(told) do ring(root, 'm', owner) end
   return table.concat(letters)

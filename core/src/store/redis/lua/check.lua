@@ -187,7 +187,7 @@ function CHECK.records(run, place)
   local n = #addresses
   local due, dead = read_many('ZMSCORE', K.due(root), addresses, 1, n), read_many('ZMSCORE', K.dead(root), addresses, 1, n)
   local finished, holders = find_finished(root, addresses), holders_of(root, addresses)
-  local metas = hmget(K.metas(root), addresses, 1, n)
+  local metas, parked = hmget(K.metas(root), addresses, 1, n), hmget(K.parked(root), addresses, 1, n)
   for i, address in ipairs(addresses) do
     if #holders[i] == 0 then
       if finished[i] then
@@ -201,7 +201,7 @@ function CHECK.records(run, place)
         if note(run, 'scheduled_dead', address) then
           call('ZREM', read_meta(metas[i]).finished > 0 and K.due(root) or K.dead(root), address)
         end
-      elseif not due[i] and not dead[i] then
+      elseif not due[i] and not dead[i] and not parked[i] then
         put(run.met, address)
       end
     end
@@ -407,9 +407,9 @@ function CHECK.suspects(run, addresses)
   run.looked = n
   local statics = hmget(K.operations(root), addresses, 1, n)
   local due, dead = read_many('ZMSCORE', K.due(root), addresses, 1, n), read_many('ZMSCORE', K.dead(root), addresses, 1, n)
-  local holders = holders_of(root, addresses)
+  local holders, parked = holders_of(root, addresses), hmget(K.parked(root), addresses, 1, n)
   for i, address in ipairs(addresses) do
-    if statics[i] and not due[i] and not dead[i] and #holders[i] == 0 then
+    if statics[i] and not due[i] and not dead[i] and not parked[i] and #holders[i] == 0 then
       local queue, priority = read_static(statics[i])
       if not call('LPOS', K.ready(root, queue, priority), address) and note(run, 'lost', address, queue) then
         local moves = new_moves()

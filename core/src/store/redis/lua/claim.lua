@@ -4,16 +4,16 @@
 -- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   root r f b w; of withdrawn elements x xn; of emptied lists p
+-- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd; rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
 
 --- Pops from the unpaused Queues of args[4..] until `max` are taken or twice as many popped; max 0 only counts.
 -- Answers the elements, how many were popped, how many still wait, and, if anything in the Segment is withdrawn, the
--- highest address popped of each lane.
+-- highest address popped of each lane; if anything is tied, what met gates.
 local function harvest(root, args, max)
   local paused = hmget(K.queues(root), args, 4, #args)
-  local is_plain, raised = look_ahead(root, args)
+  local is_plain, raised, pass = look_ahead(root, args)
   local elements, taken, popped, waiting = {}, 0, 0, 0
   for q = 4, #args do
     local queue = args[q]
@@ -27,6 +27,7 @@ local function harvest(root, args, max)
         if not batch then break end
         popped = popped + #batch
         if raised then batch = without_withdrawn(root, queue, batch, raised) end
+        if pass then batch = through_gates(root, pass, batch) end
         if taken == 0 then elements = batch else for i = 1, #batch do elements[taken + i] = batch[i] end end
         taken = taken + #batch
       end
@@ -35,7 +36,16 @@ local function harvest(root, args, max)
       if left == 0 and priorities[l] ~= 0 and popped > 0 then call('ZREM', K.priorities(root, queue), priorities[l]) end
     end
   end
-  return elements, popped, waiting, raised
+  return elements, popped, waiting, raised, pass
+end
+
+--- Candidates that were parked elsewhere make room for others, who go in front of their lists.
+local function move_on(root, wakes)
+  local moves, woken = new_moves(), {}
+  let_on(root, wakes, woken)
+  if #woken == 0 then return end
+  put_woken(root, moves, woken)
+  commit(root, moves)
 end
 
 --- The reply: head, lanes, and the elements as they are, each bare one followed by its records. One string for all
@@ -65,7 +75,12 @@ local function claim(root, args, last_token)
   if known then beat, last_request, token = read_owner(known) end
 
   local is_again = request <= last_request
-  local elements, popped, waiting, raised = harvest(root, args, is_again and 0 or max)
+  local elements, popped, waiting, raised, pass = harvest(root, args, is_again and 0 or max)
+  if pass and #pass.wakes > 0 then
+    move_on(root, pass.wakes)
+    local _
+    _, _, waiting = harvest(root, args, 0)
+  end
   if request < last_request then return { 'stale', ZERO_TOKEN, waiting, 0 } end
   if is_again then
     elements = held_by_token(root, owner, token)
@@ -73,6 +88,8 @@ local function claim(root, args, last_token)
     last_token = math.max(last_token + 1, now_us(root))
     token = pack('>I8', last_token)
   end
+
+  if pass and pass.is_paced then ring(root, 'd', due_in(root)) end
 
   -- One pass: the entries to write, the lanes met and how far each was popped, the addresses without a body.
   local entries, order, highest, bare = {}, {}, {}, {}

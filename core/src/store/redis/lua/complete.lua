@@ -4,7 +4,8 @@
 --          addresses · outcome bytes of each
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   f d ds n; on the full path op m; if there are any: progress g, cancel marks c, waiters a
+-- writes   f d ds n; on the full path op m; if there are any: progress g, cancel marks c, waiters a; of what is tied t uk
+--          ukx ol gu gw pk cd r p due
 -- flags    allow-oom
 -- cost     O(elements); one concatenation per element
 local function complete(root, args)
@@ -57,6 +58,8 @@ local function complete(root, args)
     finished[place] = 'C' .. ended_at .. write_counters(meta, meta.attempts + 1) .. finished[place]
   end
 
+  local ties = ties_of(root, bare)
+
   write_finished(root, finished, now, retain)
   variadic('HDEL', K.flight(root, owner), addresses, from, to)
   variadic('HDEL', K.operations(root), bare, 1, #bare)
@@ -66,6 +69,12 @@ local function complete(root, args)
     variadic('HDEL', K.progress(root, owner), addresses, from, to)
     variadic('HDEL', K.cancels(root, owner), addresses, from, to)
     settle(root, completed_events(finished, now))
+  end
+  if #ties > 0 then
+    local moves, loose = new_moves(), {}
+    for i, address in ipairs(bare) do loose[i] = { address = address, ties = ties[i], entry = true, fate = 'end' } end
+    untie(root, moves, loose, now)
+    commit(root, moves, now)
   end
   return letters or string.rep('o', n)
 end

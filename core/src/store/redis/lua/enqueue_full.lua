@@ -1,31 +1,57 @@
 --- Adds Operations that need a record of their own; each is remembered by its dot.
 -- root     the Segment
 -- args     lane number (3 bytes) · lane name · per element: counter (5 bytes), Queue, priority, due (empty, `i` or `a`
---          and milliseconds), first 8 bytes of the SHA-1 of the enqueued bytes, the enqueued bytes
--- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict)
+--          and milliseconds), first 8 bytes of the SHA-1 of the enqueued bytes, the enqueued bytes, tie record or empty,
+--          how it takes its key or empty: `m` (match), `r` (return), `x` (reject) or `p` (replace), 8 bytes window in
+--          milliseconds (a double, 0 for none), 8 bytes digest, and to replace: 8 bytes retention (a double), outcome bytes
+-- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
+--          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op k ks w q n, due or r and p; rings the bells of lists that were empty
+-- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk, of what is replaced like cancel; rings the bells of
+--          lists that were empty
 -- flags    none
--- cost     O(elements)
+-- cost     O(elements); to replace, like cancel
+
+--- Whether the arguments of one element, from args[at] on, are well formed.
+local function is_element(args, at)
+  local priority = tonumber(args[at + 2])
+  if #args[at] ~= 5 or args[at + 1] == '' or #args[at + 1] > 255 or #args[at + 4] ~= 8 then return false end
+  if not priority or priority ~= math.floor(priority) or math.abs(priority) > 1000 then return false end
+  if args[at + 3] ~= '' and not tonumber(sub(args[at + 3], 2)) then return false end
+  return args[at + 7] == '' or #args[at + 7] >= 17 and #args[at + 6] > 2
+end
+
+--- Ends the waiting holder of a key as cancelled, so that another takes its place; what runs goes on.
+local function replace_holder(root, address, how, now)
+  local here = look_up(root, { address }, now)[1]
+  if here.state ~= 'scheduled' and here.state ~= 'ready' then return end
+  local moves = new_moves()
+  local parked = call('HGET', K.parked(root), address)
+  local ties = call('HGET', K.ties(root), address)
+  cancel_waiting(moves, address, here, parked, sub(how, 26), now)
+  untie(root, moves, { { address = address, ties = ties, fate = 'end' } }, now)
+  commit(root, moves, now, (unpack_bytes('>d', how, 18)))
+end
+
+--- The letters that refuse an element whose key is held, by how it takes its key.
+local HELD_LETTERS = { r = 'k', x = 'x' }
+
 local function enqueue_full(root, args)
   local lane, name = args[1], args[2]
-  local n = (#args - 2) / 6
+  local n = (#args - 2) / 8
   if n < 1 or n ~= math.floor(n) then return BADARGS end
-  for i = 3, #args, 6 do
-    local priority = tonumber(args[i + 2])
-    if #args[i] ~= 5 or args[i + 1] == '' or #args[i + 1] > 255 or #args[i + 4] ~= 8 then return BADARGS end
-    if not priority or priority ~= math.floor(priority) or math.abs(priority) > 1000 then return BADARGS end
-    if args[i + 3] ~= '' and not tonumber(sub(args[i + 3], 2)) then return BADARGS end
+  for i = 3, #args, 8 do
+    if not is_element(args, i) then return BADARGS end
   end
   local record = call('HGET', K.marks(root), lane)
-  if not record then return { 'unknown_lane', '' } end
+  if not record then return { 'unknown_lane', '', {} } end
   local accepted, _, lane_queue, present_name = read_lane(record)
-  if present_name ~= name or lane_queue ~= '' then return { 'unknown_lane', '' } end
+  if present_name ~= name or lane_queue ~= '' then return { 'unknown_lane', '', {} } end
 
   local now = now_ms(root)
   local window = math.floor(now / ID_MEMORY_MS)
   local addresses, answers, highest = {}, {}, accepted
-  for i = 3, #args, 6 do
+  for i = 3, #args, 8 do
     addresses[#addresses + 1] = lane .. args[i]
     highest = math.max(highest, (unpack_bytes('>I5', args[i])))
   end
@@ -34,28 +60,74 @@ local function enqueue_full(root, args)
   local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, n) or {}
 
   local moves, fresh, memory, queues, again, stale, stale_queues = new_moves(), {}, {}, {}, {}, {}, {}
+  --- Writes what was gathered so far.
+  local function write()
+    for i = 1, #queues, 2 do call('HSETNX', K.queues(root), queues[i], '0') end
+    if #memory > 0 then
+      variadic('HSET', K.memory(root, window), memory, 1, #memory)
+      call('ZADD', K.windows(root), window, window)
+    end
+    if #again > 0 then supersede(root, again) end
+    drop_stale(root, stale, stale_queues)
+    commit(root, moves, now)
+    moves, memory, queues, again, stale, stale_queues = new_moves(), {}, {}, {}, {}, {}
+  end
+
+  local holders = {}
   for i, address in ipairs(addresses) do
-    local at = 3 + (i - 1) * 6
+    local at = 3 + (i - 1) * 8
     local queue, priority, due, digest, body = args[at + 1], tonumber(args[at + 2]), args[at + 3], args[at + 4], args[at + 5]
+    local ties, how = args[at + 6], args[at + 7]
+    local key, line = '', ''
+    if ties ~= '' then key, line = read_ties(ties) end
     local known = fresh[address] or digests[i]
     if not known and statics[i] then
       local _, _, present_body = read_static(statics[i])
       known = digest_of(present_body)
     end
+    local letter = 'o'
     if known then
-      answers[i] = known == digest and 'd' or 'c'
-    else
-      answers[i] = 'o'
+      letter = known == digest and 'd' or 'c'
+    elseif how ~= '' then
+      local holder, holder_digest, before = holder_of(root, key, now)
+      local mode, span = sub(how, 1, 1), unpack_bytes('>d', how, 2)
+      if holder and mode == 'm' then
+        letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'
+      elseif holder and mode ~= 'p' then
+        letter = HELD_LETTERS[mode]
+      elseif holder then
+        write()
+        replace_holder(root, holder, how, now)
+        before = call('HGET', K.keys(root), key)
+        -- Its dot may come again behind this element, long after its memory ended: it is as any other finished one then.
+        for later = i + 1, n do
+          if addresses[later] == holder then
+            statics[later] = false
+            withdrawn[later] = call('HGET', K.withdrawn(root), holder)
+          end
+        end
+      end
+      if letter == 'o' then
+        take_key(root, key, address, sub(how, 10, 17), span > 0 and math.floor(now + span) or 0, before)
+      else
+        put(holders, holder)
+      end
+    end
+    answers[i] = letter
+    if letter == 'o' then
       fresh[address] = digest
       put(memory, address, digest)
       put(queues, queue, '0')
       put(moves.static, address, write_static(queue, priority, body))
       count(moves, 'enqueued')
-      local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0)
-      if due_ms and due_ms > now then
-        put(moves.due, string.format('%.17g', due_ms), address)
-      else
-        put_ready(moves, 'back', address, queue, priority)
+      if ties ~= '' then call('HSET', K.ties(root), address, ties) end
+      local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
+      if line == '' or join_line(root, line, address, due_ms) then
+        if due_ms > now then
+          put(moves.due, string.format('%.17g', due_ms), address)
+        else
+          put_ready(moves, 'back', address, queue, priority)
+        end
       end
       if unpack_bytes('>I5', args[at]) <= accepted then put(again, address) end
       if withdrawn[i] then
@@ -65,14 +137,15 @@ local function enqueue_full(root, args)
     end
   end
 
-  for i = 1, #queues, 2 do call('HSETNX', K.queues(root), queues[i], '0') end
-  if #memory > 0 then
-    variadic('HSET', K.memory(root, window), memory, 1, #memory)
-    call('ZADD', K.windows(root), window, window)
-  end
   if highest > accepted then call('HSET', K.marks(root), lane, pack('>I5', highest) .. sub(record, 6)) end
-  if #again > 0 then supersede(root, again) end
-  drop_stale(root, stale, stale_queues)
-  commit(root, moves, now)
-  return { 'ok', table.concat(answers) }
+  write()
+  local dots = {}
+  if #holders > 0 then
+    local lanes = lanes_of(root, holders)
+    for i, holder in ipairs(holders) do
+      local _, _, _, lane_name = read_lane(lanes[sub(holder, 1, 3)])
+      dots[2 * i - 1], dots[2 * i] = lane_name, sub(holder, 4)
+    end
+  end
+  return { 'ok', table.concat(answers), dots }
 end

@@ -3,7 +3,7 @@
 -- args     per dot: lane name, counter (5 bytes)
 -- returns  a letter per dot: o (ok), i (illegal: it is not over), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   dl op m of failed ones; d of finished ones
+-- writes   dl op m t of failed ones; d of finished ones
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners))
 local function erase(root, args)
@@ -26,6 +26,7 @@ local function erase(root, args)
   variadic('ZREM', K.dead(root), dead, 1, #dead)
   variadic('HDEL', K.operations(root), dead, 1, #dead)
   variadic('HDEL', K.metas(root), dead, 1, #dead)
+  variadic('HDEL', K.ties(root), dead, 1, #dead)
   if #finished > 0 then
     for _, slice in ipairs(call('ZRANGE', K.slices(root), 0, -1)) do
       variadic('HDEL', K.slice(root, slice), finished, 1, #finished)

@@ -4,7 +4,8 @@
 --          milliseconds (a double) or `d`, and outcome bytes in one
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   f op m n, then due or dl or d ds x; progress g, cancel marks c, waiters a
+-- writes   f op m n, then due or dl or d ds x; progress g, cancel marks c, waiters a; of what is tied t uk ukx ol gu gw
+--          pk cd r p
 -- flags    allow-oom
 -- cost     O(elements)
 local function fail(root, args)
@@ -37,6 +38,7 @@ local function fail(root, args)
     end
   end
   let_go(root, owner, gone)
+  untie(root, moves, held, now)
   commit(root, moves, now, retain)
   return letters
 end

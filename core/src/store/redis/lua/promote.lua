@@ -1,17 +1,18 @@
---- Makes due Operations ready.
+--- Makes due Operations ready, and lets through what paces let through by now.
 -- root     the Segment
 -- args     max
 -- returns  promoted · milliseconds until the earliest still scheduled is due, or empty
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   due r p; rings the bells of lists that were empty
+-- writes   due r p; of paces gw gd pk cd; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(max)
 local function promote(root, args)
   local max = tonumber(args[1])
   if not max or max < 1 then return BADARGS end
-  local due = call('ZRANGEBYSCORE', K.due(root), '-inf', now_ms(root), 'LIMIT', 0, max)
+  local now = now_ms(root)
+  local due = call('ZRANGEBYSCORE', K.due(root), '-inf', now, 'LIMIT', 0, max)
+  local moves, woken = new_moves(), {}
   if #due > 0 then
-    local moves = new_moves()
     moves.due_gone = due
     for i, static in ipairs(hmget(K.operations(root), due, 1, #due)) do
       if static then
@@ -19,7 +20,9 @@ local function promote(root, args)
         put_ready(moves, 'back', due[i], queue, priority)
       end
     end
-    commit(root, moves)
   end
+  if call('EXISTS', K.opening(root)) == 1 then open_paces(root, max, now, woken) end
+  if #woken > 0 then put_woken(root, moves, woken) end
+  if #due + #woken > 0 then commit(root, moves) end
   return { #due, due_in(root) }
 end

@@ -3,7 +3,7 @@
 -- args     per element: lane name, counter (5 bytes), Queue or empty, `=` to keep the enqueued bytes or `!` and new ones
 -- returns  a letter per element: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op dl m q r p; rings the bells of lists that were empty
+-- writes   op dl m q r p; ol pk of what stands in a line; rings the bells of lists that were empty
 -- flags    none
 -- cost     O(elements × (slices + owners)), reads only beyond the elements
 local function redrive(root, args)
@@ -16,6 +16,7 @@ local function redrive(root, args)
   local addresses = addresses_of(root, dots, 1)
   local found = look_up(root, addresses, now_ms(root))
   local moves, letters, before, queues = new_moves(), {}, {}, {}
+  local ties = ties_of(root, addresses)
   for i, address in ipairs(addresses) do
     local here, to, body = found[i], args[4 * i - 1], args[4 * i]
     if here.state == 'failed' and not before[address] then
@@ -32,7 +33,7 @@ local function redrive(root, args)
       meta.finished = 0
       keep_record(moves, address, write_static(queue, priority, body), meta)
       put(moves.dead_gone, address)
-      put_ready(moves, 'back', address, queue, priority)
+      if may_go_on(root, address, ties[i]) then put_ready(moves, 'back', address, queue, priority) end
     else
       letters[i] = here.state == 'missing' and 'm' or 'i'
     end

@@ -4,7 +4,8 @@
 --          milliseconds (a double) or `f` (front)
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   f op m n, then r and p or due or d ds; progress g, cancel marks c, waiters a; rings bells
+-- writes   f op m n, then r and p or due or d ds; progress g, cancel marks c, waiters a; rings bells; of what is tied t
+--          uk ukx ol gu gw pk cd
 -- flags    allow-oom
 -- cost     O(elements)
 local function release(root, args)
@@ -38,6 +39,7 @@ local function release(root, args)
     end
   end
   let_go(root, owner, gone)
+  untie(root, moves, held, now)
   commit(root, moves, now, retain)
   return letters
 end

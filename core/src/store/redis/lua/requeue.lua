@@ -3,7 +3,7 @@
 -- args     per dot: lane name, counter (5 bytes)
 -- returns  a letter per dot: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   dl m r p; rings the bells of lists that were empty
+-- writes   dl m r p; ol pk of what stands in a line; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners)), reads only beyond the dots
 local function requeue(root, args)
@@ -11,6 +11,7 @@ local function requeue(root, args)
   local addresses = addresses_of(root, args, 1)
   local found = look_up(root, addresses, now_ms(root))
   local moves, letters, before = new_moves(), {}, {}
+  local ties = ties_of(root, addresses)
   for i, address in ipairs(addresses) do
     local here = found[i]
     if here.state == 'failed' and not before[address] then
@@ -22,7 +23,7 @@ local function requeue(root, args)
       meta.finished = 0
       keep_record(moves, address, nil, meta)
       put(moves.dead_gone, address)
-      put_ready(moves, 'back', address, queue, priority)
+      if may_go_on(root, address, ties[i]) then put_ready(moves, 'back', address, queue, priority) end
     else
       letters[i] = here.state == 'missing' and 'm' or 'i'
     end

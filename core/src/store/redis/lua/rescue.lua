@@ -3,7 +3,8 @@
 -- args     owner · beat seen · max · most recoveries · retention in milliseconds · outcome bytes of a poisoned one
 -- returns  ok | stale | missing · rescued · failed · cancelled · left
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   f b op m n, then r and p or dl or d ds; progress g, cancel marks c, waiters a; rings bells
+-- writes   f b op m n, then r and p or dl or d ds; progress g, cancel marks c, waiters a; rings bells; of what is tied t
+--          uk ukx ol gu gw pk cd
 -- flags    allow-oom
 -- cost     O(held by the owner) to read, O(max) to write
 local function rescue(root, args)
@@ -42,6 +43,7 @@ local function rescue(root, args)
   let_go(root, owner, gone)
   local left = #all - #latest
   if left == 0 then call('HDEL', K.owners(root), owner) end
+  untie(root, moves, latest, now)
   commit(root, moves, now, retain)
   return { 'ok', rescued, failed, cancelled, left }
 end

@@ -1,0 +1,105 @@
+/**
+ * From options to ties: which key, line and gates an Operation gets, by what its Step and its call say.
+ * Called by app.ts for those that have any; `key` functions run here, at the submission.
+ */
+import { hash } from "node:crypto";
+import { createError, show } from "../base/errors.js";
+import { decodeEnvelope } from "../engine/envelope.js";
+import { encodeOutcome } from "../engine/outcome.js";
+import type { GateTie, KeyTie } from "../engine/ties.js";
+import type { MeetingTies } from "../queue/submission.js";
+import type { KeyOf, StepDefinition } from "../workflow/step.js";
+import type { ResolvedEnqueue } from "./options.js";
+
+/** How long an idempotency key is remembered after its enqueue. */
+const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
+/** How long a replaced Operation can still be found. */
+const REPLACED_RETAIN_MS = 24 * 60 * 60 * 1000;
+/** Longer names are stored as their SHA-256. */
+const NAME_BYTES_MAX = 200;
+
+/** The ties of one Operation. Errors: MR_INVALID_OPTION for a key that is no text. */
+export function tiesOf(
+  step: StepDefinition,
+  resolved: ResolvedEnqueue | null,
+  input: unknown,
+  { body }: { readonly body: Uint8Array },
+): MeetingTies {
+  const { order } = step;
+  return {
+    // A Step's own ties must all meet; a call's key alone is by itself.
+    meet: step.isTied ? step.name : `:${resolved?.idempotencyKey}`,
+    key: keyTie(step, resolved, input, body),
+    line: order === null ? null : nameOf(step.name, textOf(order, input, `step ${step.name}.order`)),
+    gates: [...slotTies(step, input), ...paceTies(step, input)],
+  };
+}
+
+function slotTies({ name: step, concurrency }: StepDefinition, input: unknown): GateTie[] {
+  return concurrency.map(({ limit, key }, i) => {
+    const text = key === null ? "" : textOf(key, input, `step ${step}.concurrency.key`);
+    return { name: nameOf(`${step}#${i}`, text), slots: limit };
+  });
+}
+
+function paceTies({ name: step, rate }: StepDefinition, input: unknown): GateTie[] {
+  return rate.map(({ everyMs, burst, key }, i) => {
+    const text = key === null ? "" : textOf(key, input, `step ${step}.rate.key`);
+    return { name: nameOf(`${step}@${i}`, text), everyMs, burst };
+  });
+}
+
+function keyTie(
+  step: StepDefinition,
+  resolved: ResolvedEnqueue | null,
+  input: unknown,
+  body: Uint8Array,
+): KeyTie | null {
+  const callKey = resolved?.idempotencyKey as string | undefined; // a text, by its row
+  if (callKey !== undefined) {
+    const name = nameOf("", callKey);
+    return { name, mode: "match", windowMs: IDEMPOTENCY_MS, digest: digestOf(step.name, body), replaced: null };
+  }
+  const { dedupe, debounce } = step;
+  const key = dedupe?.key ?? debounce?.key;
+  if (key === undefined) return null;
+  const name = nameOf(
+    step.name,
+    textOf(key, input, `step ${step.name}.${dedupe === null ? "debounce" : "dedupe"}.key`),
+  );
+  const mode = dedupe?.mode ?? "replace";
+  const replaced = mode === "replace" ? { retainMs: REPLACED_RETAIN_MS, value: replacedReason() } : null;
+  return { name, mode, windowMs: dedupe?.windowMs ?? null, digest: digestOf(step.name, body), replaced };
+}
+
+function replacedReason(): Uint8Array {
+  return encodeOutcome("", 0, 0, "replaced by a later one of the same key", "reason");
+}
+
+/** Of Step and input alone: when and with what options it was enqueued does not matter. */
+function digestOf(step: string, body: Uint8Array): Uint8Array {
+  const payload = body.subarray(decodeEnvelope(body).payloadAt);
+  return Buffer.from(hash("sha1", Buffer.concat([Buffer.from(`${step}\n`), payload]), "hex").slice(0, 16), "hex");
+}
+
+function textOf(key: KeyOf, input: unknown, path: string): string {
+  const text = typeof key === "function" ? key(input) : valueAt(key, input);
+  if (typeof text === "string") return text;
+  if (typeof key === "string" && (typeof text === "number" || typeof text === "boolean")) return String(text);
+  throw createError("MR_INVALID_OPTION", { path, problem: `expected a text as key, got ${show(text)}` });
+}
+
+/** The value at a dotted path: `customer.id`. */
+function valueAt(path: string, input: unknown): unknown {
+  let value = input;
+  for (const name of path.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name]; // its own, seen just now
+  }
+  return value;
+}
+
+function nameOf(scope: string, key: string): string {
+  const name = `${scope}:${key}`;
+  return Buffer.byteLength(name) <= NAME_BYTES_MAX ? name : `${scope}:${hash("sha256", key, "base64url")}`;
+}

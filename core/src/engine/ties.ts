@@ -1,0 +1,65 @@
+/**
+ * Ties: what an Operation of the full path must let go of when it ends, or each time it stops running.
+ *
+ *   key   held by one Operation at a time, from its enqueue to its end and through a window     (dedupe, idempotency)
+ *   line  joined at the enqueue, left at the end; only the first of a line goes on              (strict order)
+ *   gate  a slot, taken by the claim, given back by whatever ends the Attempt                   (concurrency)
+ *         or a pace: one claim every so many milliseconds, not given back                       (rate)
+ *
+ * Stores know keys, lines and gates by their names alone, 1 to 255 bytes each. An Operation without ties has no trace
+ * of all this. Pure data; imports nothing.
+ */
+
+/**
+ * What an enqueue means for a key that another Operation holds. `match`: the present holder, if the digests are equal.
+ * `return`: the present holder. `reject`: refused. `replace`: a holder that waits is cancelled and this one takes its
+ * place; one that runs goes on without its key.
+ */
+export type KeyMode = "match" | "return" | "reject" | "replace";
+
+/** A key, and how it is taken. */
+export interface KeyTie {
+  readonly name: string;
+  readonly mode: KeyMode;
+  /** The key is held for so long after the enqueue even if the Operation ends before; null: till its end. Milliseconds. */
+  readonly windowMs: number | null;
+  /** 8 bytes; what `match` compares. */
+  readonly digest: Uint8Array;
+  /** How a replaced one is kept: outcome bytes with the reason, and for how long. Null unless `replace`. */
+  readonly replaced: { readonly retainMs: number; readonly value: Uint8Array } | null;
+}
+
+/** A place where only so many run at once. */
+export interface SlotTie {
+  readonly name: string;
+  /** 1…2^32-1. */
+  readonly slots: number;
+}
+
+/** A place where one is let through every so often: by the generic cell rate algorithm, with the store's clock. */
+export interface PaceTie {
+  readonly name: string;
+  /** Milliseconds from one to the next in the long run; more than 0. */
+  readonly everyMs: number;
+  /** How many may pass at once after a pause, 1…2^32-1. */
+  readonly burst: number;
+}
+
+/** What a claim must pass. A name is that of slots or of a pace, never of both. */
+export type GateTie = SlotTie | PaceTie;
+
+/** All ties of one Operation. */
+export interface Ties {
+  readonly key: KeyTie | null;
+  readonly line: string | null;
+  /** Each name once. */
+  readonly gates: readonly GateTie[];
+}
+
+/** Most bytes of a name of a key, line or gate. */
+export const TIE_NAME_BYTES_MAX = 255;
+
+/** What people called a key: its name in stores has a scope before the first colon. */
+export function shownKey(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
+}

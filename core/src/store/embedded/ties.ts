@@ -1,0 +1,328 @@
+/**
+ * Keys, lines and gates (elsewhere: dedupe, groups, semaphores): what Operations are tied to, and who moves on when one
+ * lets go. The rules stand in engine/transitions.ts, the words in engine/ties.ts.
+ * Pure; used by the machine's moves.
+ */
+import { Deque } from "../../base/deque.js";
+import type { GateTie, KeyTie, PaceTie } from "../../engine/ties.js";
+import {
+  type Gate,
+  type HeldKey,
+  type Line,
+  type Operation,
+  plan,
+  pushFront,
+  type SegmentState,
+  type Tied,
+  touch,
+  touchKey,
+  touchPace,
+} from "./state.js";
+
+// ── Gates ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The gate of a name, made if absent. */
+export function gateOf(state: SegmentState, name: string): Gate {
+  const found = state.gates.get(name);
+  if (found !== undefined) return found;
+  const gate: Gate = { name, used: 0, takenMs: 0, opensAtMs: null, parked: new Deque() };
+  state.gates.set(name, gate);
+  return gate;
+}
+
+/** The gates that lost a candidate or got a slot free during one claim or other transition, and how often. */
+export type Wakes = Map<Gate, number>;
+
+function addWake(wakes: Wakes, gate: Gate): void {
+  wakes.set(gate, (wakes.get(gate) ?? 0) + 1);
+}
+
+/** Whether a popped Operation may run: then it has its slots and paces. Else it is parked. */
+export function passGates(state: SegmentState, operation: Operation, tied: Tied, wakes: Wakes, nowMs: number): boolean {
+  const { gates, candidateOf } = tied;
+  if (gates.length === 0) return true;
+  tied.candidateOf = null;
+  const full = gates.find((tie) => isFull(state, tie, nowMs));
+  if (full === undefined) {
+    for (const tie of gates) pass(state, tie, nowMs);
+    return true;
+  }
+  const gate = gateOf(state, full.name);
+  if (candidateOf === null) tied.ticket = nextTicket(state);
+  park(gate.parked, operation, tied.ticket);
+  tied.parkedAt = gate;
+  if ("everyMs" in full) expectOpening(state, gate, opensAt(gate, full, nowMs), nowMs);
+  touch(state, operation);
+  if (candidateOf !== null && candidateOf !== gate) addWake(wakes, candidateOf);
+  return false;
+}
+
+function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {
+  const gate = state.gates.get(tie.name);
+  if (gate === undefined) return false;
+  return "slots" in tie ? gate.used >= tie.slots : opensAt(gate, tie, nowMs) > nowMs;
+}
+
+function pass(state: SegmentState, tie: GateTie, nowMs: number): void {
+  const gate = gateOf(state, tie.name);
+  if ("slots" in tie) {
+    gate.used++;
+    return;
+  }
+  gate.takenMs = Math.max(gate.takenMs, nowMs) + tie.everyMs;
+  touchPace(state, gate);
+}
+
+function opensAt(gate: Gate, { everyMs, burst }: PaceTie, nowMs: number): number {
+  return Math.max(gate.takenMs, nowMs) - (burst - 1) * everyMs;
+}
+
+function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: number): void {
+  gate.opensAtMs = atMs;
+  state.opening.add(gate);
+  touchPace(state, gate);
+  const inMs = nextDueInMs(state, nowMs);
+  if (inMs !== null) state.events.push({ kind: "due", inMs });
+}
+
+/** Milliseconds until something is due or may pass, rounded up; null if there is nothing. */
+export function nextDueInMs(state: SegmentState, nowMs: number): number | null {
+  let earliestMs = state.due.first?.timeMs ?? Number.POSITIVE_INFINITY;
+  for (const { opensAtMs } of state.opening) earliestMs = Math.min(earliestMs, opensAtMs ?? earliestMs);
+  return earliestMs === Number.POSITIVE_INFINITY ? null : Math.ceil(earliestMs - nowMs) + 0;
+}
+
+/** Lets what is parked at paces go on, of up to `max` of them that are due, up to `max` at each. */
+export function openPaces(state: SegmentState, max: number, nowMs: number): void {
+  const woken: Operation[] = [];
+  const due = [...state.opening].filter(({ opensAtMs }) => (opensAtMs ?? 0) <= nowMs);
+  due.sort((a, b) => (a.opensAtMs ?? 0) - (b.opensAtMs ?? 0) || (a.name < b.name ? -1 : 1));
+  for (const gate of due.slice(0, max)) openPace(state, gate, max, nowMs, woken);
+  putWoken(state, woken);
+}
+
+function openPace(state: SegmentState, gate: Gate, max: number, nowMs: number, woken: Operation[]): void {
+  const tie = gate.parked.at(0)?.tied?.gates.find(({ name }) => name === gate.name);
+  if (tie !== undefined && "everyMs" in tie) {
+    const opensMs = opensAt(gate, tie, nowMs);
+    const free = Math.floor((nowMs - opensMs) / tie.everyMs) + 1;
+    const count = Math.max(0, Math.min(free, max));
+    wake(state, new Map([[gate, count]]), woken);
+    gate.opensAtMs = opensMs + count * tie.everyMs;
+  }
+  touchPace(state, gate);
+  if (gate.parked.length > 0) return;
+  gate.opensAtMs = null;
+  state.opening.delete(gate);
+  dropIfIdle(state, gate);
+}
+
+/** Forgets the times of paces that stand still. */
+export function dropPaces(state: SegmentState, nowMs: number): void {
+  for (const gate of state.gates.values()) {
+    if (gate.takenMs === 0 || gate.takenMs > nowMs) continue;
+    gate.takenMs = 0;
+    touchPace(state, gate);
+    dropIfIdle(state, gate);
+  }
+}
+
+/** Those that were parked before keep the order in which they first came. */
+function park(parked: Deque<Operation>, operation: Operation, ticket: number): void {
+  const isLater = (one: Operation | undefined): boolean => (one?.tied?.ticket ?? 0) > ticket;
+  if (!isLater(parked.at(parked.length - 1))) return parked.push(operation);
+  if (isLater(parked.at(0))) return parked.pushFront(operation);
+  const all = parked.shiftMany(parked.length);
+  all.splice(all.findIndex(isLater), 0, operation);
+  for (const one of all) parked.push(one);
+}
+
+/** Lets the first ones parked at each gate go on, in front of their lists. */
+export function moveOn(state: SegmentState, wakes: Wakes): void {
+  const woken: Operation[] = [];
+  wake(state, wakes, woken);
+  putWoken(state, woken);
+}
+
+function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
+  for (const [gate, count] of wakes) {
+    for (let left = count; left > 0; left--) {
+      const operation = gate.parked.shift();
+      if (operation === undefined) break;
+      if (operation.tied !== null) {
+        operation.tied.parkedAt = null;
+        operation.tied.candidateOf = gate;
+      }
+      woken.push(operation);
+    }
+    dropIfIdle(state, gate);
+  }
+}
+
+/** The first one woken ends up foremost. */
+function putWoken(state: SegmentState, woken: readonly Operation[]): void {
+  for (const operation of woken.toReversed()) pushFront(state, operation);
+}
+
+function dropIfIdle(state: SegmentState, gate: Gate): void {
+  if (gate.used > 0 || gate.parked.length > 0 || gate.takenMs > 0 || gate.opensAtMs !== null) return;
+  if (state.gates.get(gate.name) === gate) state.gates.delete(gate.name);
+}
+
+function nextTicket(state: SegmentState): number {
+  state.dirty.root = true;
+  state.lastTicket++;
+  return state.lastTicket;
+}
+
+// ── Lines ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The line of a name, made if absent. */
+export function lineOf(state: SegmentState, name: string): Line {
+  const found = state.lines.get(name);
+  if (found !== undefined) return found;
+  const line: Line = { name, members: new Deque() };
+  state.lines.set(name, line);
+  return line;
+}
+
+/**
+ * Goes to the end of its line, if it has one; answers whether it may go on. Else it is parked, to go on at `dueAtMs` or
+ * later.
+ */
+export function joinLine(state: SegmentState, operation: Operation, dueAtMs: number): boolean {
+  const { tied } = operation;
+  if (tied === null || tied.line === null) return true;
+  const line = lineOf(state, tied.line);
+  tied.lineTicket = nextTicket(state);
+  line.members.push(operation);
+  if (line.members.length === 1) return true;
+  operation.state = "ready";
+  operation.timeMs = dueAtMs;
+  tied.parkedAt = line;
+  touch(state, operation);
+  return false;
+}
+
+function advance(state: SegmentState, line: Line, woken: Operation[], nowMs: number): void {
+  const first = line.members.at(0);
+  if (first === undefined) {
+    if (state.lines.get(line.name) === line) state.lines.delete(line.name);
+    return;
+  }
+  if (first.tied?.parkedAt !== line) return;
+  first.tied.parkedAt = null;
+  if (first.timeMs <= nowMs) {
+    woken.push(first);
+    return;
+  }
+  plan(state, first, first.timeMs, nowMs);
+  touch(state, first);
+}
+
+function takeOut(members: Deque<Operation>, operation: Operation): void {
+  if (members.at(0) === operation) {
+    members.shift();
+    return;
+  }
+  for (const one of members.shiftMany(members.length)) if (one !== operation) members.push(one);
+}
+
+// ── Keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Who holds a key at present, or null. */
+export function holderOf(state: SegmentState, name: string, nowMs: number): HeldKey | null {
+  const held = state.keys.get(name);
+  return held === undefined || (!held.isLive && held.timeMs <= nowMs) ? null : held;
+}
+
+/** Gives a key to an Operation, whoever had it. */
+export function takeKey(state: SegmentState, tie: KeyTie, operation: Operation, nowMs: number): void {
+  const before = state.keys.get(tie.name);
+  if (before !== undefined && !before.isLive) state.expiries.remove(before);
+  const held: HeldKey = {
+    name: tie.name,
+    lane: operation.lane,
+    counter: operation.counter,
+    digest: Buffer.from(tie.digest).toString("latin1"),
+    isLive: true,
+    timeMs: tie.windowMs !== null && tie.windowMs > 0 ? Math.floor(nowMs + tie.windowMs) : 0,
+    heapIndex: -1,
+  };
+  state.keys.set(tie.name, held);
+  touchKey(state, tie.name);
+}
+
+function letGoKey(state: SegmentState, name: string, operation: Operation, nowMs: number): void {
+  const held = state.keys.get(name);
+  if (!held?.isLive || held.lane !== operation.lane || held.counter !== operation.counter) return;
+  touchKey(state, name);
+  if (held.timeMs > nowMs) {
+    held.isLive = false;
+    state.expiries.add(held);
+  } else {
+    state.keys.delete(name);
+  }
+}
+
+/** Forgets up to `max` keys whose Operation has ended and whose window is over; answers whether some are left. */
+export function dropKeys(state: SegmentState, max: number, nowMs: number): boolean {
+  let first = state.expiries.first;
+  for (let dropped = 0; first !== undefined && first.timeMs <= nowMs; dropped++) {
+    if (dropped === max) return true;
+    state.expiries.remove(first);
+    state.keys.delete(first.name);
+    touchKey(state, first.name);
+    first = state.expiries.first;
+  }
+  return false;
+}
+
+// ── Letting go ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What ended or went back in this transition lets go of its ties, and what waited for them moves on. */
+export function untie(state: SegmentState, nowMs: number): void {
+  const { loose } = state;
+  if (loose.length === 0) return;
+  state.loose = [];
+  const wakes: Wakes = new Map();
+  const lines = new Set<Line>();
+  for (const { operation, didRun } of loose) {
+    const { tied } = operation;
+    if (tied === null) continue;
+    if (didRun) {
+      for (const tie of tied.gates) {
+        if ("everyMs" in tie) continue;
+        const gate = gateOf(state, tie.name);
+        gate.used--;
+        addWake(wakes, gate);
+      }
+    } else {
+      stopWaiting(state, operation, tied, wakes);
+    }
+    const hasEnded = operation.isGone || operation.isWithdrawn || operation.state === "failed";
+    if (!hasEnded) continue;
+    if (tied.key !== null) letGoKey(state, tied.key, operation, nowMs);
+    if (tied.line !== null) {
+      const line = lineOf(state, tied.line);
+      takeOut(line.members, operation);
+      lines.add(line);
+    }
+  }
+  const woken: Operation[] = [];
+  for (const line of lines) advance(state, line, woken, nowMs);
+  wake(state, wakes, woken);
+  putWoken(state, woken);
+}
+
+/** A cancelled one gives up the place where it was parked, or its turn. */
+function stopWaiting(state: SegmentState, operation: Operation, tied: Tied, wakes: Wakes): void {
+  const { parkedAt, candidateOf } = tied;
+  tied.parkedAt = null;
+  tied.candidateOf = null;
+  if (parkedAt !== null && "parked" in parkedAt) {
+    takeOut(parkedAt.parked, operation);
+    dropIfIdle(state, parkedAt);
+  }
+  if (candidateOf !== null) addWake(wakes, candidateOf);
+}

@@ -1,0 +1,300 @@
+/**
+ * Keys, order and limits as users meet them, on every store: dedupe, idempotency, order per key, concurrency.
+ *
+ * No sleeps: handlers say when they run, and what they must not see is counted by themselves.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { App, type AppOptions } from "@millrace/core";
+import { FOREMAN_TIMES, SETTLE_IN } from "@millrace/core/internal";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { openStore } from "../helper/open-store.js";
+import { poll } from "../helper/wait.js";
+
+const folders: string[] = [];
+afterAll(async () => {
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+});
+
+let made = 0;
+const places: readonly { name: string; isShared: boolean; fresh: () => Promise<AppOptions> }[] = [
+  { name: "memory", isShared: false, fresh: async () => ({ store: "memory:" }) },
+  {
+    name: "embedded",
+    isShared: false,
+    fresh: async () => {
+      const folder = await mkdtemp(join(tmpdir(), "millrace-limits-"));
+      folders.push(folder);
+      return { store: `embedded:${folder}` };
+    },
+  },
+  {
+    name: "Redis",
+    isShared: true,
+    fresh: async () => ({ store: process.env.MILLRACE_REDIS_URL ?? "", id: `limits-${process.pid}-${made++}` }),
+  },
+];
+
+/** A door that handlers wait at. */
+function door(): { readonly passed: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}
+
+describe.each(places)("on $name", ({ isShared, fresh }) => {
+  const apps: App[] = [];
+  const make = async (options: AppOptions): Promise<App> => {
+    const app = new App(options);
+    apps.push(app);
+    return app;
+  };
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+  });
+
+  it("X13: a thousand racers of one key are one run with one result", async () => {
+    const app = await make(await fresh());
+    let runs = 0;
+    const gate = door();
+    const report = app.step("report", { dedupe: { key: (day: string) => day } }, async (day: string) => {
+      runs++;
+      await gate.passed;
+      return `${day} #${runs}`;
+    });
+    await app.start();
+    const handles = await Promise.all(Array.from({ length: 1000 }, () => report.enqueue("monday")));
+    gate.open();
+    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: "20s" })));
+    expect(new Set(results)).toEqual(new Set(["monday #1"]));
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(1);
+    expect(handles.filter(({ receipt }) => receipt.deduplicated)).toHaveLength(999);
+    expect(app.metrics().deduplicated).toBe(999);
+    // Its end frees the key: the next one runs.
+    expect(await app.run(report, "monday")).toBe("monday #2");
+  });
+
+  it("X13: `reject` refuses while the key is held, `replace` takes the place of one that waits", async () => {
+    const app = await make(await fresh());
+    const ran: number[] = [];
+    const once = app.step("once", { dedupe: { key: () => "all", mode: "reject" } }, async (n: number) => ran.push(n));
+    const last = app.step("last", { dedupe: { key: () => "all", mode: "replace" } }, async (n: number) => ran.push(n));
+    const first = await once.enqueue(1);
+    await expect(once.enqueue(2)).rejects.toMatchObject({ code: "MR_KEY_HELD" });
+    await expect(once.enqueue(2)).rejects.toThrow(first.id);
+    const replaced = await last.enqueue(3);
+    const standing = await last.enqueue(4);
+    await app.start();
+    await Promise.all([first.result({ timeout: "10s" }), standing.result({ timeout: "10s" })]);
+    expect(await replaced.wait({ timeout: "10s" })).toMatchObject({ state: "cancelled" });
+    expect(ran.toSorted()).toEqual([1, 4]);
+  });
+
+  it("X13: of what is debounced the last one runs, once", async () => {
+    const app = await make(await fresh());
+    const ran: number[] = [];
+    const save = app.step(
+      "save",
+      { debounce: { key: "file", wait: "300ms" } },
+      async ({ n }: { file: string; n: number }) => {
+        ran.push(n);
+      },
+    );
+    await app.start();
+    const handles = [];
+    for (let n = 0; n < 5; n++) handles.push(await save.enqueue({ file: "a", n }));
+    expect((await handles[4]?.wait({ timeout: "10s" }))?.state).toBe("completed");
+    expect((await handles[0]?.wait({ timeout: "10s" }))?.state).toBe("cancelled");
+    expect(ran).toEqual([4]);
+  });
+
+  it("G11: an idempotency key gives the first handle for the same input, and refuses another", async () => {
+    const app = await make(await fresh());
+    const charge = app.step("charge", async (amount: number) => amount * 2);
+    await app.start();
+    const first = await charge.enqueue(5, { idempotencyKey: "order-1" });
+    expect(first.receipt.deduplicated).toBe(false);
+    expect(await first.result({ timeout: "10s" })).toBe(10);
+    const again = await charge.enqueue(5, { idempotencyKey: "order-1", tags: { by: "a retry" } });
+    expect(again.id).toBe(first.id);
+    expect(again.receipt.deduplicated).toBe(true);
+    expect(await again.result({ timeout: "10s" })).toBe(10);
+    const other = charge.enqueue(6, { idempotencyKey: "order-1" });
+    await expect(other).rejects.toMatchObject({ code: "MR_IDEMPOTENCY_MISMATCH" });
+    expect(await (await charge.enqueue(6, { idempotencyKey: "order-2" })).result({ timeout: "10s" })).toBe(12);
+  });
+
+  it("X14: Operations of one key run one by one in the order of their enqueue, through random failures", async () => {
+    const app = await make(await fresh());
+    const keys = 20;
+    const each = 15;
+    const seen = new Map<number, number[]>();
+    const running = new Set<number>();
+    let overlaps = 0;
+    let seed = 7;
+    const chance = (): number => {
+      seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+      return seed / 0x7fffffff;
+    };
+    const failing = new Set(Array.from({ length: keys * each }, (_, i) => i).filter(() => chance() < 0.2));
+    const apply = app.step(
+      "apply",
+      { order: (event: { key: number; n: number }) => String(event.key), retries: 2, retryDelay: 1 },
+      async ({ key, n }: { key: number; n: number }, { attempt }) => {
+        if (running.has(key)) overlaps++;
+        running.add(key);
+        await new Promise((resolve) => setImmediate(resolve));
+        running.delete(key);
+        if (attempt === 1 && failing.has(key * each + n)) throw new Error("told to");
+        seen.set(key, [...(seen.get(key) ?? []), n]);
+      },
+    );
+    await app.start();
+    const events = Array.from({ length: each }, (_, n) =>
+      Array.from({ length: keys }, (_, key) => ({ key, n })),
+    ).flat();
+    const { handles } = await app.enqueueMany(apply, events);
+    for (const handle of handles) {
+      if (handle instanceof Error) throw handle;
+      await handle.result({ timeout: "30s" });
+    }
+    expect(overlaps).toBe(0);
+    const inOrder = Array.from({ length: each }, (_, n) => n);
+    for (let key = 0; key < keys; key++) expect(seen.get(key), `key ${key}, seed 7`).toEqual(inOrder);
+  });
+
+  it("X4: no more run at once than a limit allows, in all and per key", async () => {
+    const app = await make({ ...(await fresh()), workers: { asyncWorkers: 4, slots: 16 } });
+    let running = 0;
+    let most = 0;
+    const perKey = new Map<string, number>();
+    let overruns = 0;
+    const fetchPage = app.step(
+      "fetch",
+      {
+        concurrency: [6, { limit: 2, key: "host" }],
+        retries: 1,
+        retryDelay: 1,
+      },
+      async ({ host, n }: { host: string; n: number }, { attempt }) => {
+        running++;
+        perKey.set(host, (perKey.get(host) ?? 0) + 1);
+        most = Math.max(most, running);
+        if (running > 6 || (perKey.get(host) ?? 0) > 2) overruns++;
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        perKey.set(host, (perKey.get(host) ?? 1) - 1);
+        if (attempt === 1 && n % 7 === 0) throw new Error("told to");
+      },
+    );
+    await app.start();
+    const pages = Array.from({ length: 240 }, (_, n) => ({ host: `host-${n % 8}`, n }));
+    const { handles } = await app.enqueueMany(fetchPage, pages);
+    for (const handle of handles) {
+      if (handle instanceof Error) throw handle;
+      await handle.result({ timeout: "30s" });
+    }
+    expect(overruns).toBe(0);
+    expect(most).toBeGreaterThan(2);
+    expect(most).toBeLessThanOrEqual(6);
+  });
+
+  it("X4: a retry's wait holds no slot, and one that is parked can be cancelled", async () => {
+    const app = await make(await fresh());
+    const gate = door();
+    const started: number[] = [];
+    const work = app.step("work", { concurrency: 1, retries: 1, retryDelay: "1h" }, async (n: number) => {
+      started.push(n);
+      if (n === 1) throw new Error("told to");
+      if (n === 2) await gate.passed;
+    });
+    await app.start();
+    await work.enqueue(1);
+    await poll(() => (started.includes(1) ? true : null), "the first one");
+    const second = await work.enqueue(2);
+    await poll(() => (started.includes(2) ? true : null), "the second one, while the first waits for its retry");
+    const third = await work.enqueue(3);
+    const fourth = await work.enqueue(4);
+    expect(await third.cancel()).toBe("cancelled");
+    gate.open();
+    await Promise.all([second.result({ timeout: "10s" }), fourth.result({ timeout: "10s" })]);
+    expect(started).toEqual([1, 2, 4]);
+  });
+
+  it("I26: no window sees more starts than a rate allows", async () => {
+    const app = await make(await fresh());
+    const started: number[] = [];
+    const call = app.step("call", { rate: { limit: 50, per: "1s", burst: 5 } }, async () => {
+      started.push(performance.now());
+    });
+    await app.start();
+    const beganMs = performance.now();
+    const { handles } = await app.enqueueMany(
+      call,
+      Array.from({ length: 40 }, () => ({})),
+    );
+    for (const handle of handles) {
+      if (handle instanceof Error) throw handle;
+      await handle.result({ timeout: "20s" });
+    }
+    // 5 at once, then one every 20 ms: the last one 700 ms after the first. Claims stand for starts, so allow for jitter.
+    expect(performance.now() - beganMs).toBeGreaterThan(680);
+    for (const [i, from] of started.entries()) {
+      const within = started.slice(i).filter((at) => at - from < 200).length;
+      expect(within).toBeLessThanOrEqual(5 + 10 + 10);
+    }
+  });
+
+  it.runIf(isShared)("X4: what a dead process held, slot and place in line, comes back with its rescue", async () => {
+    const options = await fresh();
+    const app = await make(options);
+    app[SETTLE_IN]({ times: { ...FOREMAN_TIMES, leaseMs: 1_500, beatMs: 300, surveyMs: 200 } });
+    const ran: number[] = [];
+    const work = app.step("work", { concurrency: 2, order: (n: number) => String(n % 2) }, async (n: number) => {
+      ran.push(n);
+    });
+    const handles = [];
+    for (let n = 0; n < 6; n++) handles.push(await work.enqueue(n));
+    // A process that claims and is never heard of again.
+    const store = await openStore(options.store ?? "", options.id ?? "");
+    const [segment = ""] = (await store.segments()).filter((name) => name.startsWith("keyed-"));
+    const dead = { owner: "dead", request: 1, queues: ["async"], max: 10 };
+    expect((await store.claim(segment, dead)).claims).toHaveLength(2);
+    expect((await store.claim(segment, { ...dead, owner: "other" })).claims).toEqual([]);
+    await store.close();
+    await app.start();
+    for (const handle of handles) await handle.result({ timeout: "20s" });
+    expect(ran.filter((n) => n % 2 === 0)).toEqual([0, 2, 4]);
+    expect(ran.filter((n) => n % 2 === 1)).toEqual([1, 3, 5]);
+  });
+
+  it.runIf(isShared)("R1.6: keys and limits hold over Nodes", async () => {
+    const base = await fresh();
+    const gate = door();
+    let running = 0;
+    let most = 0;
+    const both = await Promise.all(["one", "two"].map((nodeId) => make({ ...base, nodeId })));
+    const steps = both.map((app) =>
+      app.step("shared", { dedupe: { key: (n: number) => String(n) }, concurrency: 3 }, async (n: number) => {
+        running++;
+        most = Math.max(most, running);
+        await gate.passed;
+        running--;
+        return n;
+      }),
+    );
+    await Promise.all(both.map((app) => app.start()));
+    const handles = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => (steps[i % 2] as (typeof steps)[number]).enqueue(Math.floor(i / 2))),
+    );
+    expect(new Set(handles.map(({ id }) => id)).size).toBe(10);
+    await poll(() => (running === 3 ? true : null), "three at once");
+    gate.open();
+    const results = await Promise.all(handles.map((handle) => handle.result({ timeout: "20s" })));
+    expect(results).toEqual(Array.from({ length: 20 }, (_, i) => Math.floor(i / 2)));
+    expect(most).toBe(3);
+  });
+});
