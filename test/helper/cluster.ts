@@ -2,9 +2,10 @@
  * A Redis Cluster as real processes: some primaries that share the slots, without replicas. Slots can be moved from one
  * to another while they are used, key by key, as a resharding does it.
  */
+
+import { freePort } from "@millrace/scripts/free-port";
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import { Cluster, type Redis } from "ioredis";
-import { freePort } from "./free-port.js";
 import { plainClient } from "./redis.js";
 import { poll } from "./wait.js";
 

@@ -7,9 +7,9 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@millrace/scripts/free-port";
 import { findRedisServer, type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import type { Redis } from "ioredis";
-import { freePort } from "./free-port.js";
 import { plainClient } from "./redis.js";
 import { poll } from "./wait.js";
 

@@ -1,11 +1,11 @@
 /** The Redis store over TLS: a server with a certificate of an authority made for this test. */
 import { isMillraceError } from "@millrace/core";
 import { RedisStore } from "@millrace/core/internal";
+import { freePort } from "@millrace/scripts/free-port";
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { bytes } from "../helper/bytes.js";
 import { Authority, type Certificate, hasOpenssl } from "../helper/certificates.js";
-import { freePort } from "../helper/free-port.js";
 import { within } from "../helper/wait.js";
 
 const isPossible = hasOpenssl();

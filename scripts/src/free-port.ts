@@ -1,4 +1,4 @@
-/** A loopback port nobody listens on at this moment. */
+/** A loopback port nobody listens on at this moment; tests and `redis-server.ts` start servers there. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 
