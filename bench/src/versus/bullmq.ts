@@ -1,4 +1,7 @@
-/** BullMQ through its public API: one Queue, one Worker, defaults but for the concurrency that is swept. */
+/**
+ * BullMQ through its public API: one Queue, one Worker, defaults but for the concurrency that is swept. The same program
+ * runs through any door that offers BullMQ's classes; Millrace's own is in millrace-bullmq.ts.
+ */
 import { Queue, Worker } from "bullmq";
 import { type Hooks, type Job, jobIndex, type Place, type Session, type Subject, type WaitingKind } from "./subject.js";
 
@@ -13,21 +16,57 @@ export const bullmq: Subject = {
   settings: "removeOnComplete false (its default); stalled checks, locks and events at defaults",
   concurrencies: [1, 50, 100, 200],
   jobs: 20_000,
-  open: async (place) => {
-    const session = new BullmqSession(redisUrl(place));
-    await session.ready();
-    return session;
-  },
+  open: (place) => openBullmq({ Queue, Worker }, place),
 };
 
-class BullmqSession implements Session {
-  readonly #connection: { host: string; port: number; maxRetriesPerRequest: null };
-  readonly #queue: Queue<Job, number>;
-  #worker: Worker<Job, number> | null = null;
+interface Connection {
+  readonly host: string;
+  readonly port: number;
+  readonly maxRetriesPerRequest: null;
+}
 
-  constructor(url: URL) {
+/** As much of BullMQ's classes as the program uses. */
+export interface BullmqDoor {
+  readonly Queue: new (name: string, options: { connection: Connection }) => BullmqQueue;
+  readonly Worker: new (
+    name: string,
+    processor: (job: { data: Job }) => Promise<number>,
+    options: { connection: Connection; concurrency: number; autorun: false },
+  ) => BullmqWorker;
+}
+
+interface BullmqQueue {
+  waitUntilReady(): Promise<unknown>;
+  add(name: string, data: Job): Promise<unknown>;
+  addBulk(jobs: { name: string; data: Job; opts?: { delay?: number; priority?: number } }[]): Promise<unknown>;
+  getCompletedCount(): Promise<number>;
+  close(): Promise<unknown>;
+}
+
+interface BullmqWorker {
+  on(event: "completed", listener: (job: { data: Job }) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
+  run(): Promise<unknown>;
+  close(): Promise<unknown>;
+}
+
+/** Opens a session of the program on a door. */
+export async function openBullmq(door: BullmqDoor, place: Place): Promise<Session> {
+  const session = new BullmqSession(door, redisUrl(place));
+  await session.ready();
+  return session;
+}
+
+class BullmqSession implements Session {
+  readonly #door: BullmqDoor;
+  readonly #connection: Connection;
+  readonly #queue: BullmqQueue;
+  #worker: BullmqWorker | null = null;
+
+  constructor(door: BullmqDoor, url: URL) {
+    this.#door = door;
     this.#connection = { host: url.hostname, port: Number(url.port), maxRetriesPerRequest: null };
-    this.#queue = new Queue(queueName, { connection: this.#connection });
+    this.#queue = new door.Queue(queueName, { connection: this.#connection });
   }
 
   async ready(): Promise<void> {
@@ -49,7 +88,7 @@ class BullmqSession implements Session {
   }
 
   async start(concurrency: number, hooks: Hooks): Promise<void> {
-    const worker = new Worker<Job, number>(
+    const worker = new this.#door.Worker(
       queueName,
       async (job) => {
         hooks.ran(jobIndex(job.data.n));
@@ -58,7 +97,7 @@ class BullmqSession implements Session {
       { connection: this.#connection, concurrency, autorun: false },
     );
     this.#worker = worker;
-    // Emitted when the reply of moveToFinished is in: the store has acknowledged this completion.
+    // Emitted when the store has acknowledged this completion (BullMQ: the reply of moveToFinished is in).
     worker.on("completed", (job) => hooks.acknowledged(1, jobIndex(job.data.n)));
     await worker.waitUntilReady();
     void worker.run();

@@ -4,21 +4,20 @@ import { number, spread, times } from "../tool/format.js";
 import { atLeast } from "../tool/gate.js";
 import type { Progress } from "../tool/progress.js";
 import { persistenceText, startBenchRedis } from "../tool/redis.js";
-import { type Summary, summarise } from "../tool/stats.js";
-import type { Course, Rate, Stretch } from "./measure.js";
+import type { Course, Stretch } from "./measure.js";
 import {
   type Contestant,
   countMeasurements,
   type Rounds,
   type RoundsSpec,
-  ratesOf,
+  ratiosOf,
   roundsMetrics,
   runRounds,
   summariseRates,
 } from "./rounds.js";
 import { bulkMax, type Place } from "./subject.js";
 import { type SubjectName, subjects } from "./subjects.js";
-import { countSweep, type Sweep, sweep } from "./sweep.js";
+import { countSweep, type Sweep, sweep, sweepRows } from "./sweep.js";
 
 const callers = 2000;
 const payloadBytes = 100;
@@ -105,7 +104,7 @@ async function sweepAll(place: Place, jobs: (name: SubjectName) => number, progr
 }
 
 function findings(rounds: Rounds, sweeps: readonly Sweep[], count: number): Findings {
-  const ratio = (stretch: Stretch): Summary => ratioOf(rounds, stretch, (rate) => rate.perSecond);
+  const ratio = (stretch: Stretch) => ratiosOf(rounds, [ours, rival], stretch, (rate) => rate.perSecond);
   return {
     metrics: {
       subjects: roundsMetrics(rounds),
@@ -144,13 +143,7 @@ function findings(rounds: Rounds, sweeps: readonly Sweep[], count: number): Find
       {
         title: "Concurrencies tried (jobs per second), and the best",
         columns: ["", "concurrency: rate", "best"],
-        rows: sweeps.flatMap(({ subject, tried, best }) =>
-          (["bulk", "together"] as const).map((course) => {
-            const rates = tried.filter((one) => one.course === course);
-            const text = rates.map((one) => `${one.concurrency}: ${number(one.perSecond)}`).join(" · ");
-            return [`${subject}, ${course}`, text, String(best(course))];
-          }),
-        ),
+        rows: sweeps.flatMap((one) => sweepRows(one)),
       },
       {
         title: "Loss and duplicates over all measured rounds",
@@ -162,14 +155,4 @@ function findings(rounds: Rounds, sweeps: readonly Sweep[], count: number): Find
     charts: [],
     voids: rounds.voids,
   };
-}
-
-/** Ours over BullMQ's, round by round: what one slow minute did to both cancels out. */
-function ratioOf(rounds: Rounds, stretch: Stretch, figure: (rate: Rate) => number): Summary {
-  const theirs = ratesOf(rounds, rival, stretch);
-  const ratios = ratesOf(rounds, ours, stretch).flatMap((rate, round) => {
-    const other = theirs[round];
-    return other === undefined ? [] : [figure(rate) / figure(other)];
-  });
-  return summarise(ratios);
 }

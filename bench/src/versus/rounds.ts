@@ -97,6 +97,21 @@ export function summariseRates(rounds: Rounds, label: string, stretch: Stretch):
   };
 }
 
+/** One contestant's figure over another's, round by round: what one slow minute did to both cancels out. */
+export function ratiosOf(
+  rounds: Rounds,
+  [one, other]: readonly [string, string],
+  stretch: Stretch,
+  figure: (rate: Rate) => number,
+): Summary {
+  const below = ratesOf(rounds, other, stretch);
+  const ratios = ratesOf(rounds, one, stretch).flatMap((rate, round) => {
+    const beside = below[round];
+    return beside === undefined ? [] : [figure(rate) / figure(beside)];
+  });
+  return summarise(ratios);
+}
+
 /** Every summary as plain data: label → stretch → figures. */
 export function roundsMetrics(rounds: Rounds): Record<string, Record<string, RateSummary>> {
   const labels = [...rounds.rates.entries()];

@@ -1,4 +1,5 @@
 /** Finds each subject's best concurrency in a place, so that it is compared at its best and not at its default. */
+import { number } from "../tool/format.js";
 import type { Progress } from "../tool/progress.js";
 import { type Course, measure, type Stretch } from "./measure.js";
 import { warmupJobs } from "./rounds.js";
@@ -59,4 +60,15 @@ export async function sweep(spec: SweepSpec, progress: Progress): Promise<Sweep>
       return ranked[0]?.concurrency ?? fallback;
     },
   };
+}
+
+/** A row for each course that was tried: what was swept, every concurrency with its rate, and the best. */
+export function sweepRows({ subject, tried, best }: Sweep, before = ""): string[][] {
+  return judged
+    .map(({ course }) => ({ course, rates: tried.filter((one) => one.course === course) }))
+    .filter(({ rates }) => rates.length > 0)
+    .map(({ course, rates }) => {
+      const text = rates.map((one) => `${one.concurrency}: ${number(one.perSecond)}`).join(" · ");
+      return [`${before}${subject}, ${course}`, text, String(best(course))];
+    });
 }

@@ -8,7 +8,7 @@ import { atLeast, atMost, type Gate } from "../tool/gate.js";
 import type { Progress } from "../tool/progress.js";
 import { type Persistence, persistenceText, startBenchRedis } from "../tool/redis.js";
 import type { Chart } from "../tool/result.js";
-import { type Summary, summarise } from "../tool/stats.js";
+import type { Summary } from "../tool/stats.js";
 import type { Table } from "../tool/table.js";
 import type { Course, Rate, Stretch } from "./measure.js";
 import {
@@ -16,14 +16,14 @@ import {
   countMeasurements,
   type Rounds,
   type RoundsSpec,
-  ratesOf,
+  ratiosOf,
   roundsMetrics,
   runRounds,
   summariseRates,
 } from "./rounds.js";
 import { bulkMax, type Place } from "./subject.js";
 import { type SubjectName, subjectNames, subjects } from "./subjects.js";
-import { countSweep, type Sweep, sweep } from "./sweep.js";
+import { countSweep, type Sweep, sweep, sweepRows } from "./sweep.js";
 
 const callers = 2000;
 const payloadBytes = 100;
@@ -201,14 +201,9 @@ function gatesOf(rounds: Rounds): readonly Gate[] {
   ];
 }
 
-/** Ours over BullMQ's, round by round: what one slow minute did to both cancels out. */
+/** Ours over BullMQ's. */
 function ratioOf(rounds: Rounds, stretch: Stretch, figure: (rate: Rate) => number): Summary {
-  const theirs = ratesOf(rounds, rival, stretch);
-  const ratios = ratesOf(rounds, ours, stretch).flatMap((rate, round) => {
-    const other = theirs[round];
-    return other === undefined ? [] : [figure(rate) / figure(other)];
-  });
-  return summarise(ratios);
+  return ratiosOf(rounds, [ours, rival], stretch, figure);
 }
 
 function settingMetrics({ rounds, sweeps, pingUs }: SettingFindings): Record<string, unknown> {
@@ -269,17 +264,7 @@ function ratioTable(all: readonly SettingFindings[]): Table {
 }
 
 function sweepTable(all: readonly SettingFindings[]): Table {
-  const rows = all.flatMap(({ setting, sweeps }) =>
-    sweeps.flatMap(({ subject, tried, best }) =>
-      courses
-        .filter((course) => tried.some((one) => one.course === course))
-        .map((course) => {
-          const rates = tried.filter((one) => one.course === course);
-          const text = rates.map((one) => `${one.concurrency}: ${number(one.perSecond)}`).join(" · ");
-          return [`${setting.label}, ${subject}, ${course}`, text, String(best(course))];
-        }),
-    ),
-  );
+  const rows = all.flatMap(({ setting, sweeps }) => sweeps.flatMap((one) => sweepRows(one, `${setting.label}, `)));
   return {
     title: "Concurrencies tried (jobs per second), and the best",
     columns: ["", "concurrency: rate", "best"],
