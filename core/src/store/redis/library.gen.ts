@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "90bb93e76a4e3ff729d7673842794d337986a187acbb22d303e14bfa4e3f94a4";
+export const DIGEST = "934da07853a2478b72d92dc6e83b7f7bf44c2abd482db2b559ebf385bc7a9ead";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -85,7 +85,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '90bb93e76a4e3ff729d7673842794d337986a187acbb22d303e14bfa4e3f94a4'",
+  "local DIGEST = '934da07853a2478b72d92dc6e83b7f7bf44c2abd482db2b559ebf385bc7a9ead'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -925,6 +925,17 @@ export const HELPER_TEXT: string = [
   "    end",
   "  end",
   "  variadic('HSET', K.waiters(root), lines, 1, #lines)",
+  "end",
+  "local function put_lanes(root, reply, addresses)",
+  "  local lanes, order = lanes_of(root, addresses)",
+  "  local known = 0",
+  "  for _, lane in ipairs(order) do",
+  "    if lanes[lane] then",
+  "      put(reply, lane, lanes[lane])",
+  "      known = known + 1",
+  "    end",
+  "  end",
+  "  return known, lanes",
   "end",
   "local LIST = {}",
   "LIST.BACK = 1000",
@@ -1791,15 +1802,8 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local rows, rest, addresses = nil, nil, {}",
   "  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end",
   "  for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end",
-  "  local lanes, order = lanes_of(root, addresses)",
-  "  local reply, known = { rest, 0 }, 0",
-  "  for _, lane in ipairs(order) do",
-  "    if lanes[lane] then",
-  "      put(reply, lane, lanes[lane])",
-  "      known = known + 1",
-  "    end",
-  "  end",
-  "  reply[2] = known",
+  "  local reply, lanes = { rest, 0 }, nil",
+  "  reply[2], lanes = put_lanes(root, reply, addresses)",
   "  if state ~= 'r' then",
   "    for _, row in ipairs(rows) do",
   "      local lane = lanes[sub(row[1], 1, 3)]",
@@ -2248,15 +2252,8 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    if finding[2] ~= '' then put(addresses, finding[2]) end",
   "  end",
   "  for _, address in ipairs(run.met) do put(addresses, address) end",
-  "  local lanes, order = lanes_of(root, addresses)",
-  "  local reply, known = { rest, run.looked, 0 }, 0",
-  "  for _, lane in ipairs(order) do",
-  "    if lanes[lane] then",
-  "      put(reply, lane, lanes[lane])",
-  "      known = known + 1",
-  "    end",
-  "  end",
-  "  reply[3] = known",
+  "  local reply = { rest, run.looked, 0 }",
+  "  reply[3] = put_lanes(root, reply, addresses)",
   "  put(reply, #run.findings)",
   "  for _, finding in ipairs(run.findings) do",
   "    for _, field in ipairs(finding) do put(reply, field) end",

@@ -42,3 +42,17 @@ local function wait_for(root, addresses, found, instance)
   end
   variadic('HSET', K.waiters(root), lines, 1, #lines)
 end
+
+--- Puts the lanes of many addresses that are known into a reply: number and record of each. Answers how many they are,
+--- and the records by number.
+local function put_lanes(root, reply, addresses)
+  local lanes, order = lanes_of(root, addresses)
+  local known = 0
+  for _, lane in ipairs(order) do
+    if lanes[lane] then
+      put(reply, lane, lanes[lane])
+      known = known + 1
+    end
+  end
+  return known, lanes
+end

@@ -447,15 +447,8 @@ local function check(root, args, last_token)
     if finding[2] ~= '' then put(addresses, finding[2]) end
   end
   for _, address in ipairs(run.met) do put(addresses, address) end
-  local lanes, order = lanes_of(root, addresses)
-  local reply, known = { rest, run.looked, 0 }, 0
-  for _, lane in ipairs(order) do
-    if lanes[lane] then
-      put(reply, lane, lanes[lane])
-      known = known + 1
-    end
-  end
-  reply[3] = known
+  local reply = { rest, run.looked, 0 }
+  reply[3] = put_lanes(root, reply, addresses)
   put(reply, #run.findings)
   for _, finding in ipairs(run.findings) do
     for _, field in ipairs(finding) do put(reply, field) end

@@ -52,15 +52,8 @@ local function list(root, args)
   local rows, rest, addresses = nil, nil, {}
   if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end
   for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end
-  local lanes, order = lanes_of(root, addresses)
-  local reply, known = { rest, 0 }, 0
-  for _, lane in ipairs(order) do
-    if lanes[lane] then
-      put(reply, lane, lanes[lane])
-      known = known + 1
-    end
-  end
-  reply[2] = known
+  local reply, lanes = { rest, 0 }, nil
+  reply[2], lanes = put_lanes(root, reply, addresses)
   if state ~= 'r' then
     for _, row in ipairs(rows) do
       local lane = lanes[sub(row[1], 1, 3)]
