@@ -2,8 +2,8 @@
 import { FINDINGS, type FindingKind } from "@millrace/core/internal";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkAll } from "../conformance/store/inspecting.js";
-import { at, type Lane, Scene, series } from "../conformance/store/scene.js";
+import { checkAll, everything } from "../conformance/store/inspecting.js";
+import { type Lane, Scene } from "../conformance/store/scene.js";
 import { openTestRedis, type TestRedis } from "../helper/redis.js";
 import { type RedisUnderTest, redisUnderTest, rootOf } from "../helper/redis-under-test.js";
 
@@ -12,9 +12,8 @@ interface Field {
   readonly s: Scene;
   readonly redis: Redis;
   readonly root: string;
-  /** Fast path: 1 is completed, 2 a dead letter, 3 a retry, 4 and 5 run, 6 to 12 wait, 9 and 10 of them cancelled. */
+  /** Of the fast and the full path: what is where, see `everything`. */
   readonly lane: Lane;
-  /** Full path: 1 and 5 are scheduled, 2 runs, 3 (priority −7) and 4 are ready. */
   readonly full: Lane;
   /** The only slice of finished records, and the record of the completed one. */
   readonly slice: string;
@@ -132,26 +131,10 @@ afterAll(async () => {
 
 async function field(): Promise<Field> {
   const s = await Scene.open(sut);
-  const [lane, full] = [await s.fast(), await s.full()];
-  await s.enqueue(lane, 1, series("n", 12));
-  await s.enqueueFull(full, [
-    { counter: 1, due: { in: 5_000 } },
-    { counter: 2, priority: 7 },
-    { counter: 3, priority: -7 },
-    { counter: 4 },
-    { counter: 5, due: { in: 50_000 }, priority: 3 },
-  ]);
-  const held = await s.claim("o1", 6);
-  await s.complete("o1", [at(held, 1)]);
-  await s.fail("o1", at(held, 2), null);
-  await s.fail("o1", at(held, 3), 1_000);
-  await s.release("o1", [at(held, 4)]);
-  await s.progress("o1", at(held, 5), "half");
-  await s.claim("o2", 1);
+  const { lane, full } = await everything(s);
   const root = rootOf(redis.app, s.segment);
   const [slice = ""] = await redis.client.zrange(`${root}:ds`, "0", "-1");
   const record = (await redis.client.hgetBuffer(`${root}:d:${slice}`, address(lane, 1))) ?? Buffer.alloc(0);
-  await s.cancel(lane, [9, 10]);
   return { s, redis: redis.client, root, lane, full, slice, record };
 }
 
