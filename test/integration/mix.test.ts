@@ -3,25 +3,17 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FOREMAN_VIEW, SETTLE_IN } from "@millrace/core/internal";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { poll } from "../helper/wait.js";
 import { makeApp } from "./threads-app.js";
 
 const module = new URL("../dist/integration/threads-app.js", import.meta.url);
-const open: ReturnType<typeof makeApp>[] = [];
+const apps = openApps<ReturnType<typeof makeApp>>();
 
 function appUnderTest(workers: Parameters<typeof makeApp>[0]): ReturnType<typeof makeApp> {
-  const made = makeApp({ module, ...workers });
-  open.push(made);
-  return made;
+  return apps.add(makeApp({ module, ...workers }));
 }
-
-afterEach(async () => {
-  for (const { app } of open.splice(0)) {
-    await app.stop({ drain: 0 });
-    await app.close();
-  }
-});
 
 async function optimiserOf(app: ReturnType<typeof makeApp>["app"]) {
   const { foreman } = await app[FOREMAN_VIEW]();

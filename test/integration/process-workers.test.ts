@@ -2,7 +2,8 @@
  * Steps in child processes, from the built package: they crash alone, are ended when they never end, ask the App like
  * any other, and leave no process behind.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeAppWithProcesses } from "./threads-app.js";
 
@@ -11,21 +12,14 @@ const module = new URL("../dist/integration/threads-app.js", import.meta.url);
 
 type TestSteps = ReturnType<typeof makeAppWithProcesses>;
 
-const open: TestSteps[] = [];
+const apps = openApps<TestSteps>();
 
 async function started(processWorkers: number): Promise<TestSteps> {
   const made = makeAppWithProcesses({ module, workers: { asyncWorkers: 1, blockingWorkers: 1, processWorkers } });
-  open.push(made);
+  apps.add(made);
   await made.app.start();
   return made;
 }
-
-afterEach(async () => {
-  for (const { app } of open.splice(0)) {
-    await app.stop({ drain: 0 });
-    await app.close();
-  }
-});
 
 function isAlive(pid: number): boolean {
   try {

@@ -1,7 +1,8 @@
 /**
  * Worker threads that end or never end: only what did it fails, with a word why, and everything else goes on.
  */
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeApp } from "./threads-app.js";
 
@@ -10,21 +11,14 @@ const module = new URL("../dist/integration/threads-app.js", import.meta.url);
 
 type TestSteps = ReturnType<typeof makeApp>;
 
-const open: TestSteps[] = [];
+const apps = openApps<TestSteps>();
 
 async function started(workers: NonNullable<Parameters<typeof makeApp>[0]>["workers"] = {}): Promise<TestSteps> {
   const made = makeApp({ module, workers });
-  open.push(made);
+  apps.add(made);
   await made.app.start();
   return made;
 }
-
-afterEach(async () => {
-  for (const { app } of open.splice(0)) {
-    await app.stop({ drain: 0 });
-    await app.close();
-  }
-});
 
 /** The error an Operation failed with, and how long after `sinceMs` it did. */
 async function failure(handle: { result(): Promise<unknown> }, sinceMs: number) {

@@ -5,7 +5,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeApp } from "./threads-review-app.js";
 
@@ -14,21 +15,14 @@ const module = new URL("../dist/integration/threads-review-app.js", import.meta.
 
 type TestSteps = ReturnType<typeof makeApp>;
 
-const open: TestSteps[] = [];
+const apps = openApps<TestSteps>();
 
 async function started(): Promise<TestSteps> {
   const made = makeApp({ module, workers: { asyncWorkers: 1, blockingWorkers: 1 } });
-  open.push(made);
+  apps.add(made);
   await made.app.start();
   return made;
 }
-
-afterEach(async () => {
-  for (const { app } of open.splice(0)) {
-    await app.stop({ drain: 0 });
-    await app.close();
-  }
-});
 
 describe("messages of user code over the Worker's own port", () => {
   it("reach nobody from a thread", async () => {

@@ -3,7 +3,8 @@
  * answered, the mix changes live, a stop gives back what has not begun.
  */
 import { FOREMAN_VIEW, type Mix } from "@millrace/core/internal";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeApp, type Run } from "./threads-app.js";
 
@@ -12,20 +13,11 @@ const module = new URL("../dist/integration/threads-app.js", import.meta.url);
 
 type TestSteps = ReturnType<typeof makeApp>;
 
-const open: TestSteps[] = [];
+const apps = openApps<TestSteps>();
 
 function appUnderTest(options: Parameters<typeof makeApp>[0] = {}): TestSteps {
-  const made = makeApp({ module, ...options });
-  open.push(made);
-  return made;
+  return apps.add(makeApp({ module, ...options }));
 }
-
-afterEach(async () => {
-  for (const { app } of open.splice(0)) {
-    await app.stop({ drain: 0 });
-    await app.close();
-  }
-});
 
 /** Enqueues so many and waits for all. */
 async function run(app: TestSteps["app"], step: TestSteps["echo"], count: number): Promise<void> {
