@@ -87,19 +87,53 @@ describe.each(places)("app.inspect on %s", (_, fresh) => {
   it("F23: counts what is where, equal to a recount", async () => {
     const { app } = await scene();
     const counts = await app.inspect.counts();
-    expect(counts.rows).toEqual([{ step: null, scheduled: 10, ready: 20, running: 0, failed: 8 }]);
+    expect(counts.rows).toEqual([{ step: null, scheduled: 10, ready: 20, blocked: 0, running: 0, failed: 8 }]);
     expect(counts.totals).toMatchObject({ enqueued: 42, completed: 4, failed: 8 });
     const bySteps = await app.inspect.counts({ by: "step", budget: "10s" });
     expect(bySteps.partial).toBe(false);
     expect(bySteps.rows).toEqual([
-      { step: "mail", scheduled: 10, ready: 20, running: 0, failed: 0 },
-      { step: "charge", scheduled: 0, ready: 0, running: 0, failed: 8 },
+      { step: "mail", scheduled: 10, ready: 20, blocked: 0, running: 0, failed: 0 },
+      { step: "charge", scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 8 },
     ]);
     const pay = await app.inspect.counts({ queue: "pay", budget: "10s" });
-    expect(pay.rows).toEqual([{ step: null, scheduled: 0, ready: 0, running: 0, failed: 8 }]);
+    expect(pay.rows).toEqual([{ step: null, scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 8 }]);
     for (const state of ["scheduled", "ready", "failed"] as const) {
       expect(await all(app, `state:${state}`), state).toHaveLength(counts.rows[0]?.[state] ?? -1);
     }
+  });
+
+  it("F23, B8: counts, lists, finds and cancels what an order key keeps, equal to a recount", async () => {
+    const app = await make();
+    const apply = app.step("apply", { queue: "books", order: "account" }, async (_: { account: string }) => null);
+    const plain = app.step("plain", { queue: "other", order: "key" }, async (_: { key: string }) => null);
+    const accounts = Array.from({ length: 40 }, (_, n) => ({ account: `a${n % 4}` }));
+    await app.enqueueMany(apply, accounts, { tags: { run: "night" } });
+    await app.enqueueMany(plain, [{ key: "k" }, { key: "k" }]);
+    const row = { step: null, scheduled: 0, ready: 42, blocked: 37, running: 0, failed: 0 };
+    expect((await app.inspect.counts()).rows).toEqual([row]);
+    expect((await app.inspect.counts({ by: "step", budget: "10s" })).rows).toEqual([
+      { ...row, step: "apply", ready: 40, blocked: 36 },
+      { ...row, step: "plain", ready: 2, blocked: 1 },
+    ]);
+    expect((await app.inspect.counts({ queue: "books", budget: "10s" })).rows).toEqual([
+      { ...row, ready: 40, blocked: 36 },
+    ]);
+    expect(await app.queue("books").counts()).toEqual({ queue: "books", ready: 40, isPaused: false });
+    for (const limit of [7, 1000]) {
+      const found = await all(app, "state:ready queue:books", limit);
+      expect(new Set(found.map(({ id }) => id)).size).toBe(40);
+      expect(found.filter(({ blocked }) => blocked?.by === "order" && /^a[0-3]$/.test(blocked.key))).toHaveLength(36);
+    }
+    const listed = await app.inspect.list({ state: "ready", queue: "other" });
+    expect(listed.operations.map(({ blocked }) => blocked)).toEqual([null, { by: "order", key: "k" }]);
+    const [, behind] = listed.operations;
+    expect((await app.handle(behind?.id ?? "").status()).blocked).toEqual({ by: "order", key: "k" });
+    expect(await app.inspect.cancel("tag.run:night", { dryRun: true }).done()).toMatchObject({ matched: 40, done: 0 });
+    expect(await app.inspect.cancel("tag.run:night").done()).toMatchObject({ matched: 40, done: 40, skipped: 0 });
+    expect((await app.inspect.counts()).rows).toEqual([{ ...row, ready: 2, blocked: 1 }]);
+    expect(await all(app, "state:ready queue:books")).toEqual([]);
+    expect(await app.inspect.delete("state:cancelled").done()).toMatchObject({ done: 40 });
+    expect((await app.inspect.fsck().done()).found).toBe(0);
   });
 
   it("F23: lists each state page by page, none twice, none missed", async () => {

@@ -318,7 +318,8 @@ export class Player {
         return { name, params: { of, offset: dice.pick([0, 0, 1, 3]), limit: dice.pick([1, 2, 100]) } };
       }
       case "list": {
-        const state = dice.pick(["ready", "scheduled", "running", "failed", "completed", "cancelled"] as const);
+        const states = ["ready", "parked", "scheduled", "running", "failed", "completed", "cancelled"] as const;
+        const state = dice.pick(states);
         const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
         return { name, params: { of, cursor: null, max: 1000 } };
       }

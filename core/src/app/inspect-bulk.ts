@@ -17,7 +17,7 @@ import { encodeOutcome } from "../engine/outcome.js";
 import type { RedriveElement } from "../engine/transitions.js";
 import { type Filter, idsOf, parseFilter } from "../queue/filter.js";
 import { isFit } from "../queue/filter-match.js";
-import { type WalkedState, walk, walkOf } from "../queue/walk.js";
+import { type WalkedState, type WalkOf, walk, walkOf } from "../queue/walk.js";
 import { type OperationView, operationViewOf } from "./inspect-view.js";
 import type { Reach } from "./reach.js";
 
@@ -150,7 +150,15 @@ export class BulkRun implements AsyncIterable<BulkProgress> {
     if (this.#mustEnd()) return;
     const ids = idsOf(this.#filter);
     if (ids !== null) return yield* this.#runIds(ids);
-    for await (const { records, here } of walk(this.#reach.call, { states: this.#states, queues }, null, () => PAGE)) {
+    const isOfReady = this.#states.includes("ready");
+    // What ends lets others go from where they are parked to their lists: so those come first. What a claim parked
+    // meanwhile comes last; without acting it would be counted twice.
+    yield* this.#walk({ states: isOfReady ? ["parked", ...this.#states] : this.#states, queues });
+    if (isOfReady && !this.#options.dryRun && !this.#isAborted) yield* this.#walk({ states: ["parked"], queues });
+  }
+
+  async *#walk(of: WalkOf): AsyncGenerator<BulkProgress, void, undefined> {
+    for await (const { records, here } of walk(this.#reach.call, of, null, () => PAGE)) {
       const fit = records.flatMap((record) => this.#consider(record, here.segment) ?? []);
       if (!this.#options.dryRun) await this.#actOn(here.segment, fit);
       yield { ...this.#counts };

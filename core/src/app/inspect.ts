@@ -35,7 +35,10 @@ export interface CountRow {
   /** The Step, or null: all of them. */
   readonly step: string | null;
   readonly scheduled: number;
+  /** On lists and parked. */
   readonly ready: number;
+  /** How many of the ready ones are parked: an order key, a limit or a rate keeps them. */
+  readonly blocked: number;
   readonly running: number;
   readonly failed: number;
 }
@@ -153,20 +156,23 @@ export class Inspect {
     const { reach } = this.#services;
     await reach.opened("inspect.counts");
     const totals = { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 };
-    const sums = { scheduled: 0, ready: 0, running: 0, failed: 0 };
+    const sums = { scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
     for (const segment of await reach.call((store) => store.segments())) {
       const counts = await reach.call((store) => store.counts(segment));
       for (const name of Object.keys(totals) as (keyof Totals)[]) totals[name] += counts.totals[name]; // its own keys
       sums.scheduled += counts.scheduled;
       sums.running += counts.running;
       sums.failed += counts.dead;
+      sums.blocked += counts.parked;
       for (const one of counts.queues) if (queue === undefined || one.queue === queue) sums.ready += one.ready;
     }
-    if (queue === undefined && by === "state") return { rows: [{ step: null, ...sums }], totals, partial: false };
+    if (queue === undefined && by === "state") {
+      return { rows: [{ step: null, ...sums, ready: sums.ready + sums.blocked }], totals, partial: false };
+    }
     return await this.#recount(queue, by, budget, { totals, ready: sums.ready });
   }
 
-  /** Counts one by one. By state, what is ready is known already. */
+  /** Counts one by one. By state, what is on lists is known already. */
   async #recount(
     queue: string | undefined,
     by: "state" | "step",
@@ -174,10 +180,10 @@ export class Inspect {
     known: { readonly totals: Totals; readonly ready: number },
   ): Promise<CountsView> {
     const counted = ["scheduled", "running", "failed"] as const;
-    const states: readonly WalkedState[] = by === "step" ? [...counted, "ready"] : counted;
+    const states: readonly WalkedState[] = by === "step" ? [...counted, "ready"] : [...counted, "parked"];
     const rows = new Map<string | null, { -readonly [Name in keyof CountRow]: CountRow[Name] }>();
     const rowOf = (step: string | null) => {
-      const row = rows.get(step) ?? { step, scheduled: 0, ready: 0, running: 0, failed: 0 };
+      const row = rows.get(step) ?? { step, scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
       rows.set(step, row);
       return row;
     };
@@ -189,7 +195,11 @@ export class Inspect {
         if (queue !== undefined && record.queue !== queue) continue;
         const step = by === "step" ? operationViewOf(record, here.segment).step : null;
         const { state } = here;
-        if (state !== "completed" && state !== "cancelled") rowOf(step)[state]++;
+        const row = rowOf(step);
+        if (state === "parked") {
+          row.ready++;
+          row.blocked++;
+        } else if (state !== "completed" && state !== "cancelled") row[state]++;
       }
       if (next !== null && this.#clock.monotonicMs() >= endMs) {
         return { rows: sorted([...rows.values()]), totals: known.totals, partial: true };

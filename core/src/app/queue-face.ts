@@ -4,16 +4,21 @@
 import { createError } from "../base/errors.js";
 import { tryPlaceId } from "../engine/dot.js";
 import type { LocalDot } from "../engine/lease.js";
+import type { OperationRecord } from "../engine/operation.js";
+import type { ListAnswer } from "../engine/transitions.js";
 import { listRecords, listSegments } from "../queue/inspect.js";
 import type { Reach } from "./reach.js";
 import { type StatusView, viewOf } from "./status.js";
 
+/** Records looked at in one call. */
+const PAGE = 250;
 /** Dots in one requeue call. */
 const REQUEUE_MAX = 1_000;
 
 /** How many Operations of a Queue are where, over all Segments. */
 export interface QueueSummary {
   readonly queue: string;
+  /** What waits for its turn, those kept by an order key, a limit or a rate included. */
   readonly ready: number;
   readonly isPaused: boolean;
 }
@@ -42,7 +47,7 @@ export class QueueFace {
     await this.#setPaused(false);
   }
 
-  /** Counts what waits. Errors: MR_STORE_UNAVAILABLE, MR_APP_CLOSED. */
+  /** Counts what waits; what is kept by its ties one by one, in calls of bounded size. Errors: MR_STORE_UNAVAILABLE, MR_APP_CLOSED. */
   async counts(): Promise<QueueSummary> {
     await this.#reach.opened("queue.counts");
     let ready = 0;
@@ -54,6 +59,7 @@ export class QueueFace {
         ready += one.ready;
         isPaused ||= one.isPaused;
       }
+      if (counts.parked > 0) for await (const _ of this.#parkedIn(segment)) ready++;
     }
     return { queue: this.name, ready, isPaused };
   }
@@ -66,10 +72,16 @@ export class QueueFace {
     }
   }
 
-  /** Lists what is ready, in claim order in each Segment. */
+  /**
+   * Lists what is ready: what waits for its turn in claim order in each Segment, then what an order key, a limit or a
+   * rate keeps (`blocked` says which), in no order.
+   */
   async *ready(): AsyncIterable<StatusView> {
     await this.#reach.opened("queue.ready");
     for await (const record of listRecords(this.#reach.call, { queue: this.name })) yield viewOf(record);
+    for (const segment of await listSegments(this.#reach.call)) {
+      for await (const record of this.#parkedIn(segment)) yield viewOf(record);
+    }
   }
 
   /**
@@ -96,6 +108,16 @@ export class QueueFace {
       }
     }
     return requeued;
+  }
+
+  async *#parkedIn(segment: string): AsyncIterable<OperationRecord> {
+    let cursor: string | null = null;
+    do {
+      const params = { of: { state: "parked" as const }, cursor, max: PAGE };
+      const page: ListAnswer = await this.#reach.call((store) => store.list(segment, params));
+      for (const record of page.records) if (record.queue === this.name) yield record;
+      cursor = page.cursor;
+    } while (cursor !== null);
   }
 
   async #setPaused(isPaused: boolean): Promise<void> {

@@ -4,8 +4,10 @@
 import { decode } from "../base/codec.js";
 import type { RemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
-import type { OperationRecord, OperationState } from "../engine/operation.js";
+import type { Barrier, OperationRecord, OperationState } from "../engine/operation.js";
 import { decodeOutcome } from "../engine/outcome.js";
+import { shownKey } from "../engine/ties.js";
+import { gateKind } from "./ties.js";
 
 /** The latest progress note of a running Attempt. */
 export interface Progress {
@@ -34,6 +36,15 @@ export interface StatusView {
   readonly startedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly dueAt: Date | null;
+  /** It is ready and would be claimed if it were not for its order key, a limit or a rate: which one. */
+  readonly blocked: Blocked | null;
+}
+
+/** What keeps one from its Queue. */
+export interface Blocked {
+  readonly by: "order" | "limit" | "rate";
+  /** The key, empty if the limit has none. */
+  readonly key: string;
 }
 
 /** Decodes a record. Bytes that cannot be decoded leave their fields null: a view must not fail because of one. */
@@ -60,7 +71,12 @@ export function viewOf(record: OperationRecord): StatusView {
     startedAt: dateOf(startedAtMs),
     finishedAt: dateOf(record.finishedAtMs),
     dueAt: dateOf(record.dueAtMs),
+    blocked: record.parked === null ? null : blockedBy(record.parked),
   };
+}
+
+function blockedBy({ kind, name }: Barrier): Blocked {
+  return { by: kind === "line" ? "order" : gateKind(name), key: shownKey(name) };
 }
 
 /** Decodes a result. Errors: MR_DECODE. */

@@ -49,6 +49,11 @@ function paceTies({ name: step, rate }: StepDefinition, input: unknown): GateTie
   });
 }
 
+/** Whether the gate of a name is one of slots or a pace, as the two above name them. */
+export function gateKind(name: string): "limit" | "rate" {
+  return /@\d+$/.test(name.slice(0, name.indexOf(":"))) ? "rate" : "limit";
+}
+
 function keyTie(
   step: StepDefinition,
   resolved: ResolvedEnqueue | null,

@@ -59,6 +59,12 @@ export const MOVES: readonly Move[] = [
   { transition: "requeue", from: "failed", to: "ready" },
 ];
 
+/** Where one waits that may not go on yet: in a line behind others, or at a gate; by the name of its tie (ties.ts). */
+export interface Barrier {
+  readonly kind: "line" | "gate";
+  readonly name: string;
+}
+
 /**
  * What a store knows of one Operation, as `find` and `peek` answer it.
  *
@@ -94,4 +100,6 @@ export interface OperationRecord {
   readonly value: Uint8Array | null;
   /** The latest progress bytes of the running Attempt. */
   readonly progress: Uint8Array | null;
+  /** Set while it is ready and on no list: its ties keep it. */
+  readonly parked: Barrier | null;
 }

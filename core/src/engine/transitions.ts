@@ -440,10 +440,10 @@ export interface PeekAnswer {
   readonly total: number;
 }
 
-/** What a list is of. */
+/** What a list is of. `parked`: what is ready and on no list, of all Queues; `ready` leaves that out. */
 export type Listed =
   | { readonly state: "ready"; readonly queue: string }
-  | { readonly state: "scheduled" | "running" | "failed" | "completed" | "cancelled" };
+  | { readonly state: "parked" | "scheduled" | "running" | "failed" | "completed" | "cancelled" };
 
 /**
  * Reads what is in one state, page by page; a page at any depth costs the same. The order is the store's own, claim
@@ -538,6 +538,8 @@ export interface CountsAnswer {
   readonly scheduled: number;
   readonly running: number;
   readonly dead: number;
+  /** How many are ready and parked, of all Queues; those are not in `queues`. */
+  readonly parked: number;
   /** Milliseconds until the earliest scheduled Operation is due or a parked one may pass, not above 0 then; or null. */
   readonly nextDueInMs: number | null;
   readonly totals: Totals;

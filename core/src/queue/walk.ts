@@ -18,14 +18,17 @@ export type WalkedStore = Pick<Store, "segments" | "counts" | "list">;
 /** Calls the store, again if need be. */
 export type CallWalked = <Answer>(call: (store: WalkedStore) => Promise<Answer>) => Promise<Answer>;
 
-/** A state that can be walked. */
+/** A state that can be walked. `parked` is a part of `ready`, and its last one if it is not named itself. */
 export type WalkedState = Listed["state"];
 
-/** What to walk over: states in this order; of what is ready these Queues, or all. */
+/** What to walk over: states in this order; of what is on lists these Queues, or all (what is parked is of any). */
 export interface WalkOf {
   readonly states: readonly WalkedState[];
   readonly queues: readonly string[] | null;
 }
+
+/** What is ready: on lists, and off them. */
+const WAITING: readonly WalkedState[] = ["ready", "parked"];
 
 /** Where a walk goes on: in a state, a Segment, a Queue of it ("" if the state has none), at the store's cursor. */
 export interface WalkPlace {
@@ -46,7 +49,7 @@ export interface WalkPage {
 
 /** What a filter lets one walk over. */
 export function walkOf(filter: Filter): WalkOf {
-  const states = statesOf(filter).filter((state): state is WalkedState => state !== "skipped");
+  const states = statesOf(filter).filter((state) => state !== "skipped");
   return { states, queues: queuesOf(filter) };
 }
 
@@ -57,13 +60,16 @@ export async function* walk(
   from: WalkPlace | null,
   max: () => number,
 ): AsyncGenerator<WalkPage, void, undefined> {
-  let place = await firstPlace(call, of, from);
+  const isParkedNamed = of.states.includes("parked");
+  const states = isParkedNamed ? of.states : of.states.flatMap((one) => (one === "ready" ? WAITING : [one]));
+  const whole = { ...of, states };
+  let place = await firstPlace(call, whole, from);
   while (place !== null) {
     const here: WalkPlace = place;
     const { state, segment, queue, cursor, skip } = here;
     const listed: Listed = state === "ready" ? { state, queue } : { state };
     const page = await call((store) => store.list(segment, { of: listed, cursor, max: max() }));
-    const next = page.cursor !== null ? { ...here, cursor: page.cursor, skip: 0 } : await placeAfter(call, of, here);
+    const next = page.cursor !== null ? { ...here, cursor: page.cursor, skip: 0 } : await placeAfter(call, whole, here);
     yield { records: skip === 0 ? page.records : page.records.slice(skip), here, next };
     place = next;
   }
@@ -129,4 +135,4 @@ export function readPlace(text: string): WalkPlace {
   throw createError("MR_INVALID_OPTION", { path: "cursor", problem: "expected a cursor as a page before answered it" });
 }
 
-const STATES: readonly WalkedState[] = ["ready", "scheduled", "running", "failed", "completed", "cancelled"];
+const STATES: readonly WalkedState[] = ["ready", "parked", "scheduled", "running", "failed", "completed", "cancelled"];

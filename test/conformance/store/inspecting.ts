@@ -1,5 +1,5 @@
 /** Sentences about looking into what is there, at any size: list, erase, check. */
-import type { Listed, OperationRecord } from "@millrace/core/internal";
+import type { Claim, Listed, OperationRecord } from "@millrace/core/internal";
 import { describe, expect, it } from "vitest";
 import { plain } from "../../helper/bytes.js";
 import { at, type Lane, retainMs, type Scene, series, texts } from "./scene.js";
@@ -32,6 +32,23 @@ const ready: Listed = { state: "ready", queue: "q" };
 function erase(s: Scene, lane: Lane, counters: readonly number[]) {
   const dots = counters.map((counter) => ({ laneName: lane.laneName, counter }));
   return s.store.erase(s.segment, { dots }).then(({ answers }) => answers);
+}
+
+/** 1 to `count` behind a gate of one slot, which the first one has; and 15 more in five lines. */
+async function parked(s: Scene, lane: Lane, count: number): Promise<readonly Claim[]> {
+  const counters = series("", count).map((_, i) => i + 1);
+  const gates = [{ name: "g", slots: 1 }];
+  await s.enqueueFull(
+    lane,
+    counters.map((counter) => ({ counter, ties: { key: null, line: null, gates } })),
+  );
+  const held = await s.claim("o1", count);
+  const more = series("", 15).map((_, i) => count + i + 1);
+  await s.enqueueFull(
+    lane,
+    more.map((counter) => ({ counter, ties: { key: null, line: `l${counter % 5}`, gates: [] } })),
+  );
+  return held;
 }
 
 /** Runs a check to its end; the suspects that are left over are asked about as a caller would. */
@@ -134,6 +151,35 @@ export function inspectingSentences(scene: () => Scene): void {
       // `find` does not read the bodies of what waits on the fast path.
       const waiting = known.filter((record) => record.state === "ready").map(({ id }) => id);
       expect((await pages(s, ready, 2)).map(({ id }) => id).sort()).toEqual(waiting.sort());
+    });
+
+    it("B8, B20: gives what is parked, page by page, once each, with what keeps it; counts agree", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const held = await parked(s, lane, 30);
+      const { parked: count, queues } = await s.counts();
+      // Of the gate one runs; of the lines the first ones are on the list.
+      expect({ count, ready: queues[0]?.ready }).toEqual({ count: 29 + 10, ready: 5 });
+      for (const max of [1, 7, 1000]) {
+        const found = await pages(s, { state: "parked" }, max);
+        const ids = new Set(found.map(({ id }) => id));
+        expect(ids.size, `by ${max}`).toBe(39);
+        for (const record of found) {
+          const { id, state, queue, parked: at } = record;
+          expect({ state, queue }).toEqual({ state: "ready", queue: "q" });
+          const [, counter] = /\.([^.]+)..$/.exec(id) ?? [];
+          const n = Number.parseInt(counter ?? "", 36);
+          expect(at).toEqual(n <= 30 ? { kind: "gate", name: "g" } : { kind: "line", name: `l${n % 5}` });
+        }
+      }
+      expect((await s.record(lane, 2)).parked).toEqual({ kind: "gate", name: "g" });
+      expect((await s.record(lane, 1)).parked).toBeNull();
+      expect((await s.record(lane, 31)).parked).toBeNull();
+      await s.cancel(lane, [2, 40]);
+      expect((await s.counts()).parked).toBe(37);
+      await s.complete("o1", held);
+      expect((await s.counts()).parked).toBe(36);
+      expect(await pages(s, { state: "parked" }, 1000)).toHaveLength(36);
     });
 
     it("misses nothing that stays while others are claimed and join between the pages", async () => {

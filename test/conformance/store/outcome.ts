@@ -29,6 +29,7 @@ export function outcomeSentences(scene: () => Scene): void {
         body: null,
         value: plain(bytes("result")),
         progress: null,
+        parked: null,
       });
       expect(record.finishedAtMs).toBeGreaterThan(0);
     });

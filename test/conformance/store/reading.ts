@@ -27,6 +27,7 @@ export function readingSentences(scene: () => Scene): void {
         body: null,
         value: null,
         progress: null,
+        parked: null,
       });
     });
 
@@ -53,6 +54,7 @@ export function readingSentences(scene: () => Scene): void {
         body: plain(bytes("a")),
         value: null,
         progress: null,
+        parked: null,
       });
     });
 
@@ -243,6 +245,7 @@ export function readingSentences(scene: () => Scene): void {
         scheduled: 2,
         running: 2,
         dead: 1,
+        parked: 0,
         nextDueInMs: 300,
         totals: { enqueued: 9, completed: 1, failed: 1, cancelled: 1, retried: 0, released: 0, rescued: 0 },
       });
@@ -259,6 +262,7 @@ export function readingSentences(scene: () => Scene): void {
         scheduled: 0,
         running: 0,
         dead: 0,
+        parked: 0,
         nextDueInMs: null,
         totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
       });

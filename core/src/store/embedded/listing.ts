@@ -115,7 +115,8 @@ function listRunning(state: SegmentState, cursor: string, max: number): ListAnsw
 // ── The rest ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** By address. Cursor: lane number and counter of the next one. */
-function listIndexed(state: SegmentState, wanted: Entry["state"], cursor: string, max: number): ListAnswer {
+function listIndexed(state: SegmentState, wanted: Entry["state"] | "parked", cursor: string, max: number): ListAnswer {
+  if (wanted === "parked" && state.parked === 0) return { records: [], cursor: null };
   const [, lane = "1", counter = "0"] = /^(\d+):(\d+)$/.exec(cursor) ?? [];
   const records: OperationRecord[] = [];
   let looks = LOOKS_PER_RECORD * max;
@@ -125,9 +126,14 @@ function listIndexed(state: SegmentState, wanted: Entry["state"], cursor: string
     if (present === undefined) continue;
     for (const step of entriesFrom(present, from)) {
       if (records.length === max || looks-- <= 0) return { records, cursor: `${number}:${step.counter}` };
-      if (step.entry?.state === wanted) records.push(recordOf(step.entry));
+      if (step.entry !== undefined && isWanted(step.entry, wanted)) records.push(recordOf(step.entry));
     }
     from = 0;
   }
   return { records, cursor: null };
+}
+
+function isWanted(entry: Entry, wanted: Entry["state"] | "parked"): boolean {
+  if (wanted !== "parked") return entry.state === wanted;
+  return entry.state === "ready" && entry.tied !== null && entry.tied.parkedAt !== null;
 }

@@ -2,7 +2,7 @@
  * Reads: find, peek, counts. Only `find` with `wait` changes anything, and that is no one else's business.
  * Pure; one family of the machine's moves (machine.ts).
  */
-import type { OperationRecord } from "../../engine/operation.js";
+import type { Barrier, OperationRecord } from "../../engine/operation.js";
 import type { CountsAnswer, FindAnswer, FindParams, PeekAnswer, PeekParams } from "../../engine/transitions.js";
 import { sha1Remembered } from "./enqueue.js";
 import {
@@ -75,6 +75,7 @@ function finishedRecord(finished: Finished): OperationRecord {
     body: null,
     value: finished.value,
     progress: null,
+    parked: null,
   };
 }
 
@@ -98,7 +99,13 @@ function operationRecord(operation: Operation): OperationRecord {
     body: operation.body,
     value: operation.value,
     progress: operation.progress,
+    parked: state === "ready" ? parkedOf(operation) : null,
   };
+}
+
+function parkedOf({ tied }: Operation): Barrier | null {
+  const place = tied?.parkedAt ?? null;
+  return place === null ? null : { kind: "parked" in place ? "gate" : "line", name: place.name };
 }
 
 /** What a reader gets of an Operation that waits on the fast path. */
@@ -120,6 +127,7 @@ export function unreadRecord(lane: Lane, counter: number, body: Uint8Array | nul
     body,
     value: null,
     progress: null,
+    parked: null,
   };
 }
 
@@ -166,6 +174,7 @@ export function counts(state: SegmentState, _params: object, nowUs: number): Cou
     scheduled: state.due.size,
     running: state.running,
     dead: state.dead.size,
+    parked: state.parked,
     nextDueInMs: nextDueInMs(state, Math.floor(nowUs / 1000)),
     totals: { ...state.totals },
   };

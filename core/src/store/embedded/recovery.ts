@@ -272,6 +272,7 @@ function readTies({ state, tied }: Assembly, operation: Operation, value: Record
     ...{ parkedAt, candidateOf, ticket, lineTicket },
   };
   operation.tied = bound;
+  if (parkedAt !== null) state.parked++;
   if (operation.state !== "failed") tied.push({ operation, bound });
 }
 

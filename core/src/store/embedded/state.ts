@@ -344,6 +344,8 @@ export interface SegmentState {
   loose: { readonly operation: Operation; readonly didRun: boolean }[];
   readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
   running: number;
+  /** How many are ready and parked. */
+  parked: number;
   lastToken: number;
   lastTaking: number;
   lastTicket: number;
@@ -374,6 +376,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     loose: [],
     totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
     running: 0,
+    parked: 0,
     lastToken: 0,
     lastTaking: 0,
     lastTicket: 0,

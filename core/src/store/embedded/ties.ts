@@ -50,7 +50,7 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
   const gate = gateOf(state, full.name);
   if (candidateOf === null) tied.ticket = nextTicket(state);
   park(gate.parked, operation, tied.ticket);
-  tied.parkedAt = gate;
+  keepAt(state, tied, gate);
   if ("everyMs" in full) expectOpening(state, gate, opensAt(gate, full, nowMs), nowMs);
   touch(state, operation);
   if (candidateOf !== null && candidateOf !== gate) addWake(wakes, candidateOf);
@@ -127,6 +127,13 @@ export function dropPaces(state: SegmentState, nowMs: number): void {
   }
 }
 
+/** Notes where one is parked, or that it is no more; counts them. */
+export function keepAt(state: SegmentState, tied: Tied, place: Gate | Line | null): void {
+  if (tied.parkedAt !== null) state.parked--;
+  if (place !== null) state.parked++;
+  tied.parkedAt = place;
+}
+
 /** Those that were parked before keep the order in which they first came. */
 function park(parked: Deque<Operation>, operation: Operation, ticket: number): void {
   const isLater = (one: Operation | undefined): boolean => (one?.tied?.ticket ?? 0) > ticket;
@@ -150,7 +157,7 @@ function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
       const operation = gate.parked.shift();
       if (operation === undefined) break;
       if (operation.tied !== null) {
-        operation.tied.parkedAt = null;
+        keepAt(state, operation.tied, null);
         operation.tied.candidateOf = gate;
       }
       woken.push(operation);
@@ -199,7 +206,7 @@ export function joinLine(state: SegmentState, operation: Operation, dueAtMs: num
   if (line.members.length === 1) return true;
   operation.state = "ready";
   operation.timeMs = dueAtMs;
-  tied.parkedAt = line;
+  keepAt(state, tied, line);
   touch(state, operation);
   return false;
 }
@@ -211,7 +218,7 @@ function advance(state: SegmentState, line: Line, woken: Operation[], nowMs: num
     return;
   }
   if (first.tied?.parkedAt !== line) return;
-  first.tied.parkedAt = null;
+  keepAt(state, first.tied, null);
   if (first.timeMs <= nowMs) {
     woken.push(first);
     return;
@@ -318,7 +325,7 @@ export function untie(state: SegmentState, nowMs: number): void {
 /** A cancelled one gives up the place where it was parked, or its turn. */
 function stopWaiting(state: SegmentState, operation: Operation, tied: Tied, wakes: Wakes): void {
   const { parkedAt, candidateOf } = tied;
-  tied.parkedAt = null;
+  keepAt(state, tied, null);
   tied.candidateOf = null;
   if (parkedAt !== null && "parked" in parkedAt) {
     takeOut(parkedAt.parked, operation);

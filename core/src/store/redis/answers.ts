@@ -9,7 +9,7 @@ import { invariant } from "../../base/assert.js";
 import { formatCounter } from "../../base/id.js";
 import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { Address, LocalDot } from "../../engine/lease.js";
-import type { OperationRecord, OperationState } from "../../engine/operation.js";
+import type { Barrier, OperationRecord, OperationState } from "../../engine/operation.js";
 import type {
   CancelAnswer,
   CheckAnswer,
@@ -180,6 +180,7 @@ const NOTHING: OperationRecord = {
   body: null,
   value: null,
   progress: null,
+  parked: null,
 };
 
 interface Static {
@@ -236,6 +237,7 @@ function fullRecord(id: string, state: OperationState, staticRecord: Buffer, met
   };
 }
 
+const GATE_LETTER = 0x67;
 const COMPLETED_FAST = 0x63;
 const COMPLETED = 0x43;
 
@@ -250,6 +252,12 @@ function finishedRecord(id: string, record: Buffer): OperationRecord {
   const state = kind === COMPLETED ? "completed" : "cancelled";
   const fields = { finishedAtMs, token: uint64(record, 23), value: record.subarray(31) };
   return { ...NOTHING, id, state, ...readCounters(record, 7), ...fields };
+}
+
+/** A parked record of _ties.lua: a letter, 8 bytes, and the name. */
+function parkedOf(record: Buffer): Barrier | null {
+  if (record.length === 0) return null;
+  return { kind: record[0] === GATE_LETTER ? "gate" : "line", name: record.toString("utf8", 9) };
 }
 
 /** _view.lua. */
@@ -280,6 +288,7 @@ function viewed(id: string, view: readonly Reply[]): OperationRecord | "pruned" 
       const state = stateOf(text(view[1]));
       const record = fullRecord(id, state, bytes(view[2]), bytes(view[3]));
       if (state === "scheduled") return { ...record, dueAtMs: timeOrNull(view[4]) };
+      if (state === "ready") return { ...record, parked: parkedOf(bytes(view[4])) };
       if (state !== "running") return record;
       return {
         ...record,
@@ -470,7 +479,7 @@ export function eraseAnswer(reply: Reply): EraseAnswer {
 }
 
 export function countsAnswer(reply: Reply): CountsAnswer {
-  const [scheduled, running, dead, due, queues, owners, sums] = list(reply);
+  const [scheduled, running, dead, due, queues, owners, sums, parked] = list(reply);
   const totals: { -readonly [Name in keyof Totals]: number } = {
     enqueued: 0,
     completed: 0,
@@ -492,6 +501,7 @@ export function countsAnswer(reply: Reply): CountsAnswer {
     scheduled: integer(scheduled),
     running: integer(running),
     dead: integer(dead),
+    parked: integer(parked),
     nextDueInMs: timeOrNull(due),
     totals,
   };

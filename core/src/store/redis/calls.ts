@@ -287,7 +287,15 @@ export function peekFrame(prefix: Buffer, params: PeekParams): Buffer {
   return textsFrame(prefix, of === "dead" ? ["d", offset, limit] : ["q", offset, limit, of.queue]);
 }
 
-const LISTED = { ready: "r", scheduled: "s", running: "u", failed: "f", completed: "c", cancelled: "x" } as const;
+const LISTED = {
+  ready: "r",
+  parked: "p",
+  scheduled: "s",
+  running: "u",
+  failed: "f",
+  completed: "c",
+  cancelled: "x",
+} as const;
 
 export function listFrame(prefix: Buffer, { of, cursor, max }: ListParams): Buffer {
   const head = [LISTED[of.state], cursor ?? "", max];

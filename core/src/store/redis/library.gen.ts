@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "934da07853a2478b72d92dc6e83b7f7bf44c2abd482db2b559ebf385bc7a9ead";
+export const DIGEST = "8685eb7c2369038a30832d118c87fa2a58289a3a30b5656a56ce959aa7c49c5f";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -85,7 +85,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '934da07853a2478b72d92dc6e83b7f7bf44c2abd482db2b559ebf385bc7a9ead'",
+  "local DIGEST = '8685eb7c2369038a30832d118c87fa2a58289a3a30b5656a56ce959aa7c49c5f'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -906,7 +906,7 @@ export const HELPER_TEXT: string = [
   "    note = call('HGET', K.progress(root, owner), address) or nil",
   "  end",
   "  if here.static then",
-  "    return { 'o', STATE_LETTERS[here.state], here.static, here.meta or '', here.due or '', owner, token, mark, note }",
+  "    return { 'o', STATE_LETTERS[here.state], here.static, here.meta or '', here.due or here.parked or '', owner, token, mark, note }",
   "  end",
   "  if here.owner then return { 'u', here.lane, owner, token, mark, sub(here.entry, BARE_ENTRY + 1), note } end",
   "  return { 'w', here.lane }",
@@ -1711,11 +1711,22 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "end",
 ].join("\n"),
   find: [
+  "local function note_parked(root, addresses, found)",
+  "  local ready, at = {}, {}",
+  "  for i, here in ipairs(found) do",
+  "    if here.state == 'ready' and here.static then",
+  "      put(ready, addresses[i])",
+  "      put(at, here)",
+  "    end",
+  "  end",
+  "  for i, record in ipairs(hmget(K.parked(root), ready, 1, #ready)) do at[i].parked = record or nil end",
+  "end",
   "local function find(root, args)",
   "  local instance = args[1]",
   "  if not instance or #args < 3 or #args % 2 ~= 1 then return BADARGS end",
   "  local addresses = addresses_of(root, args, 2)",
   "  local found = look_up(root, addresses, now_ms(root))",
+  "  note_parked(root, addresses, found)",
   "  if instance ~= '' then wait_for(root, addresses, found, instance) end",
   "  local views = {}",
   "  for i, address in ipairs(addresses) do views[i] = view(root, address, found[i]) end",
@@ -1771,6 +1782,14 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      rows[i] = { address, here }",
   "      bare[i] = rows[i]",
   "    end",
+  "  elseif state == 'p' then",
+  "    local page = call('HSCAN', K.parked(root), string.match(cursor, '^%d+$') or '0', 'COUNT', max)",
+  "    rest = page[1] == '0' and '' or page[1]",
+  "    for i = 1, #page[2], 2 do",
+  "      local row = { page[2][i], { state = 'ready', parked = page[2][i + 1] } }",
+  "      put(rows, row)",
+  "      put(bare, row)",
+  "    end",
   "  else",
   "    local found",
   "    if state == 'u' then found, rest = LIST.running(root, cursor, max) else found, rest = LIST.finished(root, cursor, max) end",
@@ -1798,7 +1817,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "local function list(root, args)",
   "  local state, cursor, max, queue = args[1], args[2], tonumber(args[3]), args[4]",
   "  if not cursor or not max or max < 1 or max > 1000 or not state or #state ~= 1 then return BADARGS end",
-  "  if not index_of('rsufcx', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end",
+  "  if not index_of('rpsufcx', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end",
   "  local rows, rest, addresses = nil, nil, {}",
   "  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end",
   "  for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end",
@@ -2286,6 +2305,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),",
   "    due_in(root),",
   "    queues, owners, call('HGETALL', K.totals(root)),",
+  "    call('HLEN', K.parked(root)),",
   "  }",
   "end",
 ].join("\n"),

@@ -2,7 +2,7 @@
 --
 --   m | p                                                    missing, pruned
 --   e · finished record                                      ended (completed or cancelled)
---   o · state · static · dynamic record or empty · due or empty · owner · token · 1 if marked · progress …   full path
+--   o · state · static · dynamic record or empty · due, parked record or empty · owner · token · 1 if marked · progress …   full path
 --   u · lane record · owner · token · 1 if marked · enqueued bytes · progress …                              fast path, running
 --   w · lane record                                                                                          fast path, waiting
 --
@@ -20,7 +20,7 @@ local function view(root, address, here)
     note = call('HGET', K.progress(root, owner), address) or nil
   end
   if here.static then
-    return { 'o', STATE_LETTERS[here.state], here.static, here.meta or '', here.due or '', owner, token, mark, note }
+    return { 'o', STATE_LETTERS[here.state], here.static, here.meta or '', here.due or here.parked or '', owner, token, mark, note }
   end
   if here.owner then return { 'u', here.lane, owner, token, mark, sub(here.entry, BARE_ENTRY + 1), note } end
   return { 'w', here.lane }

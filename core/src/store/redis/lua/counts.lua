@@ -1,8 +1,8 @@
 --- Reads a Segment's Queues, owners, sums and how soon something is due.
 -- root     the Segment
 -- args     none
--- returns  scheduled · running · dead · milliseconds until the next is due or empty · Queues · owners · sums, the last three as flat arrays:
---          Queue, ready, 1 if paused · owner, beat, held · name, sum
+-- returns  scheduled · running · dead · milliseconds until the next is due or empty · Queues · owners · sums, these three
+--          as flat arrays: Queue, ready, 1 if paused · owner, beat, held · name, sum · then: parked
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
 -- flags    no-writes
@@ -30,5 +30,6 @@ local function counts(root)
     call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),
     due_in(root),
     queues, owners, call('HGETALL', K.totals(root)),
+    call('HLEN', K.parked(root)),
   }
 end

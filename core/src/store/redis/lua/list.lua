@@ -1,6 +1,6 @@
 --- Reads a page of what is in one state; goes on where the last page ended, at any depth for the same cost.
 -- root     the Segment
--- args     r (ready), s (scheduled), u (running), f (failed), c (completed) or x (cancelled) · cursor, empty at the
+-- args     r (ready), p (ready and parked), s (scheduled), u (running), f (failed), c (completed) or x (cancelled) · cursor, empty at the
 --          beginning · most elements to look at · Queue, for r alone
 -- returns  cursor, empty at the end · number of lanes · per lane: number, lane record · for r per Operation: the list
 --          element, and after a bare address its static and dynamic record; else: address, what _view.lua writes
@@ -19,6 +19,14 @@ local function listed_rows(root, state, cursor, max)
       local here = { state = state == 's' and 'scheduled' or 'failed', due = state == 's' and scores[i] }
       rows[i] = { address, here }
       bare[i] = rows[i]
+    end
+  elseif state == 'p' then
+    local page = call('HSCAN', K.parked(root), string.match(cursor, '^%d+$') or '0', 'COUNT', max)
+    rest = page[1] == '0' and '' or page[1]
+    for i = 1, #page[2], 2 do
+      local row = { page[2][i], { state = 'ready', parked = page[2][i + 1] } }
+      put(rows, row)
+      put(bare, row)
     end
   else
     local found
@@ -48,7 +56,7 @@ end
 local function list(root, args)
   local state, cursor, max, queue = args[1], args[2], tonumber(args[3]), args[4]
   if not cursor or not max or max < 1 or max > 1000 or not state or #state ~= 1 then return BADARGS end
-  if not index_of('rsufcx', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end
+  if not index_of('rpsufcx', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end
   local rows, rest, addresses = nil, nil, {}
   if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end
   for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end
