@@ -27,10 +27,13 @@ export interface AbortEvent {
   readonly atMs: number;
 }
 
-/** What happened to a process: it is `up` when it watches others; `gone` is its end after `terminate`, from outside. */
+/**
+ * What happened to a process: it is `up` when it watches others; `gone` is its end after `terminate`, from outside; at
+ * `thread` one of its Worker threads died.
+ */
 export interface FaultEvent {
   readonly kind: "fault";
-  readonly fault: "up" | "kill" | "stop" | "continue" | "terminate" | "gone";
+  readonly fault: "up" | "kill" | "stop" | "continue" | "terminate" | "gone" | "thread";
   readonly owner: string;
   readonly atMs: number;
 }
@@ -66,6 +69,7 @@ export interface FinalEvent extends EndEvent {
   readonly attempt: number;
   readonly recoveries: number;
   readonly returns: number;
+  readonly generation?: number;
   /** Code of its error, when it failed. */
   readonly code?: string;
 }

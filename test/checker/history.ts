@@ -34,6 +34,8 @@ export interface OutcomeEvent {
   readonly token: number;
   readonly owner: string;
   readonly answer: "ok" | "duplicate" | "stale" | "unknown";
+  /** When the answer was read, by the clock the machine's processes share, if that was written down. */
+  readonly atMs?: number;
 }
 
 /** What the store says of an Operation after all faults are healed and all work has drained. */
