@@ -21,6 +21,7 @@ import {
 import { QueueFace } from "./app/queue-face.js";
 import type { Reach } from "./app/reach.js";
 import { takeSeat } from "./app/seated.js";
+import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
 import { tiesOf } from "./app/ties.js";
@@ -35,6 +36,7 @@ import { type Logger, silentLogger } from "./base/log.js";
 import { checkName } from "./base/names.js";
 import { type Random, systemRandom } from "./base/random.js";
 import { tryPlaceId } from "./engine/dot.js";
+import type { Durability } from "./engine/durability.js";
 import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
 import type { WorkerView } from "./foreman/crew.js";
@@ -158,7 +160,7 @@ export class App implements AsyncDisposable {
     this.nodeId = this.#inWorker?.seated?.nodeId ?? resolveNodeId(this.#options.nodeId);
     this.#reach = this.#inWorker?.seated?.reach ?? {
       opened: async (method) => void (await this.#open(method)),
-      durability: () => this.#need().store.durability.level,
+      durability: () => this.#need().store.durability,
       finder: () => this.#need().finder,
       waiters: () => this.#need().waiters,
       clock: () => this.#world.clock,
@@ -247,12 +249,23 @@ export class App implements AsyncDisposable {
     const bulk = new Bulk(
       (laneName, counter, segment, isKept) => new Handle(this.#reach, segment, laneName, counter, isKept),
     );
+    const asked = this.#asked(step, resolved);
+    const secured = (body: Uint8Array, level: Durability, to: Bulk, index: number) =>
+      new SecuredSubmission(
+        body,
+        this.#reach,
+        level,
+        (handle) => to.take(index, handle),
+        (error) => to.refuse(index, error),
+      );
     for (const input of inputs) {
       const index = bulk.reserve();
       try {
         const checked = this.#check(step, input, resolved);
         const valid = checked instanceof Promise ? await checked : checked;
-        this.#push(producer, step, resolved, valid, new BulkSubmission(this.#pack(step, valid, resolved), bulk, index));
+        const body = this.#pack(step, valid, resolved);
+        const submission = asked === null ? new BulkSubmission(body, bulk, index) : secured(body, asked, bulk, index);
+        this.#push(producer, step, resolved, valid, submission);
       } catch (error) {
         bulk.refuse(index, error as Error); // validation, codec and options throw errors only
       }
@@ -450,7 +463,7 @@ export class App implements AsyncDisposable {
             module: module as string, // a file URL, by its row
             exportName: this.#world.exportName,
             mix: this.#world.mix,
-            durability: store.durability.level,
+            durability: store.durability,
             desk: {
               producer,
               finder,
@@ -581,12 +594,30 @@ export class App implements AsyncDisposable {
         },
       });
       this.#opened = { store, producer, segments, finder, waiters, context };
+      await this.#tryDurabilities();
       if (this.#state === "new") this.#state = "ready";
       return this.#opened;
     } catch (error) {
       await store.close();
       throw error;
     }
+  }
+
+  /** What the whole App, or a Step of it, asks of every enqueue, is refused now rather than at the first one. */
+  async #tryDurabilities(): Promise<void> {
+    const asked = [this.#options.durability, ...this.#registry.list().map((step) => step.durability)];
+    try {
+      for (const one of asked) if (one != null) await tryDurability(this.#reach, this.nodeId, one);
+    } catch (error) {
+      this.#opened = null;
+      throw error;
+    }
+  }
+
+  /** What one enqueue waits for beyond the store's own acknowledgement. Errors: MR_DURABILITY_UNAVAILABLE. */
+  #asked(step: StepDefinition, resolved: ResolvedEnqueue | null): Durability | null {
+    const asked = resolved?.durability ?? step.durability ?? this.#options.durability;
+    return asked === undefined ? null : beyond(this.#reach.durability(), asked);
   }
 
   #resolve(target: AnyStep | string): StepDefinition {
@@ -628,9 +659,14 @@ export class App implements AsyncDisposable {
     input: unknown,
     resolved: ResolvedEnqueue | null,
   ): Promise<Handle> {
+    const asked = this.#asked(step, resolved);
     const body = this.#pack(step, input, resolved);
     const handle = new Promise<Handle>((resolve, reject) => {
-      this.#push(producer, step, resolved, input, new SingleSubmission(body, this.#reach, resolve, reject));
+      const submission =
+        asked === null
+          ? new SingleSubmission(body, this.#reach, resolve, reject)
+          : new SecuredSubmission(body, this.#reach, asked, resolve, reject);
+      this.#push(producer, step, resolved, input, submission);
     });
     const { afterEnqueue } = this.#world;
     return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));
@@ -647,7 +683,7 @@ export class App implements AsyncDisposable {
     step: StepDefinition,
     resolved: ResolvedEnqueue | null,
     input: unknown,
-    submission: SingleSubmission | BulkSubmission,
+    submission: SingleSubmission | BulkSubmission | SecuredSubmission,
   ): void {
     const queue = resolved?.queue ?? step.queue;
     const priority = resolved?.priority ?? step.priority;

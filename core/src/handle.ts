@@ -10,9 +10,9 @@ import { decode } from "./base/codec.js";
 import { type Duration, parseDuration } from "./base/duration.js";
 import { createError, OperationCancelled, OperationFailed, type RemoteError, WaitTimeout } from "./base/errors.js";
 import { formatId } from "./engine/dot.js";
+import { type DurabilityLevel, isAtLeast, type Secured, type StoreDurability } from "./engine/durability.js";
 import type { LocalDot } from "./engine/lease.js";
 import { encodeOutcome } from "./engine/outcome.js";
-import type { Durability } from "./engine/store.js";
 import type { Ending } from "./queue/waiters.js";
 
 /** How long to wait. Without `timeout`: for ever. */
@@ -29,8 +29,12 @@ export type Outcome<O> =
 
 /** What an acknowledged enqueue promises. */
 export interface Receipt {
-  /** The level that was reached: docs/store.md says what each survives. */
-  readonly durability: Durability;
+  /** The level that was reached: docs/guides/durability.md says what each survives. */
+  readonly durability: DurabilityLevel;
+  /** How many replicas have confirmed it; 0 if nobody asked. */
+  readonly replicas: number;
+  /** Whether the level was read from the store's settings or measured (`checked`), or somebody has only said so. */
+  readonly basis: "checked" | "declared";
   /** True when this is an Operation that was there before and holds the same key. */
   readonly deduplicated: boolean;
 }
@@ -65,7 +69,9 @@ export class Handle<O = unknown> {
 
   /** What the acknowledgement of the enqueue promised. */
   get receipt(): Receipt {
-    return { durability: this.#reach.durability(), deduplicated: this.#isKept };
+    const { level, isChecked } = this.#reach.durability();
+    const basis = isChecked ? "checked" : "declared";
+    return { durability: level, replicas: 0, basis, deduplicated: this.#isKept };
   }
 
   /**
@@ -201,6 +207,33 @@ export class Handle<O = unknown> {
         end();
       }
     });
+  }
+}
+
+/** A handle whose enqueue was waited for beyond the store's own level. Made by app/securing.ts. */
+export class SecuredHandle<O = unknown> extends Handle<O> {
+  readonly #reached: Pick<Secured, "level" | "replicas">;
+  readonly #storeLevel: StoreDurability;
+
+  constructor(
+    reach: Reach,
+    segment: string,
+    laneName: string,
+    counter: number,
+    isKept: boolean,
+    reached: Pick<Secured, "level" | "replicas">,
+  ) {
+    super(reach, segment, laneName, counter, isKept);
+    this.#reached = reached;
+    this.#storeLevel = reach.durability();
+  }
+
+  override get receipt(): Receipt {
+    const { level, replicas } = this.#reached;
+    // What lies above the store's own level was waited for; the store's own is as sure as its settings.
+    const isMeasured = !isAtLeast(this.#storeLevel.level, level);
+    const basis = isMeasured || this.#storeLevel.isChecked ? "checked" : "declared";
+    return { ...super.receipt, durability: level, replicas, basis };
   }
 }
 

@@ -35,9 +35,9 @@ export {
   WaitTimeout,
 } from "./base/errors.js";
 export type { LogFields, Logger } from "./base/log.js";
+export type { Durability, DurabilityLevel } from "./engine/durability.js";
 export type { CheckFinding, FindingKind } from "./engine/findings.js";
 export type { OperationState, TerminalState } from "./engine/operation.js";
-export type { Durability } from "./engine/store.js";
 export type { StopReport } from "./foreman/foreman.js";
 export { type CancelOutcome, Handle, type Outcome, type Receipt, type WaitOptions } from "./handle.js";
 export type { AbortReason } from "./worker/attempt.js";

@@ -3,7 +3,7 @@
  * outlives it, what it was told. Arguments: directory, durability, name of this life, log file.
  */
 import { appendFileSync } from "node:fs";
-import { type Durability, EmbeddedStore } from "@millrace/core/internal";
+import { type DurabilityLevel, EmbeddedStore } from "@millrace/core/internal";
 
 const [path = "", durability = "aof", life = "", log = ""] = process.argv.slice(2);
 const batch = 40;
@@ -13,7 +13,7 @@ const poison = new Uint8Array([0]);
 const store = new EmbeddedStore({
   path,
   app: "kill",
-  durability: durability as Durability, // the test says which
+  durability: durability as DurabilityLevel, // the test says which
   rescueAtOpen: { recoveriesMax: 1_000, retainMs, poison },
 });
 await store.open();

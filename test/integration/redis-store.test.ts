@@ -238,7 +238,7 @@ describe("the Redis store on a server of its own", () => {
     const logger: Logger = { ...silentLogger, warn: (_, message) => warnings.push(message) };
     const store = new RedisStore({ url: server.url, app: "a", logger });
     await store.open();
-    expect(store.durability).toEqual({ level: "memory", isChecked: true });
+    expect(store.durability).toMatchObject({ level: "memory", isChecked: true });
     expect(warnings.filter((text) => text.includes("keeps nothing on disk"))).toHaveLength(1);
     await store.close();
     const named = new RedisStore({ url: server.url, app: "a", durability: "aof" });
@@ -249,7 +249,7 @@ describe("the Redis store on a server of its own", () => {
     await using server = await startRedis({ appendonly: true, appendfsync: "always" });
     const store = new RedisStore({ url: server.url, app: "a" });
     await store.open();
-    expect(store.durability).toEqual({ level: "fsync", isChecked: true });
+    expect(store.durability).toMatchObject({ level: "fsync", isChecked: true });
     await store.openSegment("s");
     const { lane } = await store.laneOpen("s", { laneName, queue: "mail" });
     await store.enqueue("s", { lane, laneName, first: 1, bodies: [bytes("a")] });

@@ -89,7 +89,12 @@ export class FakeForeman implements Asker, AsyncDisposable {
       memory: options.isScout === true ? null : memory,
       seats,
       seatCount: SEATS,
-      options: { appId, nodeId: "node", durability: "fsync", isDebug: false },
+      options: {
+        appId,
+        nodeId: "node",
+        durability: { level: "fsync", isChecked: true, best: "fsync", replicates: true },
+        isDebug: false,
+      },
     };
     this.desk = options.services === undefined ? null : new CallDesk(options.services);
     this.thread = new Worker(THREAD_ENTRY, { workerData });

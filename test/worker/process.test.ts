@@ -40,7 +40,12 @@ class FakeParent implements AsyncDisposable {
     this.child = fork(fileURLToPath(PROCESS_ENTRY), { serialization: "advanced" });
     this.exited = new Promise((resolve) => this.child.once("exit", resolve));
     this.child.on("message", (message) => this.#hear(message as ProcessUpMessage));
-    const options = { appId: "test", nodeId: "node", durability: "memory", isDebug: false } as const;
+    const options = {
+      appId: "test",
+      nodeId: "node",
+      durability: { level: "memory", isChecked: true, best: "memory", replicates: false },
+      isDebug: false,
+    } as const;
     const boot: ProcessBoot = { module: moduleUrl(module), exportName: null, id: "process-1", options };
     this.child.send({ type: "boot", boot, parentPid: process.pid });
     this.send(text(0, "node"), text(1, "incarnation.01"));

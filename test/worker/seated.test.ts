@@ -107,6 +107,16 @@ describe("inside a Step, an App", () => {
     await poll(() => (services.followers.size === 0 ? true : null), "the end of the following");
   });
 
+  it("X9: waits for the durability a Step in a Worker asks of an enqueue, at the Foreman", async () => {
+    const { services, foreman } = await setUp();
+    await using _ = foreman;
+    services.answers.secure = { level: "fsync", replicas: 2, missing: [] };
+    const receipt = { durability: "fsync", replicas: 2, basis: "checked", deduplicated: false };
+    expect(await foreman.run("secured", 1)).toMatchObject({ value: receipt });
+    services.answers.secure = { level: "fsync", replicas: 1, missing: [] };
+    expect(await foreman.run("secured", 1)).toMatchObject({ value: { code: "MR_INDETERMINATE" } });
+  });
+
   it("knows the store's promise, its Queues and itself", async () => {
     const { services, foreman } = await setUp();
     await using _ = foreman;

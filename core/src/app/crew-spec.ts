@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../base/clock.js";
 import { type Logger, silentLogger } from "../base/log.js";
-import type { Durability } from "../engine/store.js";
+import type { StoreDurability } from "../engine/durability.js";
 import type { DeskServices } from "../foreman/call-desk.js";
 import type { SquadSpec } from "../foreman/crew.js";
 import type { CrewSpec } from "../foreman/foreman.js";
@@ -30,7 +30,7 @@ export interface MixWishes {
 export interface CrewSpecOptions {
   readonly appId: string;
   readonly nodeId: string;
-  readonly durability: Durability;
+  readonly durability: StoreDurability;
   /** File URL of the module that declares the App. */
   readonly module: string;
   /** Its export that is the App; null to find it. */

@@ -7,7 +7,8 @@ import { App, type AppMetrics, FOREMAN_VIEW, SETTLE_IN } from "../app.js";
 import { invariant } from "../base/assert.js";
 import { systemClock } from "../base/clock.js";
 import type { Logger } from "../base/log.js";
-import type { Durability, Store } from "../engine/store.js";
+import type { DurabilityLevel } from "../engine/durability.js";
+import type { Store } from "../engine/store.js";
 import type { CountsAnswer } from "../engine/transitions.js";
 import type { WorkerView } from "../foreman/crew.js";
 import type { Foreman, ForemanTimes, StopReport } from "../foreman/foreman.js";
@@ -92,7 +93,7 @@ export class RunningForeman {
   }
 
   /** What an acknowledgement of the store promises; once it is open. */
-  get durability(): Durability {
+  get durability(): DurabilityLevel {
     return this.#opened.store.durability.level;
   }
 

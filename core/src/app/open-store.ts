@@ -6,7 +6,15 @@ import type { Clock } from "../base/clock.js";
 import { createError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
 import type { Random } from "../base/random.js";
-import type { Durability, Store } from "../engine/store.js";
+import {
+  type Durability,
+  type DurabilityLevel,
+  isAtLeast,
+  levelIn,
+  replicasIn,
+  showDurability,
+} from "../engine/durability.js";
+import type { Store } from "../engine/store.js";
 import { FOREMAN_TIMES } from "../foreman/foreman.js";
 import { POISON_RETAIN_MS, poisonOutcome } from "../foreman/rescuer.js";
 
@@ -26,19 +34,19 @@ export const EMBEDDED_PATH = ".millrace";
 
 /** Makes the store a URL names; it is not open yet. Errors: MR_STORE_URL, MR_DURABILITY_UNAVAILABLE. */
 export async function makeStore(options: OpenStoreOptions): Promise<Store> {
-  const { url, app, durability, clock, random, logger } = options;
+  const { url, app, clock, random, logger } = options;
+  const durability = ownLevel(options.durability);
   if (typeof url !== "string") return await makeSites(options, url);
   const scheme = /^([a-z][a-z0-9+-]*):/.exec(url)?.[1];
   const level = durability === undefined ? {} : { durability };
   switch (scheme) {
     case "memory": {
-      if (durability !== undefined && durability !== "memory") {
-        throw createError("MR_DURABILITY_UNAVAILABLE", { asked: durability, available: "memory" });
-      }
+      checkLocal(options.durability, "memory");
       const { MemoryStore } = await import("../store/embedded/memory-store.js");
       return new MemoryStore({ app, clock });
     }
     case "embedded": {
+      checkLocal(options.durability, "flushed");
       const { EmbeddedStore } = await import("../store/embedded/embedded-store.js");
       const path = url.slice("embedded:".length) || EMBEDDED_PATH;
       // One process uses an embedded store at a time: whoever held work there before is dead, no Lease need pass.
@@ -68,7 +76,8 @@ export async function makeStore(options: OpenStoreOptions): Promise<Store> {
 async function makeSites(options: OpenStoreOptions, urls: readonly string[]): Promise<Store> {
   const [only] = urls;
   if (only !== undefined && urls.length === 1) return await makeStore({ ...options, url: only });
-  const { app, durability, clock, random, logger } = options;
+  const { app, clock, random, logger } = options;
+  const durability = ownLevel(options.durability);
   const { RedisStore } = await import("../store/redis/redis-store.js");
   const { SitesStore } = await import("../store/sites/sites-store.js");
   const level = durability === undefined ? {} : { durability };
@@ -78,6 +87,19 @@ async function makeSites(options: OpenStoreOptions, urls: readonly string[]): Pr
     return new RedisStore({ url, app, clock, random, logger, openTimeoutMs, ...level });
   });
   return new SitesStore({ app, makes, clock, logger });
+}
+
+/** What the store is to give with every answer; replicas are waited for per call. */
+function ownLevel(asked: Durability | undefined): DurabilityLevel | undefined {
+  return asked === undefined || (typeof asked !== "string" && levelIn(asked) === "memory") ? undefined : levelIn(asked);
+}
+
+/** Refuses what a store on this machine can never give. */
+function checkLocal(asked: Durability | undefined, available: DurabilityLevel): void {
+  if (asked === undefined) return;
+  if (replicasIn(asked) === 0 && isAtLeast(available, levelIn(asked))) return;
+  const shown = showDurability(levelIn(asked), replicasIn(asked));
+  throw createError("MR_DURABILITY_UNAVAILABLE", { asked: shown, available });
 }
 
 /** Loads the program of the store a URL names, so that making it later takes less time. Never fails: making it tells. */

@@ -8,7 +8,7 @@ import { createError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
 import { isName } from "../base/names.js";
 import { type OptionTable, resolveOptions } from "../base/options.js";
-import type { Durability } from "../engine/store.js";
+import { DURABILITY_FORM, type Durability, parseDurability } from "../engine/durability.js";
 import { type StepOptions, stepTable } from "../workflow/step.js";
 
 const nameRow = {
@@ -170,9 +170,11 @@ export const appTable = {
     sentence: "Start although another machine that lives bears the same `nodeId`.",
   },
   durability: {
-    type: "string",
-    choices: ["memory", "aof", "fsync", "flushed"],
-    sentence: "Weakest level an acknowledgement may have; by default what the store offers.",
+    type: "custom",
+    expected: DURABILITY_FORM,
+    parse: parseDurability,
+    sentence:
+      "What the acknowledgement of an enqueue must survive at least; by default what the store offers. See docs/guides/durability.md.",
   },
   workers: { type: "table", table: workersTable, sentence: "How much runs here at once." },
   network: { type: "table", table: networkTable, sentence: "Patience with the store." },
@@ -202,7 +204,7 @@ export interface AppOptions {
   readonly nodeId?: string;
   /** Start although another machine that lives bears the same `nodeId`. Default false. */
   readonly takeover?: boolean;
-  /** Weakest level an acknowledgement may have. */
+  /** What the acknowledgement of an enqueue must survive at least; a store that cannot give it refuses the start. */
   readonly durability?: Durability;
   readonly workers?: {
     /** Default 4. */
@@ -272,6 +274,12 @@ export const enqueueTable = {
     sentence:
       "Names this call: repeated within 24 hours with the same Step and input it gives the first one's handle, with others an error.",
   },
+  durability: {
+    type: "custom",
+    expected: DURABILITY_FORM,
+    parse: parseDurability,
+    sentence: "What the acknowledgement must survive at least; by default the Step's, then the App's.",
+  },
   validate: { type: "boolean", default: true, sentence: "Whether the input schema is checked now." },
   retries: { type: "integer", min: 0, max: 1000, sentence: "Extra Attempts; by default the Step's." },
   timeout: { type: "duration", min: "1ms", max: "365d", sentence: "Limit of each Attempt; by default the Step's." },
@@ -286,6 +294,8 @@ export interface EnqueueOptions {
   readonly tags?: Readonly<Record<string, string>>;
   /** Repeated within 24 hours with the same input: the first one's handle; with another: MR_IDEMPOTENCY_MISMATCH. */
   readonly idempotencyKey?: string;
+  /** What the acknowledgement must survive; what was reached stands in the handle's receipt. Less is MR_INDETERMINATE. */
+  readonly durability?: Durability;
   readonly validate?: boolean;
   readonly retries?: number;
   readonly timeout?: Duration;

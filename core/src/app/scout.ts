@@ -38,7 +38,12 @@ export async function scout(options: ScoutOptions): Promise<Manifest> {
     memory: null,
     seats: createSeatsBuffer(1),
     seatCount: 1,
-    options: { appId: null, nodeId: "scout", durability: "memory", isDebug: false },
+    options: {
+      appId: null,
+      nodeId: "scout",
+      durability: { level: "memory", isChecked: true, best: "memory", replicates: false },
+      isDebug: false,
+    },
   };
   const worker = new Worker(THREAD_ENTRY, { workerData, stdout: true, name: "scout" });
   worker.stdout.pipe(process.stderr, { end: false });

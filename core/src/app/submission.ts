@@ -58,6 +58,11 @@ export class Bulk {
     this.#answer(index, this.#makeHandle(laneName, counter, segment, isKept));
   }
 
+  /** Takes a handle that somebody else made. */
+  take(index: number, handle: Handle): void {
+    this.#answer(index, handle);
+  }
+
   refuse(index: number, error: Error): void {
     this.#answer(index, error);
   }

@@ -7,6 +7,8 @@
  * Errors common to all: MR_STORE_UNAVAILABLE (refused: nothing changed) · MR_INDETERMINATE (unknown: repeat the same
  * call once `ready()` resolves) · MR_STORE_VERSION · MR_STORE_CORRUPT · MR_STORE_FULL (only what adds work).
  */
+import type { Durability, Secured, StoreDurability } from "./durability.js";
+import type { LocalDot } from "./lease.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -55,9 +57,6 @@ import type {
   Settled,
 } from "./transitions.js";
 
-/** What an acknowledgement of this store survives, from weakest to strongest; docs/guarantees in docs/store.md. */
-export type Durability = "memory" | "aof" | "fsync" | "flushed";
-
 /** Why a bell is heard: this process attends the Queue there · nobody does · who attends it calls for help. */
 export type BellCause = "attended" | "unattended" | "help";
 
@@ -66,6 +65,12 @@ export type BellCause = "attended" | "unattended" | "help";
  * it had kept · another server took its place, which may lack the latest calls · it lost all it had.
  */
 export type RestoredCause = "reconnected" | "restarted" | "failover" | "emptied";
+
+/** What is to be made safe, and how safe. */
+export interface SecureParams {
+  readonly dots: readonly LocalDot[];
+  readonly asked: Durability;
+}
 
 /** What a Store tells on its own account. Handlers must return at once and never throw. */
 export interface StoreListener {
@@ -90,8 +95,8 @@ export interface StoreListener {
 export interface Store {
   /** URL without secrets, for messages. */
   readonly url: string;
-  /** The level an acknowledgement of this store carries, and whether it was checked or only declared by the server. */
-  readonly durability: { readonly level: Durability; readonly isChecked: boolean };
+  /** The level an acknowledgement of this store carries, whether it was checked or only declared, and what `secure` adds. */
+  readonly durability: StoreDurability;
 
   /** Connects, checks versions and settings, loads what is there. Errors: MR_STORE_UNSAFE, MR_STORE_LOCKED, MR_STORE_URL. */
   open(): Promise<void>;
@@ -134,6 +139,12 @@ export interface Store {
   enqueue(segment: string, params: EnqueueParams): Promise<EnqueueAnswer>;
   /** Adds Operations that need a record of their own: due times, priorities, foreign dots. Errors: the common ones. */
   enqueueFull(segment: string, params: EnqueueFullParams): Promise<EnqueueFullAnswer>;
+  /**
+   * Makes Operations the store has acknowledged as safe as asked, and tells what was reached: it may be less. Calls of
+   * one tick share the waiting. Without dots: what can be reached now. Errors: the common ones ·
+   * MR_DURABILITY_UNAVAILABLE if the store never reaches it.
+   */
+  secure(segment: string, params: SecureParams): Promise<Secured>;
   /** Takes up to `max` ready Operations for one incarnation; the same request number gives the same claims. Errors: the common ones. */
   claim(segment: string, params: ClaimParams): Promise<ClaimAnswer>;
   /** Renews all that an incarnation holds here and reports cancel marks. Errors: the common ones. */

@@ -52,6 +52,7 @@ export const STORE_CALLS = [
   "requeue",
   "redrive",
   "recordPause",
+  "secure",
   "queuePause",
   "queueResume",
 ] as const;

@@ -426,6 +426,7 @@ const UNREADABLE: StepDefinition = {
   retainCompletedMs: 86_400_000,
   retainFailedMs: 14 * 86_400_000,
   ...UNTIED,
+  durability: null,
   input: null,
   output: null,
   fn: () => undefined,

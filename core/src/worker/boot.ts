@@ -10,7 +10,7 @@
  */
 import type { RemoteError } from "../base/errors.js";
 import type { LogFields } from "../base/log.js";
-import type { Durability } from "../engine/store.js";
+import type { StoreDurability } from "../engine/durability.js";
 import type { DuplexMemory } from "../ring/duplex.js";
 import type { Manifest } from "./manifest.js";
 
@@ -35,7 +35,7 @@ export interface BootOptions {
   /** Name of the Foreman's Node. */
   readonly nodeId: string;
   /** What a receipt of the Foreman's store promises. */
-  readonly durability: Durability;
+  readonly durability: StoreDurability;
   /** Whether log lines of level debug are wanted over the port. */
   readonly isDebug: boolean;
 }

@@ -527,6 +527,7 @@ const UNKNOWN_STEP: StepDefinition = {
   retainCompletedMs: 86_400_000,
   retainFailedMs: 14 * 86_400_000,
   ...UNTIED,
+  durability: null,
   input: null,
   output: null,
   fn: () => undefined,

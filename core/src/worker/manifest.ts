@@ -58,6 +58,7 @@ export function stepFromManifest(row: StepRow): StepDefinition {
     retainCompletedMs: row.retainCompletedMs,
     retainFailedMs: row.retainFailedMs,
     ...UNTIED, // what enqueues here has the Step itself
+    durability: null,
     input: null,
     output: null,
     fn: () => invariant(false, "a Step known from a manifest runs in Workers only", { step: row.name }),

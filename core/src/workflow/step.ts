@@ -9,6 +9,7 @@ import { type Duration, tryParseDuration } from "../base/duration.js";
 import { createError, show } from "../base/errors.js";
 import { checkName, isName } from "../base/names.js";
 import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
+import { DURABILITY_FORM, type Durability, parseDurability } from "../engine/durability.js";
 import type { StepContext } from "./context.js";
 import { BUILT_IN_EXECUTORS, Executors } from "./executor.js";
 import { parseRetryOn, type RetryFilter, type RetryOn } from "./retry-on.js";
@@ -231,6 +232,12 @@ export const stepTable = {
     sentence:
       "How many of its Attempts begin in a time, in all or per key, evenly spread; up to `burst` (default 1) at once after a pause.",
   },
+  durability: {
+    type: "custom",
+    expected: DURABILITY_FORM,
+    parse: parseDurability,
+    sentence: "What the acknowledgement of an enqueue must survive at least; by default the App's.",
+  },
   input: {
     type: "custom",
     expected: "a Standard Schema",
@@ -302,6 +309,8 @@ export interface StepOptions<I = never> {
   readonly concurrency?: LimitOption<I> | readonly LimitOption<I>[];
   /** How many Attempts begin in a time, in all or per key. */
   readonly rate?: RateOption<I> | readonly RateOption<I>[];
+  /** What the acknowledgement of an enqueue must survive; default the App's. */
+  readonly durability?: Durability;
   readonly input?: StandardSchemaV1;
   readonly output?: StandardSchemaV1;
 }
@@ -330,6 +339,8 @@ export interface StepDefinition {
   readonly rate: readonly Rate[];
   /** Whether any of these is there: then its Operations have ties. */
   readonly isTied: boolean;
+  /** What an enqueue's acknowledgement must survive; null: what the App says. */
+  readonly durability: Durability | null;
   readonly input: StandardSchemaV1 | null;
   readonly output: StandardSchemaV1 | null;
   readonly fn: StepFunction<unknown, unknown>;
@@ -410,6 +421,7 @@ export function defineStep(
       resolved.debounce !== undefined ||
       resolved.order !== undefined ||
       resolved.concurrency.length + resolved.rate.length > 0,
+    durability: resolved.durability ?? null,
     input: (resolved.input as StandardSchemaV1 | undefined) ?? null, // a schema, by the row's parse
     output: (resolved.output as StandardSchemaV1 | undefined) ?? null,
     fn: fn as StepFunction<unknown, unknown>, // checked above; its types are the caller's promise

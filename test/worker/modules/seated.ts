@@ -29,6 +29,7 @@ app.step("result", async (id: string) => await app.handle(id).result());
 app.step("status", async (id: string) => (await app.handle(id).status()).state);
 app.step("cancel", async (id: string) => await app.handle(id).cancel({ reason: "enough" }));
 app.step("receipt", async (n: number) => (await target.enqueue(n)).receipt);
+app.step("secured", async (n: number) => (await target.enqueue(n, { durability: { replicas: 2 } })).receipt);
 app.step("progress", async (id: string) => {
   const notes: unknown[] = [];
   for await (const note of app.handle(id).progress()) notes.push(note);

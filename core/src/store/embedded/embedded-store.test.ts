@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { isMillraceError } from "../../base/errors.js";
 import { seededRandom } from "../../base/random.js";
-import type { Durability } from "../../engine/store.js";
+import type { DurabilityLevel } from "../../engine/durability.js";
 import { EmbeddedStore } from "./embedded-store.js";
 import { RecordWriter, STORE_KIND, storeKey } from "./layout.js";
 import { openLmdb } from "./lmdb.js";
@@ -31,7 +31,10 @@ function directory(): string {
   return path;
 }
 
-async function open(path: string, options: { durability?: Durability; app?: string } = {}): Promise<EmbeddedStore> {
+async function open(
+  path: string,
+  options: { durability?: DurabilityLevel; app?: string } = {},
+): Promise<EmbeddedStore> {
   const store = new EmbeddedStore({ path, app: "app", ...options });
   made.push(store);
   await store.open();

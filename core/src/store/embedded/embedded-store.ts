@@ -10,7 +10,8 @@
 import { type Clock, systemClock, type Timer } from "../../base/clock.js";
 import { createError, type MillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
-import type { Durability } from "../../engine/store.js";
+import { type DurabilityLevel, isImplied, type Secured, type StoreDurability } from "../../engine/durability.js";
+import type { SecureParams } from "../../engine/store.js";
 import type { EnqueueFullParams, EnqueueParams } from "../../engine/transitions.js";
 import { type Directory, damaged, openDirectory } from "./directory.js";
 import { type CommitLevel, GroupCommit } from "./group-commit.js";
@@ -44,7 +45,7 @@ export interface EmbeddedStoreOptions {
   readonly path: string;
   readonly app: string;
   /** Default `aof`. `fsync` is another word for `flushed`. */
-  readonly durability?: Durability;
+  readonly durability?: DurabilityLevel;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Default: nothing is rescued, see `deadOwners`. */
@@ -80,7 +81,7 @@ const READS: ReadonlySet<StoreCall> = new Set<StoreCall>([
 /** A Store in a directory of this machine, used by one process at a time. */
 export class EmbeddedStore extends MachineStore {
   readonly url: string;
-  readonly durability: { readonly level: Durability; readonly isChecked: boolean };
+  readonly durability: StoreDurability;
   readonly #options: EmbeddedStoreOptions;
   readonly #level: CommitLevel;
   readonly #logger: Logger;
@@ -109,7 +110,7 @@ export class EmbeddedStore extends MachineStore {
     this.#level = levelOf(options.durability ?? "aof");
     this.#logger = options.logger ?? silentLogger;
     this.url = `embedded:${options.path}`;
-    this.durability = { level: this.#level, isChecked: true };
+    this.durability = { level: this.#level, isChecked: true, best: "flushed", replicates: false };
   }
 
   /** Owners found at `open`, all of processes that are gone. Rescue them at their beats; nobody else is alive. */
@@ -132,6 +133,13 @@ export class EmbeddedStore extends MachineStore {
     if (this.#broken !== null) return Promise.reject(this.refusal("counts", {}));
     if (this.#commits?.isFailing !== true) return Promise.resolve();
     return new Promise((resolve, reject) => this.#onReady.push({ resolve, reject }));
+  }
+
+  /** The one disk there is: whatever is asked for beyond the store's own level, its flush is waited for. */
+  protected async reach({ asked }: SecureParams): Promise<Omit<Secured, "missing">> {
+    if (isImplied(this.durability, asked)) return { level: this.#level, replicas: 0 };
+    await this.#commits?.flush("secure");
+    return { level: "flushed", replicas: 0 };
   }
 
   async #open(): Promise<void> {
@@ -359,7 +367,7 @@ function bytesOf(params: object): number {
   return bytes;
 }
 
-function levelOf(durability: Durability): CommitLevel {
+function levelOf(durability: DurabilityLevel): CommitLevel {
   return durability === "fsync" ? "flushed" : durability;
 }
 

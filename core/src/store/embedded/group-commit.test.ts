@@ -127,6 +127,33 @@ describe("group commit", () => {
     expect(batchesOf(s.disk)).toEqual([1]);
   });
 
+  it("X9: flushes for who asks for it, and lets all others go at their level", async () => {
+    const s = new Scene("aof");
+    const flush = () => {
+      s.commits.flush("flush").then(
+        () => s.told.push("flushed"),
+        (error: Error) => s.told.push(error.message),
+      );
+    };
+    flush();
+    await turn();
+    expect(s.told).toEqual(["flushed"]);
+    s.write("a");
+    flush();
+    await turn();
+    await s.disk.commit(0);
+    flush(); // nothing more to write: that flush is waited for
+    await turn();
+    expect(s.told).toEqual(["flushed", "a"]);
+    await s.disk.flush(0);
+    expect(s.told).toEqual(["flushed", "a", "flushed", "flushed"]);
+    s.write("b");
+    flush();
+    await turn();
+    await s.disk.fail(1);
+    expect(s.told.slice(4)).toEqual(["failed", "b is open", "flush is open"]);
+  });
+
   it("waits for the flush of everything before, on `flushed`", async () => {
     const s = new Scene("flushed");
     s.write("a");

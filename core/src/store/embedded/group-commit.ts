@@ -62,6 +62,8 @@ export class GroupCommit {
   #writer = new Writer(1024 * 1024);
   /** Wait for the next cut. */
   #waiting: Waiter[] = [];
+  /** Wait for its flush, though this store's level is a lower one. */
+  #flushing: Waiter[] = [];
   /** Something may have been touched since the last cut. */
   #isTouched = false;
   #isScheduled = false;
@@ -72,6 +74,8 @@ export class GroupCommit {
   /** Cuts whose flush is still under way; answers of `flushed` wait for all of them. */
   #unflushed = 0;
   #lastFlush: Promise<void> = Promise.resolve();
+  /** What the latest flush failed with; null if it did not. */
+  #flushFailure: unknown = null;
   /** Calls answered ahead of the disk, in `memory`. */
   #ahead = 0;
   /** Set while failing. */
@@ -101,6 +105,17 @@ export class GroupCommit {
     });
   }
 
+  /** Resolves when all that was applied is flushed, whatever the level. Errors: MR_INDETERMINATE. */
+  flush(call: string): Promise<void> {
+    const isFlushed = !this.#isTouched && !this.#isCommitting && this.#unflushed === 0 && this.#flushFailure === null;
+    if (isFlushed) return Promise.resolve();
+    return new Promise<void>((resolve, reject) => {
+      const settle = (error: unknown) => (error === null ? resolve() : reject(error as Error)); // made by `indeterminate`
+      this.#flushing.push({ call, settle });
+      this.#schedule();
+    });
+  }
+
   /** Calls `fn` when the level is reached; never if that stays unknown. */
   tell(fn: () => void): void {
     if (this.#isSafe()) fn();
@@ -123,7 +138,7 @@ export class GroupCommit {
     this.#isFailing = true;
     this.#retry?.cancel();
     this.#pace?.cancel();
-    this.#reject(this.#waiting.splice(0), cause);
+    this.#reject([...this.#waiting.splice(0), ...this.#flushing.splice(0)], cause);
   }
 
   #isSafe(): boolean {
@@ -145,7 +160,7 @@ export class GroupCommit {
 
   /** A cut that nobody waits for yet. */
   #scheduleCalmly(): void {
-    if (this.#options.level !== "memory" || this.#waiting.length > 0) return this.#schedule();
+    if (this.#options.level !== "memory" || this.#waiting.length + this.#flushing.length > 0) return this.#schedule();
     if (this.#pace !== null || this.#isScheduled || this.#isCommitting || this.#isFailing) return;
     this.#pace = this.#options.clock.setTimer(PACE_MS, () => {
       this.#pace = null;
@@ -166,23 +181,28 @@ export class GroupCommit {
 
   #cut(): void {
     const waiters = this.#waiting;
+    const flushing = this.#flushing;
     this.#waiting = [];
+    this.#flushing = [];
     this.#isTouched = false;
     this.#ahead = 0;
     const writer = this.#writer;
     this.#options.collect(writer);
     const bytes = writer.size;
     const writes = writer.take();
-    if (writes.length > 0) this.#commit(writes, bytes, waiters);
-    else this.#settleAfterFlush(waiters);
+    if (writes.length > 0) this.#commit(writes, bytes, waiters, flushing);
+    else this.#settleAfterFlush(waiters, flushing);
     this.#idle();
   }
 
-  #commit(writes: readonly Write[], bytes: number, waiters: Waiter[]): void {
+  #commit(writes: readonly Write[], bytes: number, waiters: Waiter[], flushing: Waiter[]): void {
     const { file, clock, level } = this.#options;
     this.#isCommitting = true;
     const stall = clock.setTimer(STALL_MS, () => {
-      this.#reject(waiters.splice(0), new Error(`the disk did not answer for ${STALL_MS} ms`));
+      this.#reject(
+        [...waiters.splice(0), ...flushing.splice(0)],
+        new Error(`the disk did not answer for ${STALL_MS} ms`),
+      );
     });
     stall.unref();
     const { committed, flushed }: Commit = file.write(writes);
@@ -190,12 +210,16 @@ export class GroupCommit {
     const flush = flushed.then(
       () => {
         this.#unflushed--;
+        this.#flushFailure = null;
         stall.cancel();
         if (level === "flushed") settleAll(waiters);
+        settleAll(flushing);
       },
-      () => {
+      (error: unknown) => {
         this.#unflushed--;
+        this.#flushFailure = error;
         stall.cancel();
+        this.#reject(flushing.splice(0), error);
       },
     );
     this.#lastFlush = flush;
@@ -205,17 +229,23 @@ export class GroupCommit {
         if (bytes > WRITER_KEPT_BYTES) this.#writer = new Writer(1024 * 1024);
         if (level !== "flushed") settleAll(waiters);
         this.#options.written(bytes);
-        if (this.#isTouched || this.#waiting.length > 0) this.#scheduleCalmly();
+        if (this.#isTouched || this.#waiting.length + this.#flushing.length > 0) this.#scheduleCalmly();
         this.#idle();
       },
       (error: unknown) => {
         this.#isCommitting = false;
-        this.#fail(error, writes, bytes, waiters);
+        this.#fail(error, writes, bytes, [...waiters, ...flushing.splice(0)]);
       },
     );
   }
 
-  #settleAfterFlush(waiters: Waiter[]): void {
+  #settleAfterFlush(waiters: Waiter[], flushing: Waiter[]): void {
+    if (flushing.length > 0) {
+      void this.#lastFlush.then(() => {
+        if (this.#flushFailure === null) settleAll(flushing);
+        else this.#reject(flushing, this.#flushFailure);
+      });
+    }
     if (this.#options.level !== "flushed" || this.#unflushed === 0) settleAll(waiters);
     else void this.#lastFlush.then(() => settleAll(waiters));
   }
@@ -223,7 +253,7 @@ export class GroupCommit {
   #fail(error: unknown, writes: readonly Write[], bytes: number, waiters: Waiter[]): void {
     this.#isFailing = true;
     this.#reject(waiters, error);
-    this.#reject(this.#waiting.splice(0), error);
+    this.#reject([...this.#waiting.splice(0), ...this.#flushing.splice(0)], error);
     this.#options.failed(error, bytes);
     // The writer's buffer holds the refused bytes: the next cut needs another.
     this.#writer = new Writer(1024 * 1024);

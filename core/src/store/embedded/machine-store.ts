@@ -8,7 +8,15 @@
 import { unreachable } from "../../base/assert.js";
 import type { Clock } from "../../base/clock.js";
 import { createError, type MillraceError } from "../../base/errors.js";
-import type { Durability, Store, StoreListener } from "../../engine/store.js";
+import {
+  isOffered,
+  levelIn,
+  replicasIn,
+  type Secured,
+  type StoreDurability,
+  showDurability,
+} from "../../engine/durability.js";
+import type { SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -77,7 +85,7 @@ export interface StoreEvent {
 /** A Store over machines; the subclass decides when answers and events go out. */
 export abstract class MachineStore implements Store {
   abstract readonly url: string;
-  abstract readonly durability: { readonly level: Durability; readonly isChecked: boolean };
+  abstract readonly durability: StoreDurability;
 
   protected readonly app: string;
   protected readonly clock: Clock;
@@ -109,6 +117,20 @@ export abstract class MachineStore implements Store {
   protected abstract broke(error: unknown): void;
   /** A Segment came, or the recorded pause of a Queue changed. */
   protected abstract directoryChanged(change: DirectoryChange): void;
+
+  /** Makes all that was applied so far as safe as asked, and tells what that is. Errors: the common ones. */
+  protected abstract reach(params: SecureParams): Promise<Omit<Secured, "missing">>;
+
+  async secure(segment: string, params: SecureParams): Promise<Secured> {
+    const { asked, dots } = params;
+    if (!isOffered(this.durability, asked)) {
+      const shown = showDurability(levelIn(asked), replicasIn(asked));
+      throw createError("MR_DURABILITY_UNAVAILABLE", { asked: shown, available: this.durability.best });
+    }
+    const { records } = dots.length === 0 ? { records: [] } : await this.find(segment, { dots, wait: false });
+    const missing = records.flatMap((record, i) => (record === "missing" ? [i] : []));
+    return { ...(await this.reach(params)), missing };
+  }
 
   listen(listener: StoreListener): () => void {
     this.#listeners.add(listener);

@@ -4,6 +4,7 @@
  */
 import { type Clock, systemClock } from "../../base/clock.js";
 import { createError, type MillraceError } from "../../base/errors.js";
+import type { Secured } from "../../engine/durability.js";
 import { MachineStore, type StoreCall, type StoreEvent } from "./machine-store.js";
 
 /** What a memory store is made with. */
@@ -16,7 +17,7 @@ export interface MemoryStoreOptions {
 /** A Store in this process's memory. Every answer is ready at once; nothing outlives `close`. */
 export class MemoryStore extends MachineStore {
   readonly url = "memory:";
-  readonly durability = { level: "memory", isChecked: true } as const;
+  readonly durability = { level: "memory", isChecked: true, best: "memory", replicates: false } as const;
   #isClosed = false;
 
   constructor(options: MemoryStoreOptions) {
@@ -30,6 +31,10 @@ export class MemoryStore extends MachineStore {
   close(): Promise<void> {
     this.#isClosed = true;
     return Promise.resolve();
+  }
+
+  protected reach(): Promise<Omit<Secured, "missing">> {
+    return Promise.resolve({ level: "memory", replicas: 0 });
   }
 
   ready(): Promise<void> {

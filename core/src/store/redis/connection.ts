@@ -146,6 +146,11 @@ export class Link {
     return placeOf(this.#dialled);
   }
 
+  /** What the latest dial was for. */
+  get dialled(): RedisTarget {
+    return this.#dialled;
+  }
+
   get isUp(): boolean {
     return this.#state === "up";
   }

@@ -44,24 +44,33 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
 describe("the preflight", () => {
   it("reads the durability level from the server's settings", async () => {
     const levelOf = (server: Server) => preflight(session(server), target, null);
-    expect(await levelOf({})).toEqual({ level: "memory", isChecked: true });
-    expect(await levelOf({ config: { appendonly: "yes" } })).toEqual({ level: "aof", isChecked: true });
-    expect(await levelOf({ config: { appendonly: "yes", appendfsync: "always" } })).toEqual({
+    expect(await levelOf({})).toMatchObject({ level: "memory", isChecked: true });
+    expect(await levelOf({ config: { appendonly: "yes" } })).toMatchObject({ level: "aof", isChecked: true });
+    expect(await levelOf({ config: { appendonly: "yes", appendfsync: "always" } })).toMatchObject({
       level: "fsync",
       isChecked: true,
     });
-    expect(await levelOf({ config: { appendonly: "yes", appendfsync: "no" } })).toEqual({
+    expect(await levelOf({ config: { appendonly: "yes", appendfsync: "no" } })).toMatchObject({
       level: "aof",
       isChecked: false,
     });
   });
 
+  it("X9: offers fsync beyond everysec where WAITAOF can be believed", async () => {
+    const bestOf = async (version: string) =>
+      (await preflight(session({ version, config: { appendonly: "yes" } }), target, null)).best;
+    expect(await Promise.all(["7.0.15", "7.2.9", "7.4.2", "7.4.3", "8.0.0"].map(bestOf))).toEqual([
+      ...["aof", "aof", "aof", "fsync", "fsync"],
+    ]);
+    expect((await preflight(session({ version: "8.0.0" }), target, null)).best).toBe("memory");
+  });
+
   it("declares, and does not check, what it may not read", async () => {
-    expect(await preflight(session({ config: null, aofEnabled: "1" }), target, null)).toEqual({
+    expect(await preflight(session({ config: null, aofEnabled: "1" }), target, null)).toMatchObject({
       level: "aof",
       isChecked: false,
     });
-    expect(await preflight(session({ config: null, aofEnabled: "1" }), target, "fsync")).toEqual({
+    expect(await preflight(session({ config: null, aofEnabled: "1" }), target, "fsync")).toMatchObject({
       level: "fsync",
       isChecked: false,
     });

@@ -5,20 +5,15 @@
  * Source: docs/store.md, "Settings that matter". Called once by redis-store.ts when it opens.
  */
 import { createError } from "../../base/errors.js";
-import type { Durability } from "../../engine/store.js";
+import { type DurabilityLevel, isAtLeast, type StoreDurability } from "../../engine/durability.js";
 import { type ErrorReply, isErrorReply, type Reply, type Session } from "./connection.js";
 import type { RedisTarget } from "./url.js";
 
 /** Oldest server with function libraries and everything they use here. */
 const MAJOR_MIN = 7;
 
-const ORDER: readonly Durability[] = ["memory", "aof", "fsync", "flushed"];
-
-/** What a server keeps of an acknowledged call, and whether that was read or only declared. */
-export interface DurabilityFound {
-  readonly level: Durability;
-  readonly isChecked: boolean;
-}
+/** First Redis whose WAITAOF never returns before the disk has it; earlier ones could. */
+const WAITAOF_SINCE = [7, 4, 3] as const;
 
 /**
  * Checks a server and tells its durability; `asked` is a level wanted by name.
@@ -28,8 +23,8 @@ export interface DurabilityFound {
 export async function preflight(
   session: Pick<Session, "command">,
   target: RedisTarget,
-  asked: Durability | null,
-): Promise<DurabilityFound> {
+  asked: DurabilityLevel | null,
+): Promise<StoreDurability> {
   const info = fieldsOfInfo(await session.command("INFO", "server"));
   const version = info.get("redis_version");
   if (version !== undefined && Number.parseInt(version, 10) < MAJOR_MIN) {
@@ -40,10 +35,12 @@ export async function preflight(
   const eviction = evictionIn(config);
   if (eviction !== null) throw unsafe(target, eviction);
   const found = durabilityOf(config, fieldsOfInfo(await session.command("INFO", "persistence")), asked);
-  if (asked !== null && ORDER.indexOf(found.level) < ORDER.indexOf(asked)) {
-    throw createError("MR_DURABILITY_UNAVAILABLE", { asked, available: found.level });
+  const canWait = found.level !== "memory" && waitsForDisk(info);
+  const best = canWait ? "fsync" : found.level;
+  if (asked !== null && !isAtLeast(best, asked)) {
+    throw createError("MR_DURABILITY_UNAVAILABLE", { asked, available: best });
   }
-  return found;
+  return { ...found, best, replicates: true };
 }
 
 /** What is wrong with how a server makes room, told by CONFIG GET; null if nothing is, or it does not let us read. */
@@ -63,8 +60,8 @@ function evictionIn(config: ReadonlyMap<string, string>): string | null {
 export function durabilityOf(
   config: ReadonlyMap<string, string>,
   persistence: ReadonlyMap<string, string>,
-  asked: Durability | null,
-): DurabilityFound {
+  asked: DurabilityLevel | null,
+): Pick<StoreDurability, "level" | "isChecked"> {
   const appendonly = config.get("appendonly");
   if (appendonly === undefined) {
     if (persistence.get("aof_enabled") === "0") return { level: "memory", isChecked: true };
@@ -75,6 +72,17 @@ export function durabilityOf(
   const fsync = config.get("appendfsync");
   // "no" leaves flushing to the kernel: a killed server loses nothing, a power cut up to half a minute.
   return { level: fsync === "always" ? "fsync" : "aof", isChecked: fsync === "always" || fsync === "everysec" };
+}
+
+/** Whether a server waits for its disk when asked to (WAITAOF), and can be believed. Valkey's is not proved yet. */
+function waitsForDisk(info: ReadonlyMap<string, string>): boolean {
+  if (info.has("valkey_version") || info.get("server_name") === "valkey") return false;
+  const parts = (info.get("redis_version") ?? "").split(".").map(Number);
+  for (const [i, least] of WAITAOF_SINCE.entries()) {
+    const part = parts[i] ?? 0;
+    if (part !== least) return part > least;
+  }
+  return true;
 }
 
 /** The fields of an answer to INFO; none if it was refused. */

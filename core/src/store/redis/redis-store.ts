@@ -11,7 +11,8 @@ import { type Clock, systemClock, type Timer } from "../../base/clock.js";
 import { createError, isMillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
 import { type Random, systemRandom } from "../../base/random.js";
-import type { Durability, RestoredCause, Store, StoreListener } from "../../engine/store.js";
+import type { DurabilityLevel, Secured, StoreDurability } from "../../engine/durability.js";
+import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -88,8 +89,9 @@ import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
 import { type Lines, SingleLine } from "./lines.js";
 import { deliverBell, deliverReplies, helpMessage } from "./messages.js";
-import { type DurabilityFound, evictionOf, preflight } from "./preflight.js";
+import { evictionOf, preflight } from "./preflight.js";
 import { rehearse } from "./rights.js";
+import { Securer } from "./securer.js";
 import { Sentinels } from "./sentinel.js";
 import { parseRedisAddress, type RedisTarget } from "./url.js";
 
@@ -99,7 +101,7 @@ export interface RedisStoreOptions {
   readonly url: string;
   readonly app: string;
   /** The level wanted by name; a store that gives less refuses to open. */
-  readonly durability?: Durability;
+  readonly durability?: DurabilityLevel;
   /** Certificates and the like, beside a `rediss:` URL. */
   readonly tls?: ConnectionOptions;
   readonly logger?: Logger;
@@ -158,7 +160,7 @@ export class RedisStore implements Store {
   #attended: readonly string[] = [];
   /** Root keys by Segment: spelt once. */
   readonly #roots = new Map<string, string>();
-  #durability: DurabilityFound;
+  #durability: StoreDurability;
   #opening: Promise<void> | null = null;
   #isOpen = false;
   #isClosed = false;
@@ -167,6 +169,7 @@ export class RedisStore implements Store {
   #pulses = 0;
   /** Echoes sent since the last one that came back. */
   #echoesMissed = 0;
+  readonly #securer: Securer;
   /** Where our functions are being loaded again. */
   readonly #reloading = new Map<Link, Promise<void>>();
 
@@ -181,7 +184,8 @@ export class RedisStore implements Store {
     this.#instance = random.text(INSTANCE_BITS);
     this.#bellChannel = bellChannel(this.#app);
     this.#replyChannel = replyChannel(this.#app, this.#instance);
-    this.#durability = { level: options.durability ?? "memory", isChecked: false };
+    const level = options.durability ?? "memory";
+    this.#durability = { level, isChecked: false, best: level, replicates: true };
     this.#library = new Library(this.#target, options.test === true ? "test" : "work", options.scripting ?? "auto");
     this.#deployment = new Deployment(this.#target, deploymentKey(this.#app), () => random.text(DEPLOYMENT_BITS));
     this.#isCluster = address.kind === "cluster";
@@ -202,6 +206,25 @@ export class RedisStore implements Store {
       // Messages pass between all servers of a Cluster: one that has a share of the App's own keys is as good as any.
       locate = () => lines.locate(segmentsKey(this.#app));
     } else this.#lines = new SingleLine(this.#callsLink({ ...shared, ...(locate === null ? {} : { locate }) }));
+    this.#securer = new Securer({
+      target: this.#target,
+      clock: this.#clock,
+      callTimeoutMs,
+      line: (root) => this.#lines.of(root),
+      refused: (message) => this.#lines.refused(message),
+      frame: (root, dots) => calls.findFrame(this.#library.prefix(root, "find"), dots, ""),
+      make: (target) =>
+        new Link({
+          ...shared,
+          target,
+          name: "millrace-secure",
+          greet: async (session) => {
+            if ((await isPrimary(session)) === false) throw new Error("it is a replica");
+          },
+          up: () => undefined,
+          message: () => undefined,
+        }),
+    });
     this.#messages = new Link({
       ...shared,
       ...(locate === null ? {} : { locate }),
@@ -245,7 +268,7 @@ export class RedisStore implements Store {
     return this.#target.shown;
   }
 
-  get durability(): DurabilityFound {
+  get durability(): StoreDurability {
     return this.#durability;
   }
 
@@ -285,6 +308,7 @@ export class RedisStore implements Store {
     this.#pulse?.cancel();
     this.#sentinels?.close();
     this.#lines.close();
+    this.#securer.close();
     this.#messages.close();
     return Promise.resolve();
   }
@@ -554,6 +578,10 @@ export class RedisStore implements Store {
     if (params.elements.length === 0) return { answer: "ok", answers: [], holders: [] };
     const reply = await this.#call(segment, "enqueue_full", (prefix) => calls.enqueueFullFrame(prefix, params));
     return answers.enqueueFullAnswer(reply);
+  }
+
+  async secure(segment: string, params: SecureParams): Promise<Secured> {
+    return await this.#securer.secure(segment, this.#rootOf(segment), params, this.#durability);
   }
 
   async claim(segment: string, params: ClaimParams): Promise<ClaimAnswer> {

@@ -10,8 +10,9 @@ import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../../base/clock.js";
 import { createError } from "../../base/errors.js";
 import type { Logger } from "../../base/log.js";
+import { isAtLeast, type Secured, type StoreDurability } from "../../engine/durability.js";
 import type { Placement, SiteHealth } from "../../engine/placement.js";
-import type { Durability, RestoredCause, Store, StoreListener } from "../../engine/store.js";
+import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
   CancelsAnswer,
@@ -120,10 +121,17 @@ export class SitesStore implements Store, Placement {
   }
 
   /** That of the site which promises least. */
-  get durability(): { readonly level: Durability; readonly isChecked: boolean } {
+  get durability(): StoreDurability {
     const all = this.#sites.flatMap(({ store }) => (store === null ? [] : [store.durability]));
-    const weakest = LEVELS.find((level) => all.some((one) => one.level === level)) ?? "memory";
-    return { level: weakest, isChecked: all.length === this.#sites.length && all.every(({ isChecked }) => isChecked) };
+    const isChecked = all.length === this.#sites.length && all.every((one) => one.isChecked);
+    const weakest = (levels: readonly StoreDurability["level"][]) =>
+      levels.length === 0 ? "memory" : levels.reduce((least, level) => (isAtLeast(level, least) ? least : level));
+    return {
+      level: weakest(all.map(({ level }) => level)),
+      isChecked,
+      best: weakest(all.map(({ best }) => best)),
+      replicates: all.every(({ replicates }) => replicates),
+    };
   }
 
   // ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -457,6 +465,10 @@ export class SitesStore implements Store, Placement {
     return this.#at(segment, (store) => store.release(segment, params));
   }
 
+  secure(segment: string, params: SecureParams): Promise<Secured> {
+    return this.#at(segment, (store) => store.secure(segment, params));
+  }
+
   cancel(segment: string, params: CancelParams): Promise<CancelsAnswer> {
     return this.#at(segment, (store) => store.cancel(segment, params));
   }
@@ -517,9 +529,6 @@ export class SitesStore implements Store, Placement {
     return this.#at(segment, (store) => store.queueResume(segment, params));
   }
 }
-
-/** From the least to the most that an acknowledgement survives. */
-const LEVELS: readonly Durability[] = ["memory", "aof", "fsync", "flushed"];
 
 /**
  * Sites in the order in which a Node prefers them: by a hash of both names, so that all processes of a Node agree
