@@ -44,7 +44,7 @@ export function appSuite(name: string, place: AppPlace): void {
       await Promise.all(apps.splice(0).map((app) => app.close()));
     });
 
-    it("runs a task and gives its result", async () => {
+    it("F4, F7: runs a task and gives its result", async () => {
       const app = await make();
       const double = app.step("double", async ({ n }: { n: number }) => n * 2);
       await app.start();
@@ -55,7 +55,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(status).toMatchObject({ id: handle.id, state: "completed", step: "double", attempt: 1, generation: 0 });
     });
 
-    it("enqueues by name and refuses a misspelt one with a suggestion", async () => {
+    it("B6: enqueues by name and refuses a misspelt one with a suggestion", async () => {
       const app = await make();
       app.step("resize", async (n: number) => n + 1);
       await app.start();
@@ -65,7 +65,7 @@ export function appSuite(name: string, place: AppPlace): void {
       await expect(app.enqueue("resise", 1)).rejects.toThrow("did you mean `resize`");
     });
 
-    it("takes work before it is started", async () => {
+    it("B5, F5: takes work before it is started", async () => {
       const app = await make();
       const echo = app.step("echo", async (text: string) => text);
       const handle = await echo.enqueue("early");
@@ -91,7 +91,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(Object.is(back.zero, -0)).toBe(true);
     });
 
-    it("enqueues many in order and answers one handle or error for each", async () => {
+    it("B6: enqueues many in order and answers one handle or error for each", async () => {
       const app = await make({ workers: { asyncWorkers: 1, slots: 1 } });
       const seen: number[] = [];
       const note = app.step("note", async (n: number) => {
@@ -109,7 +109,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(seen).toEqual(inputs.filter((_, i) => i !== 7));
     });
 
-    it("retries with growing waits, then moves to the dead letters, from where it can be requeued", async () => {
+    it("F15: retries with growing waits, then moves to the dead letters, from where it can be requeued", async () => {
       const app = await make();
       let isMended = false;
       const attempts: number[] = [];
@@ -137,7 +137,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(await app.queue("async").requeue([handle.id])).toBe(0);
     });
 
-    it("fails at once on a TerminalError and spends no Attempt on a RetryAfter", async () => {
+    it("F15: fails at once on a TerminalError and spends no Attempt on a RetryAfter", async () => {
       const app = await make();
       let calls = 0;
       const terminal = app.step("terminal", async () => {
@@ -156,7 +156,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(turns).toBe(3);
     });
 
-    it("runs larger priorities first and keeps the order among equals", async () => {
+    it("B32, F14: runs larger priorities first and keeps the order among equals", async () => {
       const app = await make({ workers: { asyncWorkers: 1, slots: 1 } });
       const seen: string[] = [];
       const note = app.step("note", async (name: string) => {
@@ -178,7 +178,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(seen).toEqual(["high", "high2", "a", "b", "c", "low"]);
     });
 
-    it("waits for a delay or a moment before it runs", async () => {
+    it("F5: waits for a delay or a moment before it runs", async () => {
       const app = await make();
       const when = app.step("when", async () => Date.now());
       await app.start();
@@ -192,7 +192,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(await at.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 119);
     });
 
-    it("aborts an Attempt at its timeout; a handler that ignores it loses the Attempt all the same", async () => {
+    it("X3: aborts an Attempt at its timeout; a handler that ignores it loses the Attempt all the same", async () => {
       const app = await make();
       const kinds: unknown[] = [];
       const polite = app.step("polite", { timeout: "30ms", retries: 0 }, async (_: null, { abort }) => {
@@ -215,7 +215,7 @@ export function appSuite(name: string, place: AppPlace): void {
       });
     });
 
-    it("cancels what waits at once and what runs by its signal; nothing starts after the acknowledgement", async () => {
+    it("B7, X3: cancels what waits at once and what runs by its signal; nothing starts after the acknowledgement", async () => {
       const app = await make({ workers: { asyncWorkers: 1, slots: 1 } });
       const running = signal();
       let starts = 0;
@@ -241,7 +241,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(starts).toBe(1);
     });
 
-    it("tells progress to who watches", async () => {
+    it("B7: tells progress to who watches", async () => {
       const app = await make();
       const go = signal();
       const seen = signal();
@@ -281,7 +281,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(await handle.result({ timeout: "5s" })).toBe(1);
     });
 
-    it("drains gracefully: what runs finishes, what waits keeps its place and its Attempts", async () => {
+    it("B38: drains gracefully: what runs finishes, what waits keeps its place and its Attempts", async () => {
       const options = await place.fresh();
       const app = await make({ workers: { asyncWorkers: 1, slots: 2 } }, options);
       const release = signal();
@@ -307,7 +307,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(await app.gather(handles, { timeout: "5s" })).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     });
 
-    it("hands back what does not finish in time, without spending an Attempt", async () => {
+    it("B38: hands back what does not finish in time, without spending an Attempt", async () => {
       const app = await make();
       const begun = signal();
       const attempts: number[] = [];
@@ -331,7 +331,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(attempts).toEqual([1, 1]);
     });
 
-    it("resolves ten thousand waits for instant tasks", async () => {
+    it("B7: resolves ten thousand waits for instant tasks", async () => {
       const app = await make();
       const echo = app.step("echo", async (n: number) => n);
       await app.start();
@@ -358,7 +358,7 @@ export function appSuite(name: string, place: AppPlace): void {
       await expect(app.start()).rejects.toMatchObject({ code: "MR_APP_CLOSED" });
     });
 
-    it("answers MR_NOT_FOUND for ids it never gave out", async () => {
+    it("B33: answers MR_NOT_FOUND for ids it never gave out", async () => {
       const app = await make();
       app.step("echo", async (n: number) => n);
       await app.start();
@@ -367,7 +367,7 @@ export function appSuite(name: string, place: AppPlace): void {
     });
 
     if (place.isShared) {
-      it("shares work between two Apps of one id, and keeps two ids apart", async () => {
+      it("B33: shares work between two Apps of one id, and keeps two ids apart", async () => {
         const options = await place.fresh();
         const one = await make({ nodeId: "node-one" }, options);
         const two = await make({ nodeId: "node-two" }, options);

@@ -1,31 +1,12 @@
 /** `app.inspect` on every store: lists, searches, counts, bulk actions, groups of dead letters, explanations, fsck. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { App, type AppOptions, type OperationView, TerminalError } from "@millrace/core";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
+import { everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 
-const folders: string[] = [];
-afterAll(async () => {
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
-});
+const places = everyPlace("inspect");
 
-let apps = 0;
-const places: readonly [string, () => Promise<AppOptions>][] = [
-  ["memory", async () => ({ store: "memory:" })],
-  [
-    "embedded",
-    async () => {
-      const folder = await mkdtemp(join(tmpdir(), "millrace-inspect-"));
-      folders.push(folder);
-      return { store: `embedded:${folder}` };
-    },
-  ],
-  ["Redis", async () => ({ store: process.env.MILLRACE_REDIS_URL ?? "", id: `inspect-${process.pid}-${apps++}` })],
-];
-
-describe.each(places)("app.inspect on %s", (_, fresh) => {
+describe.each(places)("app.inspect on $name", ({ fresh }) => {
   const open: App[] = [];
   const make = async (options: AppOptions = {}): Promise<App> => {
     const app = new App({ nodeId: "web-1", ...(await fresh()), ...options });

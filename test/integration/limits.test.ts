@@ -3,38 +3,14 @@
  *
  * No sleeps: handlers say when they run, and what they must not see is counted by themselves.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { App, type AppOptions } from "@millrace/core";
 import { FOREMAN_TIMES, SETTLE_IN } from "@millrace/core/internal";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { openStore } from "../helper/open-store.js";
+import { everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 
-const folders: string[] = [];
-afterAll(async () => {
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
-});
-
-let made = 0;
-const places: readonly { name: string; isShared: boolean; fresh: () => Promise<AppOptions> }[] = [
-  { name: "memory", isShared: false, fresh: async () => ({ store: "memory:" }) },
-  {
-    name: "embedded",
-    isShared: false,
-    fresh: async () => {
-      const folder = await mkdtemp(join(tmpdir(), "millrace-limits-"));
-      folders.push(folder);
-      return { store: `embedded:${folder}` };
-    },
-  },
-  {
-    name: "Redis",
-    isShared: true,
-    fresh: async () => ({ store: process.env.MILLRACE_REDIS_URL ?? "", id: `limits-${process.pid}-${made++}` }),
-  },
-];
+const places = everyPlace("limits");
 
 /** A door that handlers wait at. */
 function door(): { readonly passed: Promise<void>; open: () => void } {

@@ -27,12 +27,12 @@ const folders = ["core/src", "server/src", "scripts/src", "bench/src", "test"];
 /** The kit may not speak for those who use it. */
 const passedOver = /(^|\/)(node_modules|dist|fixture|helper)\//;
 
-/** What opens a store, by its words. */
+/** What opens a store, by its words; `everyPlace` (test/helper/places.ts) opens all of them. */
 const openers: readonly (readonly [StoreName, RegExp])[] = [
-  ["memory", /"memory:"|new MemoryStore|createTestApp\(/],
-  ["embedded", /embedded:|new EmbeddedStore|EmbeddedStore\.open/],
-  ["Redis", /MILLRACE_REDIS_URL|openTestRedis|startRedis\(|redisUnderTest\(/],
-  ["Cluster", /RedisCluster/],
+  ["memory", /everyPlace\(|"memory:"|new MemoryStore|createTestApp\(/],
+  ["embedded", /everyPlace\(|embedded:|new EmbeddedStore|EmbeddedStore\.open/],
+  ["Redis", /everyPlace\(|MILLRACE_REDIS_URL|openTestRedis|startRedis\(|redisUnderTest\(/],
+  ["Cluster", /everyPlace\(|RedisCluster/],
 ];
 
 /** Reads all tests under a folder. */
