@@ -116,7 +116,7 @@ export class App implements AsyncDisposable {
   readonly #inWorker: ReturnType<typeof takeSeat>;
   readonly #log: Logger;
   readonly #counters = createCounters();
-  readonly #events = new EventHub();
+  readonly #events: EventHub;
   readonly #reach: Reach;
   #world: AppWorld = {
     clock: systemClock,
@@ -150,6 +150,7 @@ export class App implements AsyncDisposable {
     const { logger } = this.#options;
     const fallback = findAppSeat()?.log ?? silentLogger;
     this.#log = ((logger as Logger | undefined) ?? fallback).child({ app: this.id }); // a logger, by its row
+    this.#events = new EventHub(this.#log);
     this.#inWorker = takeSeat(this, {
       id: this.id,
       options: this.#options,

@@ -3,7 +3,8 @@
  * listens; what a listener throws is its own affair.
  */
 
-import type { RemoteError } from "../base/errors.js";
+import { type RemoteError, toRemoteError } from "../base/errors.js";
+import type { Logger } from "../base/log.js";
 import type { SettledKind } from "../foreman/completer.js";
 import type { Assignment } from "../worker/port.js";
 import { remoteErrorOf } from "./status.js";
@@ -36,7 +37,12 @@ type Listener = (payload: never) => void;
 
 /** Listeners by event. */
 export class EventHub {
+  readonly #log: Logger;
   readonly #listeners = new Map<keyof AppEvents, Set<Listener>>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
 
   /** Adds a listener; the returned function removes it. */
   on<Name extends keyof AppEvents>(event: Name, listener: (payload: AppEvents[Name]) => void): () => void {
@@ -73,14 +79,17 @@ export class EventHub {
     const payload = make();
     for (const listener of listeners) {
       try {
-        (listener as (payload: AppEvents[Name]) => void)(payload); // `on` put it under its own event's name
+        const returned = (listener as (payload: AppEvents[Name]) => unknown)(payload); // `on` put it under its own event's name
+        if (returned instanceof Promise) returned.catch((error: unknown) => this.#failed(event, error));
       } catch (error) {
-        // Not the work's failure: surface it as an uncaught error of the listener's own.
-        queueMicrotask(() => {
-          throw error;
-        });
+        this.#failed(event, error);
       }
     }
+  }
+
+  /** Neither the work's failure nor one to end the process for. */
+  #failed(event: keyof AppEvents, error: unknown): void {
+    this.#log.error({ event, error: toRemoteError(error) }, "a listener failed");
   }
 }
 
