@@ -53,7 +53,7 @@ export default defineConfig({
         },
       ),
       project("conformance", ["test/conformance/**/*.test.ts"], { timeoutMs: 20_000, redis: true }),
-      project("integration", ["test/integration/**/*.test.ts"], { timeoutMs: 60_000, redis: true }),
+      project("integration", ["test/{integration,rows,regressions}/**/*.test.ts"], { timeoutMs: 60_000, redis: true }),
       project("chaos", ["test/chaos/**/*.test.ts"], { timeoutMs: 60_000, redis: true, alone: true }),
       project("ring", ["test/ring/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),
       project("worker", ["test/worker/**/*.test.ts"], { timeoutMs: 60_000, redis: false }),

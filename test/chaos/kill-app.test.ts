@@ -6,7 +6,7 @@ import { openTestRedis } from "../helper/redis.js";
 import { ChaosRun, type Verdict } from "./run.js";
 
 describe("an App that is killed", () => {
-  it("has lost nothing it acknowledged on Redis: what it held is run by another after its Lease", async () => {
+  it("B31: has lost nothing it acknowledged on Redis: what it held is run by another after its Lease", async () => {
     await using redis = await openTestRedis();
     await using run = new ChaosRun({ store: redis.url, app: redis.app, program: "app-program" });
     const steady = await run.start();
@@ -19,7 +19,7 @@ describe("an App that is killed", () => {
     expectGood(await run.judge());
   });
 
-  it("has lost nothing it acknowledged on the embedded store: the next start goes on with it", async () => {
+  it("B31: has lost nothing it acknowledged on the embedded store: the next start goes on with it", async () => {
     await using run = new ChaosRun({ store: "embedded:", app: "chaos", program: "app-program" });
     for (let life = 1; life <= 2; life++) {
       const mortal = await run.start();

@@ -72,7 +72,7 @@ const life: fc.Arbitrary<readonly StatusCopy[]> = fc
     return told;
   });
 
-describe("merging two copies of a status", () => {
+describe("B28: merging two copies of a status", () => {
   it("does not depend on who speaks first", () => {
     fc.assert(
       fc.property(copy, copy, (a, b) => {
@@ -118,7 +118,7 @@ describe("merging two copies of a status", () => {
   });
 });
 
-describe("the order behind it", () => {
+describe("B28: the order behind it", () => {
   it("is total: only equal copies compare as equal", () => {
     fc.assert(
       fc.property(copy, copy, (a, b) => {
@@ -140,7 +140,7 @@ describe("the order behind it", () => {
   });
 });
 
-describe("a life of an Operation", () => {
+describe("B28: a life of an Operation", () => {
   it("only rises: every legal move makes a copy that knows more", () => {
     fc.assert(
       fc.property(life, (copies) => {

@@ -91,7 +91,7 @@ describe("the Redis store", () => {
     await poll(() => (bells.includes("mail") ? true : null), "a bell on the new subscription");
   });
 
-  it("gives up on a server that takes calls and says nothing, and builds a new connection", async () => {
+  it("X1: gives up on a server that takes calls and says nothing, and builds a new connection", async () => {
     const { store } = await opened({ callTimeoutMs: 400 });
     proxy.hurt("down", { isBlackhole: true });
     expect(await codeOf(store.counts("s"))).toBe("MR_INDETERMINATE");
@@ -245,7 +245,7 @@ describe("the Redis store on a server of its own", () => {
     expect(await codeOf(named.open())).toBe("MR_DURABILITY_UNAVAILABLE");
   });
 
-  it("goes on after the server was killed and started again", async () => {
+  it("B35: goes on after the server was killed and started again", async () => {
     await using server = await startRedis({ appendonly: true, appendfsync: "always" });
     const store = new RedisStore({ url: server.url, app: "a" });
     await store.open();

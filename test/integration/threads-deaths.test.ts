@@ -40,7 +40,7 @@ describe("an endless loop", () => {
     ["loopAsync", "async"],
     ["loopLater", "async"],
   ] as const) {
-    it(`of ${name} ends with its thread; its error names the line, others go on`, async () => {
+    it(`X3: of ${name} ends with its thread; its error names the line, others go on`, async () => {
       const { app, io, cpu, ...steps } = await started({ asyncWorkers: 2, blockingWorkers: 2 });
       const before = new Set(app.workers().map(({ id, startedAt }) => `${id} ${startedAt.getTime()}`));
       const sinceMs = performance.now();
@@ -128,7 +128,7 @@ describe("many threads that die", () => {
 });
 
 describe("a handler that hears no abort", () => {
-  it("loses its Attempt; its thread is replaced and forgotten", async () => {
+  it("X3: loses its Attempt; its thread is replaced and forgotten", async () => {
     const { app, deaf, echo } = await started({ asyncWorkers: 1 });
     const [first] = app.workers();
     const { code } = await failure(await deaf.enqueue(null), performance.now());

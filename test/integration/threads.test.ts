@@ -82,7 +82,7 @@ describe("kinds of Workers", () => {
     await poll(() => app.workers().find((worker) => worker.running === 1) ?? null, "the Operation to run");
   });
 
-  it("an async Worker runs as many Attempts at once as it has slots, and no more", async () => {
+  it("B14: an async Worker runs as many Attempts at once as it has slots, and no more", async () => {
     const { app, peak } = appUnderTest({ workers: { asyncWorkers: 1, slots: 7 } });
     await app.start();
     const handles = await Promise.all(Array.from({ length: 60 }, () => peak.enqueue(5)));
@@ -126,7 +126,7 @@ describe("what travels the rings", () => {
     expect(await app.gather(handles)).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
-  it("brings a cancel to the thread where the Operation runs", async () => {
+  it("X3: brings a cancel to the thread where the Operation runs", async () => {
     const { app, patient } = appUnderTest();
     await app.start();
     const handle = await patient.enqueue(null);

@@ -397,7 +397,7 @@ it("a Worker that dies of its Operations is replaced after the same short wait e
   }
 });
 
-describe("suspects", () => {
+describe("X8: suspects", () => {
   it("run alone after a death without a culprit; the next death names it, the innocent end unharmed", async () => {
     const { pool, claim, line, lines, start, ends, errors, pass, clock } = setUp([{ ...ASYNC, slots: 3 }]);
     await start();

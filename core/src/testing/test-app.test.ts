@@ -9,7 +9,7 @@ function appUnderTest(): App {
   return new App({ store: "memory:", nodeId: "test" });
 }
 
-describe("virtual mode", () => {
+describe("X20: virtual mode", () => {
   it("holds work back until time is moved", async () => {
     const app = appUnderTest();
     const ran: string[] = [];
@@ -72,7 +72,7 @@ describe("virtual mode", () => {
   });
 });
 
-describe("inline mode", () => {
+describe("X20: inline mode", () => {
   it("runs work before the enqueue resolves, retries included", async () => {
     const app = appUnderTest();
     let tries = 0;
@@ -112,7 +112,7 @@ describe("inline mode", () => {
   });
 });
 
-describe("mocks and the end", () => {
+describe("X20: mocks and the end", () => {
   it("puts another function in a Step's place and records its calls", async () => {
     const app = appUnderTest();
     const mail = app.step("mail", async (_to: string): Promise<string> => {

@@ -91,7 +91,7 @@ export function claimSentences(scene: () => Scene): void {
       await s.advance(1000);
     });
 
-    it("answers a request sent again with the same claims, in the same order, and takes nothing new", async () => {
+    it("B29: answers a request sent again with the same claims, in the same order, and takes nothing new", async () => {
       const s = scene();
       const lane = await s.fast();
       const full = await s.full();
@@ -179,7 +179,7 @@ export function claimSentences(scene: () => Scene): void {
       expect((await s.store.claim(s.segment, ask)).waiting).toBe(4);
     });
 
-    it("never gives one Operation to two owners", async () => {
+    it("B29: never gives one Operation to two owners", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 300));
@@ -193,6 +193,19 @@ export function claimSentences(scene: () => Scene): void {
       expect(taken).toHaveLength(300);
       const held = (await s.counts()).owners.reduce((sum, owner) => sum + owner.held, 0);
       expect(held).toBe(300);
+    });
+
+    it("B29: of a thousand who ask for one Operation at the same time one gets it, and the same again", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, ["a"]);
+      const ask = (n: number) => s.store.claim(s.segment, { owner: `racer-${n}`, request: 1, queues: ["q"], max: 10 });
+      const answers = await Promise.all(Array.from({ length: 1_000 }, (_, n) => ask(n)));
+      const winners = answers.flatMap(({ claims }, n) => (claims.length > 0 ? [n] : []));
+      expect(winners).toHaveLength(1);
+      const [winner = -1] = winners;
+      expect((await s.record(lane, 1)).owner).toBe(`racer-${winner}`);
+      expect(await ask(winner)).toEqual(answers[winner]);
     });
 
     it("takes a thousand at once", async () => {
@@ -249,7 +262,7 @@ export function claimSentences(scene: () => Scene): void {
   });
 
   describe("ownership", () => {
-    it("is the owner and the token together: anything else is `stale` and changes nothing", async () => {
+    it("B30: is the owner and the token together: anything else is `stale` and changes nothing", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, ["a"]);
@@ -276,7 +289,7 @@ export function claimSentences(scene: () => Scene): void {
       expect(await s.complete("o1", [held])).toEqual(["ok"]);
     });
 
-    it("ends with a rescue: the old owner is stale, the new one is not", async () => {
+    it("B30: ends with a rescue: the old owner is stale, the new one is not", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, ["a"]);

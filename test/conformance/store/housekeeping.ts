@@ -65,7 +65,7 @@ export function housekeepingSentences(scene: () => Scene): void {
   });
 
   describe("rescue", () => {
-    it("gives back what a silent owner held, in the order it was claimed, at the front", async () => {
+    it("X8: gives back what a silent owner held, in the order it was claimed, at the front", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 5));
@@ -208,7 +208,7 @@ export function housekeepingSentences(scene: () => Scene): void {
   });
 
   describe("requeue", () => {
-    it("opens a new generation with fresh counters, at the end of the list", async () => {
+    it("X12: opens a new generation with fresh counters, at the end of the list", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 2));

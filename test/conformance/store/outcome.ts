@@ -5,7 +5,7 @@ import { at, proof, retainMs, type Scene, series, texts } from "./scene.js";
 
 export function outcomeSentences(scene: () => Scene): void {
   describe("complete", () => {
-    it("ends a running Operation with its result", async () => {
+    it("F4: ends a running Operation with its result", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, ["a"]);
@@ -213,7 +213,7 @@ export function outcomeSentences(scene: () => Scene): void {
   });
 
   describe("release", () => {
-    it("gives work back unharmed, at the front, in the order of the call", async () => {
+    it("X8: gives work back unharmed, at the front, in the order of the call", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 5));
