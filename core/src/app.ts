@@ -47,7 +47,7 @@ import { type Counters, createCounters } from "./queue/counters.js";
 import { Finder } from "./queue/finder.js";
 import { type ResendContext, resend } from "./queue/resend.js";
 import { Segments } from "./queue/segments.js";
-import type { SubmissionSink } from "./queue/submission.js";
+import type { MeetingTies, SubmissionSink } from "./queue/submission.js";
 import { WAIT_POLL_MS, Waiters } from "./queue/waiters.js";
 import { findAppSeat } from "./worker/app-seat.js";
 import { ExecutorHost } from "./worker/executors.js";
@@ -86,6 +86,9 @@ export const SETTLE_IN = Symbol("millrace.settleIn");
 
 /** The method by which app/foreman-app.ts looks behind an App's face. */
 export const FOREMAN_VIEW = Symbol("millrace.foremanView");
+
+/** For compat/: an enqueue with ties of the caller's own. */
+export const ENQUEUE_TIED = Symbol("millrace.enqueueTied");
 
 /** Counters of an App with what it has at hand right now. */
 export type AppMetrics = ReturnType<Counters["snapshot"]> & { readonly running: number; readonly buffered: number };
@@ -430,6 +433,17 @@ export class App implements AsyncDisposable {
     return { owner: this.#incarnation, store, foreman: () => this.#foreman };
   }
 
+  /** For compat/: enqueues with ties that come from neither Step nor options. Errors: as `enqueue`. */
+  async [ENQUEUE_TIED](target: string, input: unknown, options: EnqueueOptions, ties: MeetingTies): Promise<Handle> {
+    const step = this.#resolve(target);
+    const resolved = resolveEnqueueOptions(options);
+    const sink = await this.#openSink("enqueue");
+    const body = this.#pack(step, input, resolved);
+    return await new Promise<Handle>((resolve, reject) => {
+      this.#push(sink, step, resolved, input, new SingleSubmission(body, this.#reach, resolve, reject), ties);
+    });
+  }
+
   /** The definitions are complete. What stands below the call is the main thread's: it never comes to it. */
   async #startInWorker({ seat, seated }: NonNullable<ReturnType<typeof takeSeat>>): Promise<never> {
     if (seated === null) {
@@ -685,13 +699,14 @@ export class App implements AsyncDisposable {
     resolved: ResolvedEnqueue | null,
     input: unknown,
     submission: SingleSubmission | BulkSubmission | SecuredSubmission,
+    own: MeetingTies | null = null,
   ): void {
     const queue = resolved?.queue ?? step.queue;
     const priority = resolved?.priority ?? step.priority;
     const atMs = resolved?.at as number | undefined; // milliseconds, by its row
     const delayMs = resolved?.delay ?? (atMs === undefined ? step.debounce?.waitMs : undefined);
     const ties =
-      step.isTied || resolved?.idempotencyKey !== undefined ? tiesOf(step, resolved, input, submission) : null;
+      own ?? (step.isTied || resolved?.idempotencyKey !== undefined ? tiesOf(step, resolved, input, submission) : null);
     if (priority === 0 && delayMs === undefined && atMs === undefined && ties === null) {
       return producer.push(queue, submission);
     }

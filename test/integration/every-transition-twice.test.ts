@@ -259,6 +259,22 @@ const cases: readonly Case[] = [
     first: [3, 3],
   },
   {
+    name: "holders",
+    prepare: async (s) => {
+      const lane = await s.full();
+      const key = { name: "k", mode: "known", windowMs: null, digest: new Uint8Array(8), replaced: null } as const;
+      const ties = { key, line: null, gates: [] };
+      const element = { counter: 1, queue: "q", priority: 0, due: null, body: Buffer.from("a"), ties };
+      await s.store.enqueueFull(s.segment, { ...lane, elements: [element] });
+      return async () => {
+        const { holders } = await s.store.holders(s.segment, { keys: ["k", "none"] });
+        return holders.map((one) => one?.counter ?? null);
+      };
+    },
+    first: [1, null],
+    again: [1, null],
+  },
+  {
     name: "erase",
     prepare: async (s) => {
       const lane = await s.fast();

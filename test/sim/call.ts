@@ -20,6 +20,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -60,6 +62,7 @@ export interface Signatures {
   prune: [PruneParams, PruneAnswer];
   progress: [ProgressParams, OutcomesAnswer];
   find: [FindParams, FindAnswer];
+  holders: [HoldersParams, HoldersAnswer];
   peek: [PeekParams, PeekAnswer];
   list: [ListParams, ListAnswer];
   erase: [EraseParams, EraseAnswer];

@@ -41,6 +41,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   find: 5,
   peek: 4,
   list: 5,
+  holders: 3,
   erase: 4,
   counts: 3,
   queue_pause: 1,
@@ -323,6 +324,8 @@ export class Player {
         const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
         return { name, params: { of, cursor: null, max: 1000 } };
       }
+      case "holders":
+        return { name, params: { keys: ["k1", "k2", "k3"] } };
       case "erase":
         return { name, params: { dots: this.#dots(dice, 5) } };
       case "counts":
@@ -414,18 +417,23 @@ function bodyOf(laneName: string, counter: number): Uint8Array {
   return text(`${laneName}#${counter}`);
 }
 
-const keyModes: readonly KeyMode[] = ["match", "return", "reject", "replace", "replace"];
+const keyModes: readonly KeyMode[] = ["match", "return", "reject", "replace", "replace", "postpone", "known"];
 
 /** Few names, so that they meet. */
 function tiesOf(dice: Dice): Ties {
   const mode = dice.pick(keyModes);
+  const windowMs = dice.chance(50) ? null : dice.pick(delays.slice(1));
   const key: KeyTie | null = dice.chance(45)
     ? {
         name: `k${dice.between(1, 2)}`,
         mode,
-        windowMs: dice.chance(50) ? null : dice.pick(delays.slice(1)),
+        windowMs,
+        isTimed: windowMs !== null && dice.chance(30),
         digest: text(`digest-${dice.between(1, 2)}`),
-        replaced: mode === "replace" ? { retainMs: dice.pick(retentions), value: text("replaced") } : null,
+        replaced:
+          mode === "replace" || mode === "postpone"
+            ? { retainMs: dice.pick(retentions), value: text("replaced") }
+            : null,
       }
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;

@@ -29,6 +29,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -171,6 +173,8 @@ export interface Store {
   progress(segment: string, params: ProgressParams): Promise<OutcomesAnswer>;
   /** Reads Operations by dot, optionally waiting for them. Errors: the common ones. */
   find(segment: string, params: FindParams): Promise<FindAnswer>;
+  /** Reads who holds keys. Errors: the common ones. */
+  holders(segment: string, params: HoldersParams): Promise<HoldersAnswer>;
   /** Reads a page of a Queue or of the dead letters. Errors: the common ones. */
   peek(segment: string, params: PeekParams): Promise<PeekAnswer>;
   /** Reads a page of what is in one state, from a cursor on. Errors: the common ones. */

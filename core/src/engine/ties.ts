@@ -13,9 +13,11 @@
 /**
  * What an enqueue means for a key that another Operation holds. `match`: the present holder, if the digests are equal.
  * `return`: the present holder. `reject`: refused. `replace`: a holder that waits is cancelled and this one takes its
- * place; one that runs goes on without its key.
+ * place; one that runs goes on without its key. `postpone`: the same for a holder that is not due yet; any other is
+ * returned. `known`: the present holder as long as its record is kept; one whose record is gone, or that was cancelled,
+ * holds nothing.
  */
-export type KeyMode = "match" | "return" | "reject" | "replace";
+export type KeyMode = "match" | "return" | "reject" | "replace" | "postpone" | "known";
 
 /** A key, and how it is taken. */
 export interface KeyTie {
@@ -23,9 +25,11 @@ export interface KeyTie {
   readonly mode: KeyMode;
   /** The key is held for so long after the enqueue even if the Operation ends before; null: till its end. Milliseconds. */
   readonly windowMs: number | null;
+  /** The key is held through the window alone, whatever becomes of its holder. Default: false. */
+  readonly isTimed?: boolean;
   /** 8 bytes; what `match` compares. */
   readonly digest: Uint8Array;
-  /** How a replaced one is kept: outcome bytes with the reason, and for how long. Null unless `replace`. */
+  /** How a replaced one is kept: outcome bytes with the reason, and for how long. Null unless `replace` or `postpone`. */
   readonly replaced: { readonly retainMs: number; readonly value: Uint8Array } | null;
 }
 

@@ -53,6 +53,7 @@ export const TRANSITION_NAMES = [
   "prune",
   "progress",
   "find",
+  "holders",
   "peek",
   "list",
   "erase",
@@ -159,8 +160,11 @@ export interface FullElement {
  * A key is held by an Operation that has not ended, and until `floor(nowMs + windowMs)` of its enqueue. Is it held by
  * another, the element is not enqueued and not remembered: `kept` (`return`, `match` of the same digest), `rejected`
  * (`reject`) or `mismatch` (`match` of another digest). `replace` cancels a holder that waits, with the bytes and the
- * retention the element names, and takes the key; a holder that runs goes on without it. An element with a line joins
- * its end; is it not the first there, it is parked, whatever its due time. Elements take effect in order.
+ * retention the element names, and takes the key; a holder that runs goes on without it. `postpone` does so with a
+ * holder that is scheduled, and answers `kept` with any other. A key taken with `known` is answered `kept` while `find`
+ * has a record of its holder that is not cancelled; else it is free. A timed key is held until
+ * `floor(nowMs + windowMs)` and no longer. An element with a line joins its end; is it not the first there, it is parked,
+ * whatever its due time. Elements take effect in order.
  */
 export interface EnqueueFullParams {
   readonly lane: number;
@@ -423,6 +427,16 @@ export interface FindParams {
  */
 export interface FindAnswer {
   readonly records: readonly (OperationRecord | "pruned" | "missing")[];
+}
+
+/** Reads who holds keys at present, by their names in the store. */
+export interface HoldersParams {
+  readonly keys: readonly string[];
+}
+
+/** Per key: its holder, ended or not; or null. A key in mode `known` may name a holder that `find` does not know. */
+export interface HoldersAnswer {
+  readonly holders: readonly (LocalDot | null)[];
 }
 
 /** A page of one Queue's ready Operations in claim order, or of the dead letters (first to expire first). */

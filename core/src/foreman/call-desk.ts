@@ -48,6 +48,7 @@ export const STORE_CALLS = [
   "nodes",
   "cancel",
   "erase",
+  "holders",
   "check",
   "requeue",
   "redrive",

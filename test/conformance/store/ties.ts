@@ -7,7 +7,7 @@ import { type Lane, only, retainMs, type Scene, texts } from "./scene.js";
 type Element = Partial<FullElement> & { counter: number; text?: string };
 
 function key(mode: KeyMode, options: Partial<KeyTie> = {}): Ties {
-  const replaced = mode === "replace" ? { retainMs, value: bytes("replaced") } : null;
+  const replaced = mode === "replace" || mode === "postpone" ? { retainMs, value: bytes("replaced") } : null;
   const tie = { name: "k", mode, windowMs: null, digest: bytes("digest-1"), replaced, ...options };
   return { key: tie, line: null, gates: [] };
 }
@@ -105,6 +105,57 @@ export function tieSentences(scene: () => Scene): void {
       await s.prune();
       const { keys } = (await s.snapshot()) as { keys: unknown[] };
       expect(keys).toEqual([]);
+    });
+
+    it("X13: a timed key is held through its window and no longer, whatever becomes of its holder", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const timed = key("return", { windowMs: 1000, isTimed: true });
+      await ask(s, lane, [{ counter: 1, ties: timed }]);
+      await s.advance(999);
+      expect(await ask(s, lane, [{ counter: 2, ties: timed }])).toEqual({ answers: ["kept"], holders: [1] });
+      await s.advance(1);
+      expect(await ask(s, lane, [{ counter: 2, ties: timed }])).toEqual({ answers: ["ok"], holders: [] });
+      await s.complete("o1", await s.claim("o1", 2));
+      expect(await ask(s, lane, [{ counter: 3, ties: timed }])).toEqual({ answers: ["kept"], holders: [2] });
+    });
+
+    it("X13: `postpone` replaces a holder that is scheduled, and answers with any other", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const ties = key("postpone");
+      await ask(s, lane, [{ counter: 1, due: { in: 1000 }, ties }]);
+      expect(await ask(s, lane, [{ counter: 2, ties }])).toEqual({ answers: ["ok"], holders: [] });
+      expect(await s.state(lane, 1)).toBe("cancelled");
+      expect(await ask(s, lane, [{ counter: 3, ties }])).toEqual({ answers: ["kept"], holders: [2] });
+      const claim = await s.claimOne("o1");
+      expect(await ask(s, lane, [{ counter: 3, ties }])).toEqual({ answers: ["kept"], holders: [2] });
+      await s.complete("o1", [claim]);
+      expect(await ask(s, lane, [{ counter: 3, ties }])).toEqual({ answers: ["ok"], holders: [] });
+    });
+
+    it("X13: `known` holds a key while a record of its holder is kept that was not cancelled", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const ties = key("known", { windowMs: 1e9 });
+      const ask1 = (counter: number) => ask(s, lane, [{ counter, ties }]);
+      await ask1(1);
+      await s.complete("o1", [await s.claimOne("o1")]);
+      expect(await ask1(2)).toEqual({ answers: ["kept"], holders: [1] });
+      await s.store.erase(s.segment, { dots: [{ laneName: lane.laneName, counter: 1 }] });
+      expect(await ask1(2)).toEqual({ answers: ["ok"], holders: [] });
+      await s.cancel(lane, [2]);
+      expect(await ask1(3)).toEqual({ answers: ["ok"], holders: [] });
+      await s.fail("o1", await s.claimOne("o1"), null);
+      expect(await ask1(4)).toEqual({ answers: ["kept"], holders: [3] });
+    });
+
+    it("X13: who holds a key can be asked", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, [{ counter: 7, ties: key("return") }]);
+      const { holders } = await s.store.holders(s.segment, { keys: ["none", "k"] });
+      expect(holders).toEqual([null, { laneName: lane.laneName, counter: 7 }]);
     });
 
     it("X13: a window that is over does not free the key of an Operation that lives", async () => {

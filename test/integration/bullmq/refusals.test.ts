@@ -20,8 +20,6 @@ describe("X27: options of a job", () => {
     ["lifo", { lifo: true }, /priority/],
     ["repeat", { repeat: { every: 1000 } }, /schedules/],
     ["parent", { parent: { id: "1", queue: "q" } }, /FlowProducer/],
-    ["deduplication", { deduplication: { id: "x" } }, /idempotent/],
-    ["jobId", { jobId: "mine" }, /job\.id/],
     ["keepLogs", { keepLogs: 10 }, /logger/],
     ["telemetry", { telemetry: { metadata: "x" } }, /events and metrics/],
     ["removeOnComplete by count", { removeOnComplete: 100 }, /age/],

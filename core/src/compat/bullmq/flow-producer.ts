@@ -151,7 +151,8 @@ function refOf(job: Job, child: FlowJob, parent: FlowJob): ChildRef {
             : undefined;
   const isElsewhere = child.prefix !== parent.prefix;
   return {
-    id: job.id,
+    id: job.operationId,
+    ...(job.id === job.operationId ? {} : { as: job.id }),
     queue: child.queueName,
     ...(isElsewhere ? { prefix: job.prefix } : {}),
     ...(onFail === undefined ? {} : { onFail }),

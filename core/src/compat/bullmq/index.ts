@@ -14,6 +14,7 @@ export type {
   BackoffStrategy,
   BulkJobOptions,
   ConnectionOptions,
+  DeduplicationOptions,
   DefaultJobOptions,
   FinishedStatus,
   FlowProducerOptions,

@@ -9,7 +9,7 @@ import { type Handle, isMillraceError, type StatusView, type StepContext } from 
 import { PLAIN, type Plan, planOf } from "./plan.js";
 import { METHOD_HINTS, unsupported } from "./refusals.js";
 import { JOBS_QUEUE, ROOM, type Room } from "./room.js";
-import { type Found, findOperations, openApp, recoveriesOf, timesOf } from "./seam.js";
+import { enqueueWithKey, type Found, findOperations, openApp, recoveriesOf, timesOf } from "./seam.js";
 import {
   type ChildRef,
   type Extras,
@@ -17,6 +17,7 @@ import {
   readProgressNote,
   readStoredJob,
   readStoredResult,
+  type StoredJob,
   storedJob,
 } from "./stored.js";
 import type { BulkJobOptions, FinishedStatus, JobProgress, JobState, JobsOptions, Loose } from "./types.js";
@@ -79,7 +80,8 @@ export class Job<
   #timestamp: number | null;
   #handle: Handle | null = null;
   #context: StepContext | null = null;
-  #id: string | undefined;
+  #operationId: string | undefined;
+  #askedId: string | undefined;
 
   /** Made by Queue, Worker and reads; `new Job` is of no use to anyone else. */
   constructor(room: Room, parts: Parts) {
@@ -142,7 +144,7 @@ export class Job<
   }
 
   /** For reads: a job as the store knows it; null if it is none of this door's. */
-  static found<T, R, N extends string>(room: Room, found: Found): Job<T, R, N> | null {
+  static found<T, R, N extends string>(room: Room, found: Found, askedId?: string): Job<T, R, N> | null {
     const { view, input, result } = found;
     const ended = readStoredResult(result);
     const stored = readStoredJob(input);
@@ -152,7 +154,8 @@ export class Job<
         ? { name: ended[1], data: ended[2], extras: ended[3] ?? undefined }
         : { name: stored?.[0] ?? "", data: stored?.[1], extras: stored?.[2] };
     const job = new Job<T, R, N>(room, parts);
-    job.#id = view.id;
+    job.#operationId = view.id;
+    job.#askedId = askedId;
     job.#timestamp ??= view.enqueuedAt?.getTime() ?? 0;
     job.attemptsMade = view.state === "running" ? view.attempt - 1 : view.attempt;
     job.attemptsStarted = view.attempt + view.recoveries;
@@ -169,10 +172,20 @@ export class Job<
     return job;
   }
 
-  /** Made by Millrace: `segment.incarnation.counter`. */
+  /** The `jobId` it was added with; else Millrace's own. */
   get id(): string {
-    this.#id ??= this.#handle?.id ?? this.#context?.operationId ?? "";
-    return this.#id;
+    return this.opts.jobId ?? this.#askedId ?? this.operationId;
+  }
+
+  /** Made by Millrace: `segment.incarnation.counter`. */
+  get operationId(): string {
+    this.#operationId ??= this.#handle?.id ?? this.#context?.operationId ?? "";
+    return this.#operationId;
+  }
+
+  /** The id of what deduplicates it. */
+  get deduplicationId(): string | undefined {
+    return (this.opts.deduplication ?? this.opts.debounce)?.id;
   }
 
   /** When it was added, by the clock of who added it. */
@@ -222,7 +235,7 @@ export class Job<
 
   /** Where it stands; `unknown` if it was removed, or is past its retention. */
   async getState(): Promise<JobState | "unknown"> {
-    const [found] = await findOperations(this.#room.app, [this.id]);
+    const [found] = await findOperations(this.#room.app, [this.operationId]);
     return found === null || found === undefined ? "unknown" : stateOf(found.view, this.#isParent(found));
   }
 
@@ -257,7 +270,7 @@ export class Job<
    * Errors: an Error with the reason if it failed or was removed · WaitTimeout.
    */
   async waitUntilFinished(_queueEvents?: unknown, ttl?: number): Promise<ReturnType> {
-    const handle = this.#handle ?? this.#room.app.handle(this.id);
+    const handle = this.#handle ?? this.#room.app.handle(this.operationId);
     const outcome = await handle.wait(ttl === undefined ? {} : { timeout: ttl });
     if (outcome.state === "completed") {
       return (readStoredResult(outcome.value)?.[0] ?? null) as ReturnType; // the processor's promise
@@ -267,13 +280,13 @@ export class Job<
 
   /** Removes it while it waits. Errors: MR_APP_STATE while it runs · MR_COMPAT_UNSUPPORTED once it has ended. */
   async remove(): Promise<void> {
-    await removeJob(this.#room, this.id);
+    await removeJob(this.#room, this.id, this.operationId);
   }
 
   /** Lets a failed job run again, with all its attempts. Errors: MR_ILLEGAL_TRANSITION when it has not failed. */
   async retry(state: FinishedStatus = "failed"): Promise<void> {
     if (state !== "failed") throw unsupported("retry of a completed job", "add it again");
-    if ((await this.#room.app.queue(JOBS_QUEUE).requeue([this.id])) === 1) {
+    if ((await this.#room.app.queue(JOBS_QUEUE).requeue([this.operationId])) === 1) {
       this.#room.tell("waiting", { jobId: this.id, prev: "failed" });
       return;
     }
@@ -331,6 +344,11 @@ export class Job<
       failed: failed.length,
       ignored: Object.keys(ignored).length,
     };
+  }
+
+  /** Refused. */
+  async removeDeduplicationKey(): Promise<boolean> {
+    throw unsupported("job.removeDeduplicationKey()", METHOD_HINTS.freeKey);
   }
 
   /** Refused. */
@@ -420,10 +438,16 @@ export async function addJob<T, R, N extends string>(
   children?: readonly ChildRef[],
 ): Promise<Job<T, R, N>> {
   const stored = storedJob(name, data, extrasOf(plan.opts, children));
-  const handle = await room.step(plan.step).enqueue(stored, plan.enqueue);
+  const handle = await enqueueOne(room, plan, stored);
   const job = Job.accepted<T, R, N>(room, { name, data: stored[1], extras: stored[2] }, handle);
   if (room.isWatched) announce(room, job, handle);
   return job;
+}
+
+function enqueueOne(room: Room, { step, enqueue, key }: Plan, stored: StoredJob): Promise<Handle> {
+  return key === null
+    ? room.step(step).enqueue(stored, enqueue)
+    : enqueueWithKey(room.app, step, stored, enqueue ?? {}, key);
 }
 
 /** Adds jobs in order. Errors: the first that was refused; the others may be in. */
@@ -464,7 +488,7 @@ async function enqueueAll(
   }
   await openApp(room.app); // so that all of them are handed in at once, in their order
   const enqueued = additions.map(
-    ({ plan }, i) => room.step(plan.step).enqueue(stored[i] as (typeof stored)[number], plan.enqueue), // one for each
+    ({ plan }, i) => enqueueOne(room, plan, stored[i] as StoredJob), // one for each
   );
   const settled = await Promise.allSettled(enqueued);
   return settled.map((one) => (one.status === "fulfilled" ? one.value : (one.reason as Error))); // enqueues reject with errors
@@ -472,13 +496,15 @@ async function enqueueAll(
 
 /** Reads a job with its data; undefined if there is none. */
 export async function readJob<T, R, N extends string>(room: Room, id: string): Promise<Job<T, R, N> | undefined> {
-  const [found] = await findOperations(room.app, [String(id)], true);
-  return found === null || found === undefined ? undefined : (Job.found<T, R, N>(room, found) ?? undefined);
+  const asked = String(id);
+  const [found] = await findOperations(room.app, [asked], true);
+  if (found === null || found === undefined) return undefined;
+  return Job.found<T, R, N>(room, found, asked === found.view.id ? undefined : asked) ?? undefined;
 }
 
 /** Takes a waiting job out; false if there is none. Errors: as `Job.remove`. */
-export async function removeJob(room: Room, id: string): Promise<boolean> {
-  const [found] = await findOperations(room.app, [id]);
+export async function removeJob(room: Room, id: string, operationId = id): Promise<boolean> {
+  const [found] = await findOperations(room.app, [operationId]);
   if (found === null || found === undefined) return false;
   const state = stateOf(found.view, false);
   if (state === "unknown") return false;
@@ -488,7 +514,7 @@ export async function removeJob(room: Room, id: string): Promise<boolean> {
   if (state === "completed" || state === "failed") {
     throw unsupported(`removal of a ${state} job`, METHOD_HINTS.clean);
   }
-  const outcome = await room.app.handle(id).cancel({ reason: "removed" });
+  const outcome = await room.app.handle(found.view.id).cancel({ reason: "removed" });
   if (outcome === "already_terminal") return false;
   room.tell("removed", { jobId: id, prev: state });
   return true;
@@ -535,7 +561,7 @@ export async function familyOf(room: Room, children: readonly ChildRef[]): Promi
       list.map(({ id }) => id),
     );
     for (const [i, child] of list.entries()) {
-      family.push({ child, key: `${theirs.qualifiedName}:${child.id}`, found: found[i] ?? null });
+      family.push({ child, key: `${theirs.qualifiedName}:${child.as ?? child.id}`, found: found[i] ?? null });
     }
   }
   return family;
@@ -549,18 +575,24 @@ function extrasOf(opts: JobsOptions | undefined, children: readonly ChildRef[] |
 /** Tells listeners to the queue that a job came in, and stays with it until it has ended, wherever that is. */
 function announce(room: Room, job: Job<Loose, Loose, string>, handle: Handle): void {
   const jobId = job.id;
+  if (handle.receipt.deduplicated) {
+    const { deduplicationId } = job;
+    if (deduplicationId === undefined) return room.tell("duplicated", { jobId });
+    room.tell("deduplicated", { jobId, deduplicationId });
+    return room.tell("debounced", { jobId, debounceId: deduplicationId });
+  }
   room.tell("added", { jobId, name: job.name });
   if (job.children.length > 0) room.tell("waiting-children", { jobId });
   else if (job.delay > 0) room.tell("delayed", { jobId, delay: job.timestamp + job.delay });
   else room.tell("waiting", { jobId });
-  room.followed.add(jobId);
-  void follow(room, jobId, handle).finally(() => room.followed.delete(jobId));
+  room.followed.add(handle.id);
+  void follow(room, jobId, handle).finally(() => room.followed.delete(handle.id));
 }
 
 async function follow(room: Room, jobId: string, handle: Handle): Promise<void> {
   try {
     for await (const note of handle.progress()) {
-      if (!room.running.has(jobId)) room.tell("progress", { jobId, data: readProgressNote(note) });
+      if (!room.running.has(handle.id)) room.tell("progress", { jobId, data: readProgressNote(note) });
     }
     const outcome = await handle.wait();
     if (outcome.state === "completed") {

@@ -3,21 +3,24 @@
  */
 import { createError, show } from "../../base/errors.js";
 import type { EnqueueOptions } from "../../index.js";
+import { type JobKey, keyOf } from "./keys.js";
 import { priorityOf } from "./priority.js";
 import { checkOptions, JOB_ROWS, unsupported } from "./refusals.js";
-import { PLAIN_STEP, stepNameOf } from "./retention.js";
+import { completedMsOf, PLAIN_STEP, stepNameOf } from "./retention.js";
 import type { DefaultJobOptions, JobsOptions } from "./types.js";
 
 /** What to do with a job. */
 export interface Plan {
   readonly step: string;
   readonly enqueue: EnqueueOptions | undefined;
+  /** Of a job with a name of the program's own. */
+  readonly key: JobKey | null;
   /** Stored with the job; undefined if nothing was said. */
   readonly opts: JobsOptions | undefined;
 }
 
 /** A job about which nothing was said: by far the most frequent one. */
-export const PLAIN: Plan = { step: PLAIN_STEP, enqueue: undefined, opts: undefined };
+export const PLAIN: Plan = { step: PLAIN_STEP, enqueue: undefined, key: null, opts: undefined };
 
 /**
  * Plans a job. `defaults` are the queue's. `keepAtLeastMs`: children of a flow are kept for their parent.
@@ -40,7 +43,8 @@ export function planOf(
   checkBackoff(opts.backoff);
   checkSize(opts.sizeLimit, data);
   const enqueue = enqueueOf(opts);
-  return { step: stepNameOf(opts, keepAtLeastMs), enqueue, opts };
+  const step = stepNameOf(opts, keepAtLeastMs);
+  return { step, enqueue, key: keyOf(opts, completedMsOf(step)), opts };
 }
 
 function enqueueOf({ priority, delay, timestamp, attempts }: JobsOptions): EnqueueOptions | undefined {

@@ -12,6 +12,9 @@ import type { JobProgress, Loose, QueueEventsOptions } from "./types.js";
 /** What is heard of a queue; the last argument numbers the event in this process. */
 export interface QueueEventsListener {
   added: (args: { jobId: string; name: string }, id: string) => void;
+  duplicated: (args: { jobId: string }, id: string) => void;
+  deduplicated: (args: { jobId: string; deduplicationId: string }, id: string) => void;
+  debounced: (args: { jobId: string; debounceId: string }, id: string) => void;
   waiting: (args: { jobId: string; prev?: string }, id: string) => void;
   delayed: (args: { jobId: string; delay: number }, id: string) => void;
   "waiting-children": (args: { jobId: string }, id: string) => void;

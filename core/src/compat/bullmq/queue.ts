@@ -4,10 +4,11 @@
 import { createError } from "../../base/errors.js";
 import type { OperationPage } from "../../index.js";
 import { addJob, addJobs, Job, readJob, removeJob, stateOf } from "./job.js";
+import { deduplicationKey } from "./keys.js";
 import { planOf } from "./plan.js";
 import { checkOptions, METHOD_HINTS, QUEUE_ROWS, unsupported } from "./refusals.js";
 import { JOBS_QUEUE, ROOM, Room } from "./room.js";
-import { countApp, type Found, findOperations, listFailed, listReady, openApp } from "./seam.js";
+import { countApp, type Found, findOperations, holdersOf, listFailed, listReady, openApp } from "./seam.js";
 import { Speaker } from "./speaker.js";
 import type {
   BulkJobOptions,
@@ -130,6 +131,17 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
     if (found === null || found === undefined) return "unknown";
     const job = Job.found(this[ROOM], found);
     return stateOf(found.view, (job?.children.length ?? 0) > 0);
+  }
+
+  /** The id of the job that deduplicates others of this id now; null if none does. */
+  async getDeduplicationJobId(id: string): Promise<string | null> {
+    const [holder = null] = await holdersOf(this.#room("getDeduplicationJobId").app, [deduplicationKey(id)]);
+    return holder;
+  }
+
+  /** The same, by its older name. */
+  async getDebounceJobId(id: string): Promise<string | null> {
+    return await this.getDeduplicationJobId(id);
   }
 
   /** Counts what waits, is delayed, or waits for children. */
@@ -266,7 +278,7 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
     const room = this.#room("drain");
     if (delayed) {
       const jobs = await this.getDelayed();
-      await Promise.all(jobs.map(({ id }) => room.app.handle(id).cancel({ reason: "drained" })));
+      await Promise.all(jobs.map((job) => room.app.handle(job.operationId).cancel({ reason: "drained" })));
     }
     // As many as there are now: what is added meanwhile is nobody's to take out.
     for (let { ready: left } = await this.#counts(); left > 0; ) {
@@ -308,6 +320,11 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
   }
 
   // ── What this door does not offer ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Refused. */
+  async removeDeduplicationKey(_id: string): Promise<never> {
+    throw unsupported("queue.removeDeduplicationKey()", METHOD_HINTS.freeKey);
+  }
 
   /** Refused. */
   async getWaitingChildren(): Promise<never> {

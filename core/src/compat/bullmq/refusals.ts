@@ -92,14 +92,14 @@ export const JOB_ROWS: OptionRows = {
   ignoreDependencyOnFailure: true,
   removeDependencyOnFailure: true,
   lifo: true, // looked at by its value
-  jobId: "leave it out: ids are made by Millrace (`job.id`); keep your own name in `data`",
+  jobId: true,
+  deduplication: true, // looked at by its value
+  debounce: true, // the same
   keepLogs: "leave it out: write to the logger of the App, its lines name the Operation",
   parent: "add the tree with FlowProducer",
   repeat: SCHEDULES,
   repeatJobKey: SCHEDULES,
   prevMillis: SCHEDULES,
-  deduplication: "deduplication is not there yet; make the processor idempotent by `job.id`",
-  debounce: "deduplication is not there yet; make the processor idempotent by `job.id`",
   telemetry: TELEMETRY,
 };
 
@@ -112,6 +112,7 @@ export const METHOD_HINTS = {
   exactState: "prioritised jobs are listed and counted with what waits (getWaiting), parents with what is delayed",
   extendLock: "a Foreman renews its Lease for all it holds",
   globalLimits: "limits over all processes are not there yet; give each Worker its share as `concurrency`",
+  freeKey: "it is free when its job has ended or its `ttl` is over; to free it now, remove the job that waits",
   manualFetch: "give the Worker a processor; hand a job back with DelayedError or RateLimitError",
   obliterate: "drain it, and let finished jobs go by age; or use another `prefix`",
   promote: "remove the job and add it again without `delay`",

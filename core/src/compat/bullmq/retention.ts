@@ -61,6 +61,12 @@ export function stepNameOf(options: DefaultJobOptions, atLeastMs = 0): string {
   return `${PLAIN_STEP}.${completed}.${letterOf(removeOnFail, "removeOnFail", atLeastMs)}`;
 }
 
+/** How long a Step of that name keeps what completed, as far as a producer knows. */
+export function completedMsOf(step: string): number {
+  const [, letter = DEFAULT] = step.split(".");
+  return AGES_MS.get(letter) ?? KEEP_MS;
+}
+
 /** What a Worker's own options say. Errors: MR_COMPAT_UNSUPPORTED. */
 export function retentionOfWorker(options: {
   readonly removeOnComplete?: KeepJobs;

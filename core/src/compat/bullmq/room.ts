@@ -36,6 +36,9 @@ export interface Performer {
 /** What is told to listeners to a whole queue. */
 export interface RoomEvents {
   readonly added: { readonly jobId: string; readonly name: string };
+  readonly duplicated: { readonly jobId: string };
+  readonly deduplicated: { readonly jobId: string; readonly deduplicationId: string };
+  readonly debounced: { readonly jobId: string; readonly debounceId: string };
   readonly waiting: { readonly jobId: string; readonly prev?: string };
   readonly delayed: { readonly jobId: string; readonly delay: number };
   readonly "waiting-children": { readonly jobId: string };

@@ -3,15 +3,17 @@
  * App, and how much its Foreman runs at once. Everything else goes through `App`.
  */
 import { type StatusView, viewOf } from "../../app/status.js";
-import { type App, FOREMAN_VIEW } from "../../app.js";
+import { type App, ENQUEUE_TIED, FOREMAN_VIEW } from "../../app.js";
 import { decode } from "../../base/codec.js";
-import { tryPlaceId } from "../../engine/dot.js";
+import { formatId, tryPlaceId } from "../../engine/dot.js";
 import { decodeEnvelope } from "../../engine/envelope.js";
 import type { LocalDot } from "../../engine/lease.js";
 import type { OperationRecord } from "../../engine/operation.js";
-import { decodeOutcome } from "../../engine/outcome.js";
-import type { StepContext } from "../../index.js";
+import { decodeOutcome, encodeOutcome } from "../../engine/outcome.js";
+import type { EnqueueOptions, Handle, StepContext } from "../../index.js";
+import { keyedSegment } from "../../queue/keyed-producer.js";
 import { Attempt } from "../../worker/attempt.js";
+import { idKey, type JobKey } from "./keys.js";
 
 /** An Operation with what it was given and what it gave; undefined where that is gone or not there yet. */
 export interface Found {
@@ -31,6 +33,11 @@ export interface AppCounts {
   readonly isPaused: boolean;
 }
 
+/** Under which all keys of a queue meet: so jobs with keys keep their order among each other. */
+const MEET = "bullmq";
+const KEYS_SEGMENT = keyedSegment(MEET);
+const NO_DIGEST = new Uint8Array(8);
+const REPLACED_RETAIN_MS = 60_000;
 const FIND_MAX = 1_000;
 const PAGE = 500;
 /** How far a waiting Operation is looked for in its Queue, where alone its input is. */
@@ -47,6 +54,28 @@ export async function slotsSetterOf(app: App): Promise<(slots: number) => void> 
   return (slots) => foreman()?.setSlots(slots);
 }
 
+/** Enqueues with a key. Errors: as `enqueue`. */
+export async function enqueueWithKey(
+  app: App,
+  step: string,
+  input: unknown,
+  options: EnqueueOptions,
+  key: JobKey,
+): Promise<Handle> {
+  const value = encodeOutcome("", 0, 0, "replaced by a later one", "reason");
+  const replaced = key.mode === "postpone" ? { retainMs: REPLACED_RETAIN_MS, value } : null;
+  const tie = { ...key, digest: NO_DIGEST, replaced };
+  return await app[ENQUEUE_TIED](step, input, options, { meet: MEET, key: tie, line: null, gates: [] });
+}
+
+/** Reads which Operations hold keys, by id; null where none does. Errors: those of the store. */
+export async function holdersOf(app: App, keys: readonly string[]): Promise<(string | null)[]> {
+  const { store } = await app[FOREMAN_VIEW]();
+  if (!(await store.segments()).includes(KEYS_SEGMENT)) return keys.map(() => null);
+  const { holders } = await store.holders(KEYS_SEGMENT, { keys });
+  return holders.map((dot) => (dot === null ? null : formatId(KEYS_SEGMENT, dot.laneName, dot.counter)));
+}
+
 /** How often the Operation of an Attempt lost its Worker. */
 export function recoveriesOf(context: StepContext): number {
   return context instanceof Attempt ? context.claim.recoveries : 0;
@@ -60,7 +89,7 @@ export function timesOf(context: StepContext): { readonly enqueuedAtMs: number; 
 const UNKNOWN_TIMES = { enqueuedAtMs: 0, startedAtMs: 0 };
 
 /**
- * Reads Operations by id, in order; null for what is unknown or past its retention.
+ * Reads Operations by id or by name (`jobId`), in order; null for what is unknown or past its retention.
  *
  * `withInput`: looks a waiting Operation up in its Queue, where alone its input is; that costs as much as stands before
  * it, and gives up after LOOK_MAX. Errors: those of the store.
@@ -69,7 +98,7 @@ export async function findOperations(app: App, ids: readonly string[], withInput
   const { store } = await app[FOREMAN_VIEW]();
   const found: (Found | null)[] = new Array(ids.length).fill(null);
   const bySegment = new Map<string, { readonly at: number; readonly dot: LocalDot }[]>();
-  for (const [at, id] of ids.entries()) {
+  for (const [at, id] of (await operationIdsOf(app, ids)).entries()) {
     const placed = tryPlaceId(id);
     if (placed === null) continue;
     const list = bySegment.get(placed.segment) ?? [];
@@ -89,6 +118,15 @@ export async function findOperations(app: App, ids: readonly string[], withInput
     }
   }
   return found;
+}
+
+/** The same ids, with those of Operations for names; null for a name that nobody has. */
+async function operationIdsOf(app: App, ids: readonly string[]): Promise<readonly (string | null)[]> {
+  const names = ids.filter((id) => tryPlaceId(id) === null);
+  if (names.length === 0) return ids;
+  const holders = await holdersOf(app, names.map(idKey));
+  const byName = new Map(names.map((name, i) => [name, holders[i] ?? null]));
+  return ids.map((id) => (byName.has(id) ? (byName.get(id) ?? null) : id));
 }
 
 /** Lists a page of what is ready, in claim order in each Segment. Errors: those of the store. */

@@ -6,7 +6,10 @@ import type { JobProgress, JobsOptions } from "./types.js";
 
 /** One child of a flow, as its parent remembers it. */
 export interface ChildRef {
+  /** Its Operation's. */
   readonly id: string;
+  /** The name it was given, if it was. */
+  readonly as?: string;
   readonly queue: string;
   /** Only if it is another one than the parent's. */
   readonly prefix?: string;

@@ -62,9 +62,21 @@ export interface DefaultJobOptions {
   readonly sizeLimit?: number;
 }
 
+/**
+ * What deduplicates jobs of one id. Alone: until the first one has ended. With `ttl` (milliseconds): so long after it was
+ * added, and no longer. With `replace`: while the first one is delayed, the later one takes its place; `ttl` and `extend`
+ * beside it count anew each time.
+ */
+export interface DeduplicationOptions {
+  readonly id: string;
+  readonly ttl?: number;
+  readonly extend?: boolean;
+  readonly replace?: boolean;
+}
+
 /** Options of one job. */
 export interface JobsOptions extends DefaultJobOptions {
-  /** A name of the caller's own for the job: see the guide for how long it stays taken. */
+  /** A name of the caller's own for the job. While there is a job of that name, another one is not added. */
   readonly jobId?: string;
   /** For children in a flow: the parent fails when this child does. */
   readonly failParentOnFailure?: boolean;
@@ -78,8 +90,9 @@ export interface JobsOptions extends DefaultJobOptions {
   readonly parent?: Loose;
   /** Refused. */
   readonly repeat?: Loose;
-  /** Refused. */
-  readonly deduplication?: Loose;
+  readonly deduplication?: DeduplicationOptions;
+  /** The older name of `deduplication`. */
+  readonly debounce?: DeduplicationOptions;
   /** Refused. */
   readonly telemetry?: Loose;
 }

@@ -227,7 +227,7 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
 
   /** Fires the signal of a job this Worker runs; false if it does not run it. What becomes of the job is the processor's. */
   cancelJob(jobId: string, reason?: string): boolean {
-    const running = this.#running.get(jobId);
+    const running = this.#running.get(jobId) ?? [...this.#running.values()].find(({ job }) => job.id === jobId);
     if (running === undefined) return false;
     running.controller?.abort(reason);
     return running.controller !== null;
@@ -289,11 +289,11 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
   #follow(job: Job<DataType, ResultType, NameType>, context: StepContext): Running {
     if (this.#unlisten.length === 0) this.#hearOutcomes();
     const room = this[ROOM];
-    const { id } = job;
+    const { id, operationId } = job;
     const controller = this.#processor.length > 2 ? controllerOf(context.abort) : null;
     const running: Running = { job, error: null, controller };
-    this.#running.set(id, running);
-    if (room.isWatched) room.running.add(id);
+    this.#running.set(operationId, running);
+    if (room.isWatched) room.running.add(operationId);
     if (job.stalledCounter > 0) {
       this.say("stalled", id, "active");
       room.tell("stalled", { jobId: id });
@@ -336,7 +336,7 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
     this.say("completed", job, job.returnvalue, "active");
     const room = this[ROOM];
     if (room.isWatched && !room.followed.has(id)) {
-      room.tell("completed", { jobId: id, returnvalue: job.returnvalue ?? null, prev: "active" });
+      room.tell("completed", { jobId: job.id, returnvalue: job.returnvalue ?? null, prev: "active" });
     }
   }
 
@@ -358,10 +358,10 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
     this.say("failed", job, error, "active");
     const room = this[ROOM];
     if (!room.isWatched) return;
-    if (!isFinal) return room.tell("waiting", { jobId: id, prev: "failed" });
+    if (!isFinal) return room.tell("waiting", { jobId: job.id, prev: "failed" });
     if (room.followed.has(id)) return;
-    room.tell("failed", { jobId: id, failedReason: remote.message, prev: "active" });
-    room.tell("retries-exhausted", { jobId: id, attemptsMade: String(attempt) });
+    room.tell("failed", { jobId: job.id, failedReason: remote.message, prev: "active" });
+    room.tell("retries-exhausted", { jobId: job.id, attemptsMade: String(attempt) });
   }
 
   /** Errors: TerminalError for a job that lost its worker, or was begun, too often. */

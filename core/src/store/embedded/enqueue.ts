@@ -152,14 +152,26 @@ function askKey(
   const key = ties?.key ?? null;
   const held = key === null ? null : holderOf(state, key.name, nowMs);
   if (key === null || held === null) return null;
-  if (key.replaced !== null) {
+  if (key.mode === "known" && !isKnown(held)) return null;
+  if (key.replaced !== null && (key.mode !== "postpone" || isScheduled(held))) {
     replace(state, held, key.replaced, nowMs);
     return null;
   }
   holders.push({ laneName: held.lane.name, counter: held.counter });
   if (key.mode === "reject") return "rejected";
-  const isMatch = key.mode === "return" || held.digest === Buffer.from(key.digest).toString("latin1");
+  const isMatch = key.mode !== "match" || held.digest === Buffer.from(key.digest).toString("latin1");
   return isMatch ? "kept" : "mismatch";
+}
+
+/** Whether `find` has a record of a key's holder that was not cancelled. */
+function isKnown({ lane, counter }: HeldKey): boolean {
+  const entry = entryOf(lane, counter);
+  return entry !== undefined && entry.state !== "cancelled";
+}
+
+function isScheduled({ lane, counter }: HeldKey): boolean {
+  const entry = entryOf(lane, counter);
+  return entry !== undefined && entry.state === "scheduled";
 }
 
 /** Ends the holder of a key as cancelled if it waits; what runs goes on. */

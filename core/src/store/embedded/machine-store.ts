@@ -37,6 +37,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -257,6 +259,10 @@ export abstract class MachineStore implements Store {
 
   list(segment: string, params: ListParams): Promise<ListAnswer> {
     return this.#call("list", segment, params);
+  }
+
+  holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {
+    return this.#call("holders", segment, params);
   }
 
   erase(segment: string, params: EraseParams): Promise<EraseAnswer> {

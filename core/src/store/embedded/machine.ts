@@ -25,6 +25,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -58,7 +60,7 @@ import { list } from "./listing.js";
 import { cancel, complete, fail, progress, release } from "./outcomes.js";
 import { claim, extend, rescue } from "./owners.js";
 import { queuePause, queueResume } from "./queues.js";
-import { counts, find, peek } from "./reading.js";
+import { counts, find, holders, peek } from "./reading.js";
 import { redrive } from "./redriving.js";
 import type { MachineEvent, SegmentState } from "./state.js";
 
@@ -83,6 +85,7 @@ export interface TransitionTypes {
   prune: { params: PruneParams; answer: PruneAnswer };
   progress: { params: ProgressParams; answer: OutcomesAnswer };
   find: { params: FindParams; answer: FindAnswer };
+  holders: { params: HoldersParams; answer: HoldersAnswer };
   peek: { params: PeekParams; answer: PeekAnswer };
   list: { params: ListParams; answer: ListAnswer };
   erase: { params: EraseParams; answer: EraseAnswer };
@@ -124,6 +127,7 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   prune,
   progress,
   find,
+  holders,
   peek,
   list,
   erase,

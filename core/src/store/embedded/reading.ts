@@ -3,7 +3,16 @@
  * Pure; one family of the machine's moves (machine.ts).
  */
 import type { Barrier, OperationRecord } from "../../engine/operation.js";
-import type { CountsAnswer, FindAnswer, FindParams, PeekAnswer, PeekParams } from "../../engine/transitions.js";
+import type {
+  CountsAnswer,
+  FindAnswer,
+  FindParams,
+  HoldersAnswer,
+  HoldersParams,
+  PeekAnswer,
+  PeekParams,
+} from "../../engine/transitions.js";
+
 import { sha1Remembered } from "./enqueue.js";
 import {
   type Entry,
@@ -16,7 +25,7 @@ import {
   type Operation,
   type SegmentState,
 } from "./state.js";
-import { nextDueInMs } from "./ties.js";
+import { holderOf, nextDueInMs } from "./ties.js";
 
 /** What is known of a dot: its entry, that it waits on the fast path unread, or where it went. */
 export function locate(
@@ -46,6 +55,16 @@ export function find(state: SegmentState, params: FindParams, nowUs: number): Fi
     return record;
   });
   return { records };
+}
+
+/** holders: who holds keys. */
+export function holders(state: SegmentState, params: HoldersParams, nowUs: number): HoldersAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  const found = params.keys.map((key) => {
+    const held = holderOf(state, key, nowMs);
+    return held === null ? null : { laneName: held.lane.name, counter: held.counter };
+  });
+  return { holders: found };
 }
 
 function isTerminalEntry(entry: Entry): boolean {

@@ -247,16 +247,18 @@ export function holderOf(state: SegmentState, name: string, nowMs: number): Held
 export function takeKey(state: SegmentState, tie: KeyTie, operation: Operation, nowMs: number): void {
   const before = state.keys.get(tie.name);
   if (before !== undefined && !before.isLive) state.expiries.remove(before);
+  const isTimed = tie.isTimed === true && tie.windowMs !== null && tie.windowMs > 0;
   const held: HeldKey = {
     name: tie.name,
     lane: operation.lane,
     counter: operation.counter,
     digest: Buffer.from(tie.digest).toString("latin1"),
-    isLive: true,
+    isLive: !isTimed,
     timeMs: tie.windowMs !== null && tie.windowMs > 0 ? Math.floor(nowMs + tie.windowMs) : 0,
     heapIndex: -1,
   };
   state.keys.set(tie.name, held);
+  if (isTimed) state.expiries.add(held);
   touchKey(state, tie.name);
 }
 

@@ -22,6 +22,7 @@ import type {
   EraseAnswer,
   ExtendAnswer,
   FindAnswer,
+  HoldersAnswer,
   LaneOpenAnswer,
   ListAnswer,
   ListParams,
@@ -326,6 +327,14 @@ export function enqueueFullAnswer(reply: Reply): EnqueueFullAnswer {
     holders.push({ laneName: text(flat[i]), counter: uint40(bytes(flat[i + 1]), 0) });
   }
   return { answer: word(answer), answers: letters(bytes(answers), ENQUEUES), holders };
+}
+
+export function holdersAnswer(reply: Reply): HoldersAnswer {
+  const holders = list(reply).map((one) => {
+    const [laneName, counter] = list(one);
+    return laneName === undefined ? null : { laneName: text(laneName), counter: uint40(bytes(counter), 0) };
+  });
+  return { holders };
 }
 
 export function claimAnswer(reply: Reply): ClaimAnswer {

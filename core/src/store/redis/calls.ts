@@ -94,7 +94,14 @@ export function enqueueFullFrame(prefix: Buffer, params: EnqueueFullParams): Buf
   return frame.finish();
 }
 
-const KEY_LETTERS: Readonly<Record<KeyMode, string>> = { match: "m", return: "r", reject: "x", replace: "p" };
+const KEY_LETTERS: Readonly<Record<KeyMode, string>> = {
+  match: "m",
+  return: "r",
+  reject: "x",
+  replace: "p",
+  postpone: "s",
+  known: "k",
+};
 const KEY_TAKING_BYTES = 25;
 
 function tiesLength(ties: Ties): number {
@@ -128,7 +135,7 @@ function keyTaking({ key }: Ties): Buffer {
   if (key === null) return Buffer.alloc(0);
   const head = Buffer.alloc(17);
   head.write(KEY_LETTERS[key.mode], "latin1");
-  head.writeDoubleBE(key.windowMs ?? 0, 1);
+  head.writeDoubleBE((key.windowMs ?? 0) * (key.isTimed ? -1 : 1), 1);
   head.set(key.digest, 9);
   if (key.replaced === null) return head;
   const retain = Buffer.alloc(8);

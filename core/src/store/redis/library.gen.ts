@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "8685eb7c2369038a30832d118c87fa2a58289a3a30b5656a56ce959aa7c49c5f";
+export const DIGEST = "63af465b55a72c2bb902e6d476ccbe104d4fd2dc16c3da79cf8b331fd13209b1";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -36,6 +36,7 @@ export type LuaFunctionName =
   | "progress"
   | "find"
   | "find_wait"
+  | "holders"
   | "peek"
   | "list"
   | "erase"
@@ -67,6 +68,7 @@ export const LUA_FUNCTIONS: readonly LuaFunction[] = [
   { name: "progress", transition: "progress", flags: ["allow-oom"] },
   { name: "find", transition: "find", flags: ["no-writes"] },
   { name: "find_wait", transition: "find", flags: ["allow-oom"] },
+  { name: "holders", transition: "holders", flags: ["no-writes"] },
   { name: "peek", transition: "peek", flags: ["no-writes"] },
   { name: "list", transition: "list", flags: ["no-writes"] },
   { name: "erase", transition: "erase", flags: ["allow-oom"] },
@@ -85,7 +87,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '8685eb7c2369038a30832d118c87fa2a58289a3a30b5656a56ce959aa7c49c5f'",
+  "local DIGEST = '63af465b55a72c2bb902e6d476ccbe104d4fd2dc16c3da79cf8b331fd13209b1'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -476,9 +478,10 @@ export const HELPER_TEXT: string = [
   "  if sub(record, 1, 1) == 'e' and unpack_bytes('>I6', record, 18) <= now then return nil, nil, record end",
   "  return sub(record, 2, 9), sub(record, 10, 17), record",
   "end",
-  "local function take_key(root, key, address, digest, expiry, before)",
-  "  call('HSET', K.keys(root), key, write_key('l', address, digest, expiry))",
+  "local function take_key(root, key, address, digest, expiry, before, is_timed)",
   "  if before and sub(before, 1, 1) == 'e' then call('ZREM', K.expiries(root), sub(before, 2, 9) .. key) end",
+  "  call('HSET', K.keys(root), key, write_key(is_timed and 'e' or 'l', address, digest, expiry))",
+  "  if is_timed then call('ZADD', K.expiries(root), expiry, address .. key) end",
   "end",
   "local function let_go_key(root, key, address, now)",
   "  local record = call('HGET', K.keys(root), key)",
@@ -1137,7 +1140,13 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  untie(root, moves, { { address = address, ties = ties, fate = 'end' } }, now)",
   "  commit(root, moves, now, (unpack_bytes('>d', how, 18)))",
   "end",
-  "local HELD_LETTERS = { r = 'k', x = 'x' }",
+  "local HELD_LETTERS = { r = 'k', x = 'x', k = 'k', s = 'k' }",
+  "local function is_free(root, mode, holder, now)",
+  "  local here = look_up(root, { holder }, now)[1]",
+  "  if mode == 's' then return here.state == 'scheduled' end",
+  "  if here.state == 'missing' or here.state == 'pruned' then return true end",
+  "  return here.state == 'finished' and sub(here.record, 1, 1) == 'X'",
+  "end",
   "local function enqueue_full(root, args)",
   "  local lane, name = args[1], args[2]",
   "  local n = (#args - 2) / 8",
@@ -1189,11 +1198,14 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    elseif how ~= '' then",
   "      local holder, holder_digest, before = holder_of(root, key, now)",
   "      local mode, span = sub(how, 1, 1), unpack_bytes('>d', how, 2)",
+  "      local is_looking = holder and (mode == 'k' or mode == 's')",
+  "      if is_looking then write() end",
+  "      local may_take = is_looking and is_free(root, mode, holder, now)",
   "      if holder and mode == 'm' then",
   "        letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'",
-  "      elseif holder and mode ~= 'p' then",
+  "      elseif holder and mode ~= 'p' and not may_take then",
   "        letter = HELD_LETTERS[mode]",
-  "      elseif holder then",
+  "      elseif holder and mode ~= 'k' then",
   "        write()",
   "        replace_holder(root, holder, how, now)",
   "        before = call('HGET', K.keys(root), key)",
@@ -1205,7 +1217,8 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "        end",
   "      end",
   "      if letter == 'o' then",
-  "        take_key(root, key, address, sub(how, 10, 17), span > 0 and math.floor(now + span) or 0, before)",
+  "        local expiry = span == 0 and 0 or math.floor(now + math.abs(span))",
+  "        take_key(root, key, address, sub(how, 10, 17), expiry, before, span < 0)",
   "      else",
   "        put(holders, holder)",
   "      end",
@@ -1731,6 +1744,29 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local views = {}",
   "  for i, address in ipairs(addresses) do views[i] = view(root, address, found[i]) end",
   "  return views",
+  "end",
+].join("\n"),
+  holders: [
+  "local function holders(root, args)",
+  "  if #args < 1 then return BADARGS end",
+  "  local now, found, addresses = now_ms(root), {}, {}",
+  "  for i, key in ipairs(args) do",
+  "    local address = holder_of(root, key, now)",
+  "    found[i] = address or ''",
+  "    if address then put(addresses, address) end",
+  "  end",
+  "  local lanes = lanes_of(root, addresses)",
+  "  local replies = {}",
+  "  for i, address in ipairs(found) do",
+  "    local lane = address ~= '' and lanes[sub(address, 1, 3)]",
+  "    if lane then",
+  "      local _, _, _, lane_name = read_lane(lane)",
+  "      replies[i] = { lane_name, sub(address, 4) }",
+  "    else",
+  "      replies[i] = {}",
+  "    end",
+  "  end",
+  "  return replies",
   "end",
 ].join("\n"),
   peek: [

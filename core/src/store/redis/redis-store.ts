@@ -33,6 +33,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -664,6 +666,13 @@ export class RedisStore implements Store {
   async list(segment: string, params: ListParams): Promise<ListAnswer> {
     const reply = await this.#call(segment, "list", (prefix) => calls.listFrame(prefix, params));
     return answers.listAnswer(segment, params.of.state, reply);
+  }
+
+  async holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {
+    if (params.keys.length === 0) return { holders: [] };
+    return answers.holdersAnswer(
+      await this.#call(segment, "holders", (prefix) => calls.textsFrame(prefix, params.keys)),
+    );
   }
 
   async erase(segment: string, params: EraseParams): Promise<EraseAnswer> {

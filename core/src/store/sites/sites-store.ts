@@ -33,6 +33,8 @@ import type {
   FailParams,
   FindAnswer,
   FindParams,
+  HoldersAnswer,
+  HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
   ListAnswer,
@@ -507,6 +509,10 @@ export class SitesStore implements Store, Placement {
 
   list(segment: string, params: ListParams): Promise<ListAnswer> {
     return this.#at(segment, (store) => store.list(segment, params));
+  }
+
+  holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {
+    return this.#at(segment, (store) => store.holders(segment, params));
   }
 
   erase(segment: string, params: EraseParams): Promise<EraseAnswer> {

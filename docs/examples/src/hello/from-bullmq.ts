@@ -1,6 +1,7 @@
 /**
  * A BullMQ program on Millrace: the import is another one, and (to run with nothing installed) `store: "memory:"` stands
- * where `connection` did. Retries with backoff, priorities, progress, events and a flow.
+ * where `connection` did. Retries with backoff, priorities, progress, events, a flow and
+ * a job id.
  *
  * Prints:
  *   retried once: invoice 1
@@ -8,6 +9,7 @@
  *   done: urgent
  *   done: someday
  *   report of: pages 2
+ *   added twice, there once: 1
  */
 import { FlowProducer, Queue, QueueEvents, Worker } from "@millrace/core/compat/bullmq";
 
@@ -52,4 +54,8 @@ const page = { name: "page", queueName: "printer" };
 const { job: report } = await flows.add({ name: "report", queueName: "printer", children: [page, page] });
 console.log(`report of: ${await report.waitUntilFinished()}`);
 
-await Promise.all([mailer, writer, printer, mails, letters, heard, flows].map((one) => one.close()));
+const orders = new Queue("orders", connection);
+for (let i = 0; i < 2; i++) await orders.add("order", { number: 17 }, { jobId: "order-17" });
+console.log(`added twice, there once: ${await orders.count()}`);
+
+await Promise.all([mailer, writer, printer, mails, letters, heard, flows, orders].map((one) => one.close()));

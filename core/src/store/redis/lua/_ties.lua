@@ -2,7 +2,7 @@
 --
 --   tie record     | 1 B n | n B key | 1 B n | n B line | per gate: 4 B slots, 1 B n, n B gate |       n = 0: none
 --                  | of a pace: 4 B 0, 8 B milliseconds each (a double), 4 B burst, 1 B n, n B gate |
---   key record     | 'l' or 'e' | 8 B address | 8 B digest | 6 B expiry |       its holder lives or has ended
+--   key record     | 'l' or 'e' | 8 B address | 8 B digest | 6 B expiry |       its holder lives, or only the expiry counts
 --   parked record  | 'g' | 8 B ticket | gate |, or | 'l' | 8 B due time (a double) | line |       not on a ready list
 --   candidate      | 8 B ticket | gate |       was parked there, is on its ready list, holds nothing yet
 --
@@ -234,10 +234,11 @@ local function holder_of(root, key, now)
   return sub(record, 2, 9), sub(record, 10, 17), record
 end
 
---- Gives a key to an Operation, whoever had it; `before` is the record it had.
-local function take_key(root, key, address, digest, expiry, before)
-  call('HSET', K.keys(root), key, write_key('l', address, digest, expiry))
+--- Gives a key to an Operation, whoever had it; `before` is the record it had. A timed one does not mind its holder's end.
+local function take_key(root, key, address, digest, expiry, before, is_timed)
   if before and sub(before, 1, 1) == 'e' then call('ZREM', K.expiries(root), sub(before, 2, 9) .. key) end
+  call('HSET', K.keys(root), key, write_key(is_timed and 'e' or 'l', address, digest, expiry))
+  if is_timed then call('ZADD', K.expiries(root), expiry, address .. key) end
 end
 
 --- The holder of a key has ended: it is free, or stays until its window is over. Not another holder's.

@@ -2,8 +2,9 @@
 -- root     the Segment
 -- args     lane number (3 bytes) · lane name · per element: counter (5 bytes), Queue, priority, due (empty, `i` or `a`
 --          and milliseconds), first 8 bytes of the SHA-1 of the enqueued bytes, the enqueued bytes, tie record or empty,
---          how it takes its key or empty: `m` (match), `r` (return), `x` (reject) or `p` (replace), 8 bytes window in
---          milliseconds (a double, 0 for none), 8 bytes digest, and to replace: 8 bytes retention (a double), outcome bytes
+--          how it takes its key or empty: `m` (match), `r` (return), `x` (reject), `k` (known), `p` (replace) or `s`
+--          (postpone), 8 bytes window in milliseconds (a double; 0 for none, below 0 for a timed key), 8 bytes digest, and
+--          to replace: 8 bytes retention (a double), outcome bytes
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
 --          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
@@ -34,7 +35,15 @@ local function replace_holder(root, address, how, now)
 end
 
 --- The letters that refuse an element whose key is held, by how it takes its key.
-local HELD_LETTERS = { r = 'k', x = 'x' }
+local HELD_LETTERS = { r = 'k', x = 'x', k = 'k', s = 'k' }
+
+--- Whether a held key is free for an element that asks what has become of its holder.
+local function is_free(root, mode, holder, now)
+  local here = look_up(root, { holder }, now)[1]
+  if mode == 's' then return here.state == 'scheduled' end
+  if here.state == 'missing' or here.state == 'pruned' then return true end
+  return here.state == 'finished' and sub(here.record, 1, 1) == 'X'
+end
 
 local function enqueue_full(root, args)
   local lane, name = args[1], args[2]
@@ -91,11 +100,14 @@ local function enqueue_full(root, args)
     elseif how ~= '' then
       local holder, holder_digest, before = holder_of(root, key, now)
       local mode, span = sub(how, 1, 1), unpack_bytes('>d', how, 2)
+      local is_looking = holder and (mode == 'k' or mode == 's')
+      if is_looking then write() end -- it may be an element before this one
+      local may_take = is_looking and is_free(root, mode, holder, now)
       if holder and mode == 'm' then
         letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'
-      elseif holder and mode ~= 'p' then
+      elseif holder and mode ~= 'p' and not may_take then
         letter = HELD_LETTERS[mode]
-      elseif holder then
+      elseif holder and mode ~= 'k' then
         write()
         replace_holder(root, holder, how, now)
         before = call('HGET', K.keys(root), key)
@@ -108,7 +120,8 @@ local function enqueue_full(root, args)
         end
       end
       if letter == 'o' then
-        take_key(root, key, address, sub(how, 10, 17), span > 0 and math.floor(now + span) or 0, before)
+        local expiry = span == 0 and 0 or math.floor(now + math.abs(span))
+        take_key(root, key, address, sub(how, 10, 17), expiry, before, span < 0)
       else
         put(holders, holder)
       end
