@@ -24,7 +24,7 @@ import { takeSeat } from "./app/seated.js";
 import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
-import { tiesOf } from "./app/ties.js";
+import { batchKeyOf, tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -54,7 +54,14 @@ import { ExecutorHost } from "./worker/executors.js";
 import { type Executor, Executors } from "./workflow/executor.js";
 import { Registry } from "./workflow/registry.js";
 import { validate } from "./workflow/schema.js";
-import { defineStep, type StepDefinition, type StepFunction, type StepOptions } from "./workflow/step.js";
+import {
+  type BatchFunction,
+  type BatchStepOptions,
+  defineStep,
+  type StepDefinition,
+  type StepFunction,
+  type StepOptions,
+} from "./workflow/step.js";
 
 /** Where an App is in its life. */
 export type AppState = "new" | "ready" | "started" | "stopping" | "closed";
@@ -91,7 +98,12 @@ export const FOREMAN_VIEW = Symbol("millrace.foremanView");
 export const ENQUEUE_TIED = Symbol("millrace.enqueueTied");
 
 /** Counters of an App with what it has at hand right now. */
-export type AppMetrics = ReturnType<Counters["snapshot"]> & { readonly running: number; readonly buffered: number };
+export type AppMetrics = ReturnType<Counters["snapshot"]> & {
+  readonly running: number;
+  readonly buffered: number;
+  /** Operations claimed that wait for others of their batch. */
+  readonly gathering: number;
+};
 
 interface Opened {
   readonly store: Store;
@@ -196,6 +208,28 @@ export class App implements AsyncDisposable {
     const isShort = typeof optionsOrFn === "function" && fn === undefined;
     const options = isShort ? undefined : optionsOrFn;
     const definition = defineStep(name, options, isShort ? optionsOrFn : fn, this.#options.defaults, this.#executors);
+    this.#registry.register(definition);
+    return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
+  }
+
+  /**
+   * Declares a batch Step: fed one Operation at a time, it is called with up to `batch.maxSize` of them. Its function
+   * answers with a list as long, in the same order; an `Error` in it fails, or retries, that Operation alone.
+   *
+   * Errors: those of `step`.
+   */
+  batchStep<S extends StandardSchemaV1, O>(
+    name: string,
+    options: BatchStepOptions<StandardSchemaV1.InferOutput<S>> & { readonly input: S },
+    fn: BatchFunction<StandardSchemaV1.InferOutput<S>, O>,
+  ): Step<StandardSchemaV1.InferInput<S>, O>;
+  batchStep<I, O>(
+    name: string,
+    options: BatchStepOptions<I> & { readonly input?: never },
+    fn: BatchFunction<I, O>,
+  ): Step<I, O>;
+  batchStep(name: string, options: unknown, fn: unknown): AnyStep {
+    const definition = defineStep(name, options, fn, this.#options.defaults, this.#executors, true);
     this.#registry.register(definition);
     return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
   }
@@ -342,7 +376,7 @@ export class App implements AsyncDisposable {
   /** Counters since this App was made, and what runs now. */
   metrics(): AppMetrics {
     const load = this.#inWorker?.seated?.load ?? (this.#foreman ?? this.#leaving)?.load ?? { running: 0, buffered: 0 };
-    return { ...this.#counters.snapshot(), ...load };
+    return { ...this.#counters.snapshot(), gathering: 0, ...load };
   }
 
   /** The Worker threads and processes of this App here; none when its Steps run on this thread. */
@@ -688,7 +722,8 @@ export class App implements AsyncDisposable {
   }
 
   #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Uint8Array {
-    const overrides = resolved === null ? null : overridesOf(resolved);
+    const batch = step.batch === null ? undefined : batchKeyOf(step, input);
+    const overrides = resolved === null && batch === undefined ? null : overridesOf(resolved, batch);
     return encodeEnvelope(step.name, this.#world.clock.nowMs(), overrides, input);
   }
 
@@ -728,8 +763,8 @@ export class App implements AsyncDisposable {
 }
 
 /** The options that travel with the Operation, as codec bytes; null if there are none. */
-function overridesOf(resolved: ResolvedEnqueue): Uint8Array | null {
-  const { retries, timeout: timeoutMs, tags } = resolved;
-  if (retries === undefined && timeoutMs === undefined && tags === undefined) return null;
-  return encode({ retries, timeoutMs, tags }, "options");
+function overridesOf(resolved: ResolvedEnqueue | null, batch: string | undefined): Uint8Array | null {
+  const { retries, timeout: timeoutMs, tags } = resolved ?? {};
+  if (retries === undefined && timeoutMs === undefined && tags === undefined && batch === undefined) return null;
+  return encode({ retries, timeoutMs, tags, ...(batch === undefined ? {} : { batch }) }, "options");
 }

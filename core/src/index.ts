@@ -45,6 +45,9 @@ export type { Executor, ExecutorCall } from "./workflow/executor.js";
 export type { ErrorClass, RetryOn } from "./workflow/retry-on.js";
 export type {
   AbortKind,
+  BatchContext,
+  BatchFunction,
+  BatchStepOptions,
   KeyOf,
   LimitOption,
   RateOption,

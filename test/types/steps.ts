@@ -92,3 +92,21 @@ export function contexts(): void {
     ctx.attempt = 2;
   });
 }
+
+/** A batch Step is fed one at a time; its function takes and gives lists. */
+export async function batches(): Promise<void> {
+  const batch = { maxSize: 10, wait: "1s" } as const;
+  const double = app.batchStep("double", { batch }, async (inputs: readonly { n: number }[]) =>
+    inputs.map(({ n }) => (n < 0 ? new Error("negative") : n * 2)),
+  );
+  same<typeof double, Step<{ n: number }, number>>(true);
+  const handle = await double.enqueue({ n: 21 });
+  same<typeof handle, Handle<number>>(true);
+
+  // @ts-expect-error a batch Step needs to know how many
+  app.batchStep("many", {}, async (inputs: readonly number[]) => inputs);
+  // @ts-expect-error one result is no list
+  app.batchStep("many", { batch }, async (inputs: readonly number[]) => inputs.length);
+  // @ts-expect-error only batch Steps have a batch
+  app.step("one", { batch }, async (n: number) => n);
+}

@@ -35,6 +35,12 @@ export function tiesOf(
   };
 }
 
+/** Which batch of its Step an Operation goes into; undefined for the one of all. Errors: like `tiesOf`. */
+export function batchKeyOf({ name, batch }: StepDefinition, input: unknown): string | undefined {
+  const key = batch?.key ?? null;
+  return key === null ? undefined : textOf(key, input, `step ${name}.batch.key`);
+}
+
 function slotTies({ name: step, concurrency }: StepDefinition, input: unknown): GateTie[] {
   return concurrency.map(({ limit, key }, i) => {
     const text = key === null ? "" : textOf(key, input, `step ${step}.concurrency.key`);

@@ -16,6 +16,10 @@ export interface ErrorRow {
 export const errorTable = {
   MR_APP_CLOSED: { template: "App {app} is closed: {method} is not possible any more", retryable: false },
   MR_APP_STATE: { template: "App {app} is {state}: {method} needs it to be {expected}", retryable: false },
+  MR_BATCH_RESULT: {
+    template: "batch Step `{step}` must answer with a list of {count}, one element for each input, and gave {got}",
+    retryable: false,
+  },
   MR_COMPAT_UNSUPPORTED: { template: "{what} is not offered by the BullMQ door: {instead}", retryable: false },
   MR_CONFLICT: { template: "{what} {id} already exists with other content", retryable: false },
   MR_CONTRACT_BROKEN: { template: "{what} breaks its contract: {problem}", retryable: false },

@@ -1,6 +1,6 @@
 /** The crew and its pools with Workers the test plays, on a clock that moves when told. */
 import { describe, expect, it } from "vitest";
-import { decode } from "../base/codec.js";
+import { decode, encode } from "../base/codec.js";
 import type { RemoteError } from "../base/errors.js";
 import { silentLogger } from "../base/log.js";
 import { seededRandom } from "../base/random.js";
@@ -100,8 +100,55 @@ function setUp(squads: readonly SquadSpec[] = [ASYNC], limits: Partial<CrewLimit
     for (const one of lines) one.ready();
     await starting;
   };
-  return { crew, clock, lines, line, ends, errors, counters, lapsed, pool, claim, pass, start };
+  return { crew, clock, registry, lines, line, ends, errors, counters, lapsed, pool, claim, pass, start };
 }
+
+describe("X15: a pool", () => {
+  it("gathers per key over all Segments and gives a batch to one Worker, for one slot of it", async () => {
+    const { pool, claim, start, lines, clock, ends, registry } = setUp();
+    const batch = { maxSize: 3, wait: "1s", key: "k" };
+    registry.register(defineStep("many", { kind: "async", batch }, async () => [], undefined, undefined, true));
+    await start();
+    const of = (counters: readonly number[], key: string) =>
+      claim("many", counters, { body: encodeEnvelope("many", clock.nowMs(), encode({ batch: key }), null) });
+    pool("async").push("s", [...of([1, 2], "a"), ...of([3], "b")]);
+    expect(lines.flatMap(({ waiting }) => waiting)).toEqual([]);
+    expect(pool("async")).toMatchObject({ running: 0, buffered: 0, gathering: 3 });
+    pool("async").push("elsewhere", of([4], "a"));
+    const [busy] = lines.filter(({ waiting }) => waiting.length > 0);
+    expect(busy?.waiting.map(({ counter }) => counter)).toEqual([1, 2, 4]);
+    // Three of four slots are free.
+    pool("async").push("s", claim("long", [5, 6, 7, 8]));
+    expect(pool("async")).toMatchObject({ running: 6, buffered: 1, gathering: 1 });
+    for (const one of lines) one.beginAll();
+    clock.moveTo(clock.nowMs() + 1_000);
+    expect(pool("async")).toMatchObject({ running: 6, buffered: 2, gathering: 0 });
+    for (const counter of [1, 2]) busy?.complete(counter);
+    expect(pool("async")).toMatchObject({ running: 4, buffered: 2 });
+    busy?.complete(4);
+    expect(pool("async")).toMatchObject({ running: 4, buffered: 1 });
+    expect(ends).toEqual(["1 completed", "2 completed", "4 completed"]);
+    expect(pool("async").takeUnstarted(0)).toHaveLength(1);
+  });
+
+  it("lets those of a batch that killed its Worker run alone", async () => {
+    const { pool, claim, start, line, ends, registry, pass } = setUp([{ ...ASYNC, count: 1 }]);
+    const batch = { maxSize: 3, wait: "1s" };
+    registry.register(
+      defineStep("many", { kind: "async", batch, retries: 0 }, async () => [], undefined, undefined, true),
+    );
+    await start();
+    pool("async").push("s", claim("many", [1, 2, 3]));
+    const first = line("async-1");
+    first.beginAll();
+    first.exit({ code: 1 });
+    expect(ends).toEqual(["1 released", "2 released", "3 released"]);
+    await pass(1_000);
+    line("async-1").ready();
+    pool("async").push("s", claim("many", [1, 2, 3]));
+    expect(line("async-1").waiting.map(({ counter }) => counter)).toEqual([1]);
+  });
+});
 
 describe("a Lease that has lapsed", () => {
   it("lets nothing begin that waits here: it may be another's by now", async () => {

@@ -166,15 +166,17 @@ export class Foreman {
     log.debug({ owner, pools: this.#pools.map(({ kind, queues }) => ({ kind, queues })) }, "foreman made");
   }
 
-  /** Attempts running and Operations buffered in this process. */
-  get load(): { readonly running: number; readonly buffered: number } {
+  /** Attempts running, Operations buffered and Operations gathered for a batch in this process. */
+  get load(): { readonly running: number; readonly buffered: number; readonly gathering: number } {
     let running = 0;
     let buffered = 0;
+    let gathering = 0;
     for (const pool of this.#pools) {
       running += pool.running;
       buffered += pool.buffered;
+      gathering += pool.gathering;
     }
-    return { running, buffered };
+    return { running, buffered, gathering };
   }
 
   /** Every process that executes this App, as this one sees it. */

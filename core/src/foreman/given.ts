@@ -16,6 +16,8 @@ import type { StepDefinition } from "../workflow/step.js";
 export interface Terms {
   readonly retries: number;
   readonly timeoutMs: number;
+  /** Which batch of its Step it goes into. */
+  readonly batch: string;
 }
 
 /** A claimed Operation. */
@@ -29,8 +31,12 @@ export class Given implements Assignment {
   sinceMs: number;
   /** Its place in its Worker; -1 while it waits. */
   seat = -1;
-  /** Operations its Worker had besides when it was given: how much of its time there was waiting. */
+  /** Slots its Worker had in use besides when it was given: how much of its time there was waiting. */
   besides = 0;
+  /** Those it was given with, to share one call, itself among them; null for none, and once it has left. */
+  batch: Set<Given> | null = null;
+  /** How many those were. */
+  batchSize = 1;
   /** When it was first seen to have begun, by the monotonic clock; null before. */
   begunMs: number | null = null;
   abortKind: AbortKind | null = null;
@@ -76,11 +82,12 @@ export class Given implements Assignment {
 
   /**
    * How long its Attempt may run, in ms from when it was seen to have begun: until its timeout, or until the grace of
-   * one that was told to end is over.
+   * one that was told to end is over. Of a batch, only until the grace of the last: it is not ended for the sake of one.
    */
   get limitMs(): number {
     const { timeoutMs } = this.terms;
     if (this.toldMs === null || this.begunMs === null) return timeoutMs;
+    if (this.batch !== null && [...this.batch].some(({ toldMs }) => toldMs === null)) return timeoutMs;
     return Math.min(timeoutMs, this.toldMs - this.begunMs + this.step.killGraceMs);
   }
 
@@ -92,6 +99,7 @@ export class Given implements Assignment {
     return {
       retries: overrides.retries ?? this.step.retries,
       timeoutMs: overrides.timeoutMs ?? this.step.timeoutMs,
+      batch: overrides.batch ?? "",
     };
   }
 }

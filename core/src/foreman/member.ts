@@ -16,6 +16,7 @@ import {
   ABORT_CODES,
   ANSWER,
   ANSWER_AT,
+  BATCH,
   CALL,
   COMPLETED,
   COMPLETED_AT,
@@ -85,6 +86,8 @@ export class Member {
   slots: number;
   /** Operations it has: running there, or about to. */
   load = 0;
+  /** Operations it has that need no slot: all of a batch but one. */
+  #spared = 0;
   /** Takes nothing but the suspect it is kept free for (suspects.ts). */
   isReserved = false;
   /** Was told to end when it has finished what it has. */
@@ -139,12 +142,22 @@ export class Member {
 
   /** Whether one more Operation can be handed over; `ahead` counts those that wait there for a slot. */
   canTake(ahead: number): boolean {
-    return this.state === "open" && !this.isReserved && this.load < this.slots + ahead && this.#hasSeat();
+    return this.state === "open" && !this.isReserved && this.taken < this.slots + ahead && this.#hasSeats(1);
+  }
+
+  /** Whether a batch of so many can be handed over, to begin at once. */
+  canTakeBatch(count: number): boolean {
+    return this.state === "open" && !this.isReserved && this.taken < this.slots && this.#hasSeats(count);
+  }
+
+  /** Slots in use, or about to be. */
+  get taken(): number {
+    return this.load - this.#spared;
   }
 
   /** Whether it is empty and can be handed the suspect it is kept free for. */
   canTakeAlone(): boolean {
-    return this.state === "open" && this.load === 0 && this.#hasSeat();
+    return this.state === "open" && this.load === 0 && this.#hasSeats(1);
   }
 
   /** Hands an Operation over; `publish` sends it. Ask `canTake` first. */
@@ -173,9 +186,23 @@ export class Member {
     this.isUnpublished = true;
     this.#seats[seat] = given;
     given.seat = seat;
-    given.besides = this.load;
+    given.besides = this.taken;
     given.sinceMs = this.#options.clock.monotonicMs();
     this.load++;
+  }
+
+  /** Hands Operations over that share one call. Ask `canTakeBatch` first. */
+  giveBatch(givens: readonly Given[]): void {
+    if (givens.length > 1) this.#writeShort(BATCH, 0, givens.length);
+    for (const given of givens) this.give(given);
+    if (givens.length < 2) return;
+    const batch = new Set(givens);
+    for (const given of givens) {
+      given.batch = batch;
+      given.batchSize = batch.size;
+      given.besides = givens[0]?.besides ?? 0;
+    }
+    this.#spared += batch.size - 1;
   }
 
   /** Sends what was written since the last time. */
@@ -204,6 +231,7 @@ export class Member {
     this.#seats[seat] = null;
     this.#passing.push(seat);
     this.load--;
+    this.#leaveBatch(given);
     given.seat = -1;
     return true;
   }
@@ -289,6 +317,8 @@ export class Member {
 
   /** Takes everything out: after its exit. */
   clear(): void {
+    for (const given of this.all()) given.batch = null;
+    this.#spared = 0;
     this.#seats.length = 0;
     this.#free = [];
     this.#passing = [];
@@ -330,6 +360,7 @@ export class Member {
     this.#free.push(seat);
     this.line.seats.free(seat);
     this.load--;
+    this.#leaveBatch(given);
     this.ended++;
     given.seat = -1;
     if (kind === COMPLETED) {
@@ -354,15 +385,25 @@ export class Member {
     return began;
   }
 
-  #hasSeat(): boolean {
+  /** The last of a batch gives the slot back. */
+  #leaveBatch(given: Given): void {
+    const { batch } = given;
+    if (batch === null) return;
+    given.batch = null;
+    batch.delete(given);
+    if (batch.size > 0) this.#spared--;
+  }
+
+  #hasSeats(count: number): boolean {
     if (this.line.isFull) return false;
-    if (this.#free.length > 0 || this.#seats.length < this.line.seats.count) return true;
+    const never = this.line.seats.count - this.#seats.length;
+    if (this.#free.length + never >= count) return true;
     this.#passing = this.#passing.filter((seat) => {
       const isPassed = this.line.seats.stateOf(seat) === FREE;
       if (isPassed) this.#free.push(seat);
       return !isPassed;
     });
-    return this.#free.length > 0;
+    return this.#free.length + never >= count;
   }
 
   /** The number by which the Worker knows a text, told with a record of its own at first. */

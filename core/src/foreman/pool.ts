@@ -20,6 +20,8 @@ export interface Pool {
   readonly running: number;
   /** Operations that wait here for a slot. */
   readonly buffered: number;
+  /** Operations that wait here for others of their batch. */
+  readonly gathering: number;
   /** How many more Operations may be claimed, given how long a claim takes; none when 0 or less. */
   room(claimMs: number): number;
   /** Takes claims of one Segment. */
@@ -53,6 +55,10 @@ export class InlinePool implements Pool {
 
   get buffered(): number {
     return this.#worker.buffered;
+  }
+
+  get gathering(): number {
+    return this.#worker.gathering;
   }
 
   room(claimMs: number): number {

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { BATCH_MAX } from "../queue/fast-lane.js";
 import { asProcessMessage, PROCESS_ENTRY, type ProcessBoot, type ProcessDownMessage } from "../worker/boot.js";
 import { BEGUN_SEAT, FREE } from "../worker/seats.js";
 import type { Line, LineEvents, RecordSink, SeatBook, Vitals } from "./line.js";
@@ -21,7 +22,7 @@ export interface ProcessLineOptions {
 
 /** The line to one process Worker. */
 export class ProcessLine implements Line {
-  readonly seats: OneSeat = new OneSeat();
+  readonly seats: BegunSeats = new BegunSeats();
   readonly sink: RecordList = new RecordList();
   readonly isFull = false;
   rings = 0;
@@ -68,8 +69,8 @@ export class ProcessLine implements Line {
   }
 
   vitals(): Vitals {
-    const { begun, isTaken } = this.seats;
-    return { beats: this.#beats, current: isTaken ? 0 : -1, begun, heapKb: this.#heapKb, isDirty: this.#isDirty };
+    const { begun, current } = this.seats;
+    return { beats: this.#beats, current, begun, heapKb: this.#heapKb, isDirty: this.#isDirty };
   }
 
   busyMs(): null {
@@ -122,27 +123,33 @@ export class ProcessLine implements Line {
   }
 }
 
-/** The one place in a process Worker: what was sent has begun. */
-class OneSeat implements SeatBook {
-  readonly count = 1;
-  isTaken = false;
+/** The places in a process Worker, one but for batches: what was sent has begun. */
+class BegunSeats implements SeatBook {
+  readonly count = BATCH_MAX;
   begun = 0;
+  readonly #taken = new Set<number>();
 
-  give(): void {
-    this.isTaken = true;
+  /** The one that is called, if there is no other. */
+  get current(): number {
+    const [only] = this.#taken.size === 1 ? this.#taken : [];
+    return only ?? -1;
+  }
+
+  give(seat: number): void {
+    this.#taken.add(seat);
     this.begun++;
   }
 
-  free(): void {
-    this.isTaken = false;
+  free(seat: number): void {
+    this.#taken.delete(seat);
   }
 
   takeBack(): boolean {
     return false;
   }
 
-  stateOf(): number {
-    return this.isTaken ? BEGUN_SEAT : FREE;
+  stateOf(seat: number): number {
+    return this.#taken.has(seat) ? BEGUN_SEAT : FREE;
   }
 }
 

@@ -14,6 +14,7 @@ import type { Address } from "../engine/lease.js";
 import type { Claim } from "../engine/transitions.js";
 import type { Counters } from "../queue/counters.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
+import { Gather } from "../worker/gather.js";
 import type { Unstarted } from "../worker/inline.js";
 import type { OutcomePort } from "../worker/port.js";
 import type { AbortKind } from "../workflow/context.js";
@@ -73,6 +74,8 @@ export class WorkerPool implements Pool {
   /** Queues in which Operations for another pool were found, and that pool. */
   readonly #mixed = new Map<string, WorkerPool>();
   readonly #buffer = new Deque<Given>();
+  /** Those of batch Steps. */
+  readonly #gather: Gather<Given>;
   /** Those that have to run alone. */
   readonly #cells: Cells;
   #members: readonly Member[] = [];
@@ -90,6 +93,7 @@ export class WorkerPool implements Pool {
     this.#queues = queues;
     this.#context = context;
     const { suspects, clock, random, port } = context;
+    this.#gather = new Gather(clock, () => this.pump());
     this.#cells = new Cells({
       ...{ suspects, clock, random, port },
       members: () => this.#members,
@@ -111,7 +115,11 @@ export class WorkerPool implements Pool {
   }
 
   get buffered(): number {
-    return this.#buffer.length + this.#cells.waiting;
+    return this.#buffer.length + this.#cells.waiting + this.#gather.readySize;
+  }
+
+  get gathering(): number {
+    return this.#gather.gathering;
   }
 
   /** Since the pool was made: Operations claimed for it, ended in it, and the time those took slots, in ms. */
@@ -139,14 +147,15 @@ export class WorkerPool implements Pool {
     for (const member of this.#members) {
       if (member.state !== "open" || member.isReserved) continue;
       slots += member.slots;
-      taken += member.load;
+      taken += member.taken;
     }
     const aheadMs = Math.max(CLAIM_AHEAD_MS[this.#length], 2 * claimMs);
     const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
     const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
     const room = capacity - taken;
     // While something waits here no slot is idle: a claim can wait until it is worth its price.
-    return this.buffered > 0 && room < capacity / 2 ? 0 : room;
+    if (this.buffered > 0 && room < capacity / 2) return 0;
+    return slots === 0 || this.gathering === 0 ? room : room + this.#gather.appetite;
   }
 
   push(segment: string, claims: readonly Claim[]): void {
@@ -175,6 +184,7 @@ export class WorkerPool implements Pool {
       if (given.sinceMs <= oldestMs) taken.push(given);
       else this.#buffer.push(given);
     }
+    taken.push(...this.#gather.takeOld(ageMs));
     // Slots turned out to be slower than thought.
     if (taken.length > 0) this.#isMeasured = false;
     // A stop gives all back at once; else suspects come back later, since many may wait.
@@ -240,7 +250,8 @@ export class WorkerPool implements Pool {
     const every = this.#isMeasured && this.#length === "short" ? MEASURED_EVERY : 1;
     if (this.#ended++ % every !== 0) return;
     // What came while others were there has waited for part of its time: the slots had so much to do.
-    const tookMs = (clock.monotonicMs() - given.sinceMs) * Math.min(1, member.slots / (given.besides + 1));
+    const share = Math.min(1, member.slots / (given.besides + 1)) / given.batchSize;
+    const tookMs = (clock.monotonicMs() - given.sinceMs) * share;
     this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
     this.#isMeasured = true;
     this.#runMs += tookMs * every;
@@ -251,7 +262,19 @@ export class WorkerPool implements Pool {
     if (this.#isPumping) return;
     this.#isPumping = true;
     let count = this.#cells.seat();
-    for (let given = this.#buffer.at(0); given !== undefined; given = this.#buffer.at(0)) {
+    for (;;) {
+      const given = this.#buffer.at(0);
+      const batch = this.#gather.next()?.elements ?? [];
+      const [first] = batch;
+      // What came first is given first; a batch is as old as the first of it.
+      if (first !== undefined && (given === undefined || first.order < given.order)) {
+        const member = this.#pickFor(batch.length);
+        if (member === null) break;
+        this.#gather.shift();
+        count += this.#giveBatch(member, batch);
+        continue;
+      }
+      if (given === undefined) break;
       const member = this.#pick();
       if (member === null) break;
       this.#buffer.shift();
@@ -275,7 +298,7 @@ export class WorkerPool implements Pool {
   }
 
   get #isIdle(): boolean {
-    return this.running === 0 && this.buffered === 0;
+    return this.running === 0 && this.buffered === 0 && this.gathering === 0;
   }
 
   #checkIdle(): void {
@@ -292,6 +315,7 @@ export class WorkerPool implements Pool {
   #accept(given: Given): void {
     this.#claimed++;
     if (this.#context.suspects.has(given)) this.#cells.add(given, "back");
+    else if (given.step.batch !== null) this.#gather.add(given.step, given.terms.batch, given);
     else this.#buffer.push(given);
   }
 
@@ -312,8 +336,29 @@ export class WorkerPool implements Pool {
   #putBack(givens: readonly Given[]): void {
     for (const given of [...givens].sort((a, b) => b.order - a.order)) {
       if (this.#context.suspects.has(given)) this.#cells.add(given, "front");
+      else if (given.step.batch !== null) this.#gather.add(given.step, given.terms.batch, given);
       else this.#buffer.pushFront(given);
     }
+  }
+
+  /** Gives a batch without those that may be another's by now; returns how many were given. */
+  #giveBatch(member: Member, batch: readonly Given[]): number {
+    const { isLapsed, port } = this.#context;
+    const lapsed = batch.filter(({ segment }) => isLapsed(segment));
+    for (const given of lapsed) port.released(given, null);
+    const own = lapsed.length === 0 ? batch : batch.filter((given) => !lapsed.includes(given));
+    member.giveBatch(own);
+    return own.length;
+  }
+
+  /** The Worker with most free slots that has room for a batch. */
+  #pickFor(count: number): Member | null {
+    let best: Member | null = null;
+    for (const member of this.#members) {
+      if (!member.canTakeBatch(count)) continue;
+      if (best === null || member.slots - member.taken > best.slots - best.taken) best = member;
+    }
+    return best;
   }
 
   #pick(): Member | null {
@@ -322,7 +367,7 @@ export class WorkerPool implements Pool {
     let best: Member | null = null;
     let bestFree = Number.NEGATIVE_INFINITY;
     for (const member of this.#members) {
-      const free = member.slots - member.load;
+      const free = member.slots - member.taken;
       if (free <= bestFree) continue;
       const more = member.stalledAt === member.ended ? 0 : Math.min(GIVE_AHEAD_MAX, Math.floor(member.slots * ahead));
       if (!member.canTake(more)) continue;
@@ -348,8 +393,11 @@ export class WorkerPool implements Pool {
       if (!isOverfull(member)) continue;
       const idle = this.#members.find((one) => one.canTake(0));
       if (idle !== undefined) {
-        const moved = this.#takeBack(member, LEVEL_MS, Math.min(idle.slots - idle.load, member.load - member.slots));
-        for (const given of moved) idle.give(given);
+        const moved = this.#takeBack(member, LEVEL_MS, Math.min(idle.slots - idle.taken, member.taken - member.slots));
+        for (const given of moved) {
+          if (given.step.batch === null) idle.give(given);
+          else this.#putBack([given]);
+        }
       }
       const stale = this.#takeBack(member, STALE_MS);
       if (stale.length === 0) continue;
@@ -381,13 +429,13 @@ export class WorkerPool implements Pool {
       if (isMeant(given)) port.released(given, null);
       else this.#buffer.push(given);
     }
-    for (const given of this.#cells.take(isMeant)) port.released(given, null);
+    for (const given of [...this.#gather.take(isMeant), ...this.#cells.take(isMeant)]) port.released(given, null);
     this.pump();
   }
 }
 
 function isOverfull(member: Member): boolean {
-  return member.load > member.slots;
+  return member.taken > member.slots;
 }
 
 /** Its Step; null for what cannot be read or is not known here. */

@@ -112,6 +112,26 @@ describe("X20: inline mode", () => {
   });
 });
 
+describe("batch Steps", () => {
+  it("X15: are called when their wait is over or they are full, one call of the Step per Operation on record", async () => {
+    const app = appUnderTest();
+    const sizes: number[] = [];
+    const sum = app.batchStep("sum", { batch: { maxSize: 3, wait: "1m" } }, async (inputs: readonly number[]) => {
+      sizes.push(inputs.length);
+      return inputs.map((n) => n * 2);
+    });
+    await using test = await createTestApp(app);
+    const handles = await Promise.all([1, 2, 3, 4].map((n) => sum.enqueue(n)));
+    await test.clock.advance("1s");
+    expect(sizes).toEqual([3]);
+    await test.clock.runUntilIdle();
+    expect(sizes).toEqual([3, 1]);
+    expect(await app.gather(handles)).toEqual([2, 4, 6, 8]);
+    expect(test.calls(sum).map(({ input }) => input)).toEqual([1, 2, 3, 4]);
+    expect(await sum(5)).toBe(10);
+  });
+});
+
 describe("X20: mocks and the end", () => {
   it("puts another function in a Step's place and records its calls", async () => {
     const app = appUnderTest();

@@ -12,7 +12,7 @@ import { type Duration, parseDuration } from "../base/duration.js";
 import { seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
-import type { StepDefinition, StepFunction } from "../workflow/step.js";
+import type { BatchFunction, StepContext, StepDefinition, StepFunction } from "../workflow/step.js";
 import { ManualClock } from "./manual-clock.js";
 
 /** How an App is tested. */
@@ -123,7 +123,7 @@ export class TestApp implements AsyncDisposable {
   async #runUntilIdle(): Promise<void> {
     for (;;) {
       await this.#quiet();
-      const dueMs = await this.#nextDueMs();
+      const dueMs = this.app.metrics().gathering > 0 ? this.#clock.nextMs : await this.#nextDueMs();
       if (dueMs === null) return;
       await this.#advance(Math.max(0, dueMs - this.#clock.nowMs()) + 1);
     }
@@ -224,16 +224,32 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
     ...(options.mode === "inline" ? { afterEnqueue } : {}),
   };
   const registry = app[SETTLE_IN](world);
+  const note = (name: string, input: unknown, { attempt }: StepContext) => {
+    const list = calls.get(name) ?? [];
+    calls.set(name, list);
+    list.push({ input, attempt });
+  };
   const record = (definition: StepDefinition, fn: StepFunction<unknown, unknown>): StepDefinition => ({
     ...definition,
+    // A batch Step that is mocked is called for one at a time.
+    batch: null,
+    batchFn: null,
     fn: (input, context) => {
-      const list = calls.get(definition.name) ?? [];
-      calls.set(definition.name, list);
-      list.push({ input, attempt: context.attempt });
+      note(definition.name, input, context);
       return insideStep.run(true, () => fn(input, context));
     },
   });
-  for (const definition of registry.list()) registry.replace(record(definition, definition.fn));
+  const recordBatch = (definition: StepDefinition, fn: BatchFunction<unknown, unknown>): StepDefinition => ({
+    ...definition,
+    batchFn: (inputs, context) => {
+      for (const [i, one] of context.contexts.entries()) note(definition.name, inputs[i], one);
+      return insideStep.run(true, () => fn(inputs, context));
+    },
+  });
+  for (const definition of registry.list()) {
+    const { fn, batchFn } = definition;
+    registry.replace(batchFn === null ? record(definition, fn) : recordBatch(definition, batchFn));
+  }
   const replace = (name: string, fn: StepFunction<unknown, unknown>) => {
     registry.replace(record(registry.get(name), fn));
   };

@@ -18,11 +18,14 @@ import { decodeEnvelope, type Envelope } from "../engine/envelope.js";
 import type { Address } from "../engine/lease.js";
 import { encodeOutcome } from "../engine/outcome.js";
 import type { Claim } from "../engine/transitions.js";
+import { divide } from "../workflow/batch.js";
 import type { Registry } from "../workflow/registry.js";
 import { validate } from "../workflow/schema.js";
 import { type AbortKind, type StepDefinition, UNTIED } from "../workflow/step.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
+import { BatchRun } from "./batch-run.js";
 import { Deadlines } from "./deadlines.js";
+import { Gather, type Gathered } from "./gather.js";
 import { asErrorOf, judge, type Verdict } from "./judge.js";
 import type { OutcomePort } from "./port.js";
 
@@ -38,6 +41,8 @@ const OVERDUE_MS = 2_000;
 const MEASURED_EVERY = 4;
 /** Weight of the newest measured Attempt in the mean service time. */
 const MEAN_WEIGHT = 0.2;
+/** What was rescued so often goes into no batch: it may be what kills, and takes others along. */
+const ALONE_RECOVERIES = 2;
 /** How long an Operation of an unknown Step is put aside before another Foreman, or a newer build, may take it. */
 const UNKNOWN_STEP_DELAY_MS = 15_000;
 
@@ -46,6 +51,8 @@ export interface Overrides {
   readonly retries?: number;
   readonly timeoutMs?: number;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Which batch of its Step it goes into; without, the one of all. */
+  readonly batch?: string;
 }
 
 /** What keeps the seats of a Worker thread: asked and told of each Attempt. On the program's own thread there is none. */
@@ -99,6 +106,12 @@ interface Batch {
   readonly sinceMs: number;
 }
 
+/** A claim and its Segment. */
+export interface Placed {
+  readonly segment: string;
+  readonly claim: Claim;
+}
+
 /** Claims given back unstarted, with their Segment. */
 export interface Unstarted {
   readonly segment: string;
@@ -113,9 +126,17 @@ export class InlineWorker implements AttemptHost {
   readonly #seats: SeatKeeper | null;
   readonly #caller: StepCaller | null;
   readonly #batches = new Deque<Batch>();
+  /** Operations of batch Steps; null while none has come. */
+  #gather: Gather<Placed> | null = null;
+  /** The calls of batch Steps, by Attempt. */
+  readonly #runs = new Map<Attempt, BatchRun>();
+  /** Running Attempts that hold no slot: all of a batch but one. */
+  #spared = 0;
   #slots: number;
   #buffered = 0;
   #running = 0;
+  /** Attempts begun since the Foreman was told. */
+  #begun = 0;
   /** Attempts begun since I/O last had its turn. */
   #turn = 0;
   #isTurnPlanned = false;
@@ -142,7 +163,12 @@ export class InlineWorker implements AttemptHost {
 
   /** Operations that wait for a slot here. */
   get buffered(): number {
-    return this.#buffered;
+    return this.#gather === null ? this.#buffered : this.#buffered + this.#gather.readySize;
+  }
+
+  /** Operations that wait here for others of their batch. */
+  get gathering(): number {
+    return this.#gather?.gathering ?? 0;
   }
 
   /**
@@ -157,9 +183,11 @@ export class InlineWorker implements AttemptHost {
     const aheadMs = Math.max(AHEAD_MS_MIN, 2 * claimMs);
     const ahead = this.#isMeasured ? (slots * aheadMs) / Math.max(this.#meanMs, 0.001) : 0;
     const capacity = slots + Math.min(BUFFER_MAX, Math.floor(ahead));
-    const room = capacity - this.#running - this.#buffered;
+    const { buffered } = this;
+    const room = capacity - (this.#running - this.#spared) - buffered;
     // While something is buffered no slot is idle: a claim can wait until it is worth its price.
-    return this.#buffered > 0 && room < capacity / 2 ? 0 : room;
+    if (buffered > 0 && room < capacity / 2) return 0;
+    return this.#gather === null ? room : room + this.#gather.appetite;
   }
 
   /** Takes claims of one Segment. */
@@ -167,6 +195,14 @@ export class InlineWorker implements AttemptHost {
     if (claims.length === 0) return;
     this.#batches.push({ segment, claims, at: 0, sinceMs: this.#options.clock.monotonicMs() });
     this.#buffered += claims.length;
+    this.#turn = 0;
+    this.#seats?.turned();
+    this.#pump();
+  }
+
+  /** Takes claims that share one call. */
+  pushBatch(batch: readonly Placed[]): void {
+    this.#gathered.push(batch);
     this.#turn = 0;
     this.#seats?.turned();
     this.#pump();
@@ -192,6 +228,7 @@ export class InlineWorker implements AttemptHost {
       taken.push({ segment: batch.segment, claims });
       this.#batches.shift();
     }
+    for (const { segment, claim } of this.#gather?.takeOld(ageMs) ?? []) taken.push({ segment, claims: [claim] });
     if (taken.length > 0) this.#isMeasured = false;
     this.#tellIfIdle();
     return taken;
@@ -205,6 +242,15 @@ export class InlineWorker implements AttemptHost {
       const isMeant =
         addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter);
       if (isMeant) this.abort(attempt, kind);
+    }
+    if (this.#gather === null || this.#gather.size === 0) return;
+    // What only waits for others of its batch has nothing to end.
+    const isMeant = ({ segment: at, claim }: Placed) =>
+      at === segment &&
+      (addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter));
+    for (const placed of this.#gather.take(isMeant)) {
+      const attempt = this.#enterBatch(placed.segment, placed.claim);
+      if (attempt !== null) this.#end(attempt, { kind: "release", inMs: null });
     }
   }
 
@@ -222,6 +268,7 @@ export class InlineWorker implements AttemptHost {
   abort(attempt: Attempt, kind: AbortKind): void {
     if (attempt.abortKind !== null) return;
     attempt.tellAbort(kind);
+    this.#runs.get(attempt)?.told();
     const { killGraceMs } = attempt.step;
     this.#options.clock.setTimer(killGraceMs, () => this.#abandon(attempt)).unref();
   }
@@ -230,13 +277,14 @@ export class InlineWorker implements AttemptHost {
   giveUp(): void {
     for (const attempt of this.#deadlines.running()) {
       attempt.tellAbort("drain");
+      this.#runs.get(attempt)?.told();
       this.#abandon(attempt);
     }
   }
 
   /** Resolves when nothing runs and nothing is buffered. */
   whenIdle(): Promise<void> {
-    if (this.#running === 0 && this.#buffered === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -248,31 +296,42 @@ export class InlineWorker implements AttemptHost {
   /** Fills free slots from the buffer. A handler that ends at once comes back here while this still runs: once is enough. */
   #pump(): void {
     if (this.#isPumping) return;
-    const { clock, overdue } = this.#options;
     this.#isPumping = true;
-    let begun = 0;
-    while (this.#buffered > 0 && this.#running < this.#slots) {
+    for (;;) {
+      const gathered = this.#gather === null ? null : this.#gather.next();
+      if ((this.#buffered === 0 && gathered === null) || this.#running - this.#spared >= this.#slots) break;
       if (this.#turn >= TURN_MAX || (this.#seats !== null && this.#turn > 0 && this.#seats.isTurnOver())) {
         this.#planTurn();
         break;
       }
       const batch = this.#batches.at(0);
+      if (gathered !== null && (batch === undefined || gathered.readyMs <= batch.sinceMs)) {
+        if (this.#isOverdue(gathered.readyMs)) break;
+        this.#beginGathered(gathered);
+        continue;
+      }
       const claim = batch?.claims[batch.at];
       if (batch === undefined || claim === undefined) break;
-      if (overdue !== undefined && clock.monotonicMs() - batch.sinceMs > OVERDUE_MS) {
-        overdue();
-        break;
-      }
+      if (this.#isOverdue(batch.sinceMs)) break;
       batch.at++;
       this.#buffered--;
       if (batch.at === batch.claims.length) this.#batches.shift();
       this.#turn++;
-      begun++;
       this.#begin(batch.segment, claim);
     }
     this.#isPumping = false;
+    const begun = this.#begun;
+    this.#begun = 0;
     if (begun > 0) this.#options.began(begun);
     this.#options.hungry();
+  }
+
+  /** Whether what waits since then was told of as overdue: it is being given back. */
+  #isOverdue(sinceMs: number): boolean {
+    const { clock, overdue } = this.#options;
+    if (overdue === undefined || clock.monotonicMs() - sinceMs <= OVERDUE_MS) return false;
+    overdue();
+    return true;
   }
 
   #planTurn(): void {
@@ -305,15 +364,18 @@ export class InlineWorker implements AttemptHost {
       return this.#end(attempt, { kind: "release", inMs: UNKNOWN_STEP_DELAY_MS });
     }
     let { retries, timeoutMs } = step;
+    let batch = "";
     if (envelope.overrides !== null) {
       try {
         const overrides = decode(envelope.overrides) as Overrides; // written by this package, versioned with it
         retries = overrides.retries ?? retries;
         timeoutMs = overrides.timeoutMs ?? timeoutMs;
+        batch = overrides.batch ?? batch;
       } catch (error) {
         return this.#endUnread(this.#enter(segment, claim, step, 0, timeoutMs, enqueuedAtMs, nowMs), error);
       }
     }
+    if (step.batch !== null && this.#isToGather(claim)) return this.#gathered.add(step, batch, { segment, claim });
     const attempt = this.#enter(segment, claim, step, retries, timeoutMs, enqueuedAtMs, nowMs);
     if (attempt === null) return;
     const seats = this.#seats;
@@ -322,7 +384,6 @@ export class InlineWorker implements AttemptHost {
     this.#run(attempt, step, envelope.payloadAt);
     seats.left();
   }
-
   /** Ends what cannot be read; nothing is left to do for a claim that was taken back. */
   #endUnread(attempt: Attempt | null, error: unknown): void {
     if (attempt !== null) this.#end(attempt, { kind: "end", error });
@@ -345,8 +406,101 @@ export class InlineWorker implements AttemptHost {
     const monotonicMs = this.#options.clock.monotonicMs();
     const attempt = new Attempt(this, segment, claim, step, retries, timeoutMs, enqueuedAtMs, startedAtMs, monotonicMs);
     this.#running++;
+    this.#begun++;
     this.#deadlines.add(attempt);
     return attempt;
+  }
+
+  get #gathered(): Gather<Placed> {
+    this.#gather ??= new Gather(this.#options.clock, () => this.#pump());
+    return this.#gather;
+  }
+
+  /** Whether it goes into a batch here: to a Worker thread or process the Foreman gives whole batches. */
+  #isToGather(claim: Claim): boolean {
+    return this.#seats === null && claim.recoveries < ALONE_RECOVERIES;
+  }
+
+  /** Begins the Attempts of a batch, then calls its function once for all of them. */
+  #beginGathered({ elements }: Gathered<Placed>): void {
+    this.#gather?.shift();
+    let run: BatchRun | null = null;
+    for (const { segment, claim } of elements) {
+      this.#turn++;
+      const attempt = this.#enterBatch(segment, claim);
+      if (attempt === null) continue;
+      run ??= new BatchRun(this.log.child({ step: attempt.step.name }));
+      try {
+        run.add(attempt, decode(attempt.claim.body, decodeEnvelope(attempt.claim.body).payloadAt));
+      } catch (error) {
+        this.#end(attempt, { kind: "end", error });
+      }
+    }
+    if (run === null || run.left === 0) return;
+    this.#spared += run.left - 1;
+    for (const attempt of run.attempts) this.#runs.set(attempt, run);
+    this.#callBatch(run);
+  }
+
+  /** Makes an Attempt of one of a batch; null if it was taken back, or is no part of a batch: then it begins alone. */
+  #enterBatch(segment: string, claim: Claim): Attempt | null {
+    const { registry, clock } = this.#options;
+    let envelope: Envelope;
+    let overrides: Overrides = {};
+    try {
+      envelope = decodeEnvelope(claim.body);
+      if (envelope.overrides !== null) overrides = decode(envelope.overrides) as Overrides; // written by this package
+    } catch {
+      this.#begin(segment, claim);
+      return null;
+    }
+    const step = registry.find(envelope.step);
+    if (step?.batchFn === undefined || step.batchFn === null) {
+      this.#begin(segment, claim);
+      return null;
+    }
+    const { retries = step.retries, timeoutMs = step.timeoutMs } = overrides;
+    return this.#enter(segment, claim, step, retries, timeoutMs, envelope.enqueuedAtMs, clock.nowMs());
+  }
+
+  #callBatch(run: BatchRun): void {
+    const [first] = run.attempts;
+    const seats = this.#seats;
+    // Of several none can be named as the one whose handler is being called.
+    const only = run.attempts.length === 1 ? first : undefined;
+    if (only !== undefined) seats?.entered(only.claim);
+    try {
+      const returned: unknown = first?.step.batchFn?.(run.inputs, run);
+      if (isThenable(returned)) {
+        returned.then(
+          (answer) => this.#batchReturned(run, answer),
+          (error: unknown) => this.#batchRejected(run, error),
+        );
+      } else this.#batchReturned(run, returned);
+    } catch (error) {
+      this.#batchRejected(run, error);
+    }
+    if (only !== undefined) seats?.left();
+  }
+
+  /** Each Attempt of a batch ends with its own element of the answer. */
+  #batchReturned(run: BatchRun, answer: unknown): void {
+    const { attempts } = run;
+    let parts: readonly unknown[];
+    try {
+      parts = divide(attempts[0]?.step.name ?? "", answer, attempts.length);
+    } catch (error) {
+      return this.#batchRejected(run, error);
+    }
+    for (const [i, attempt] of attempts.entries()) {
+      const part = parts[i];
+      if (part instanceof Error) this.#rejected(attempt, part);
+      else this.#returned(attempt, part);
+    }
+  }
+
+  #batchRejected(run: BatchRun, error: unknown): void {
+    for (const attempt of run.attempts) this.#rejected(attempt, error);
   }
 
   #run(attempt: Attempt, step: StepDefinition, payloadAt: number): void {
@@ -440,7 +594,8 @@ export class InlineWorker implements AttemptHost {
   /** Ends an aborted Attempt whose handler goes on. */
   #abandon(attempt: Attempt): void {
     if (attempt.isOver) return;
-    if (this.#seats !== null) {
+    // While others of its batch are waited for, the function is: it was not given up on.
+    if (this.#seats !== null && (this.#runs.get(attempt)?.left ?? 1) === 1) {
       attempt.isAbandoned = true;
       this.#seats.abandoned(1);
     }
@@ -489,7 +644,8 @@ export class InlineWorker implements AttemptHost {
   }
 
   #measure(attempt: Attempt): void {
-    const tookMs = this.#options.clock.monotonicMs() - attempt.startedMonotonicMs;
+    const shared = attempt.step.batch === null ? 1 : (this.#runs.get(attempt)?.attempts.length ?? 1);
+    const tookMs = (this.#options.clock.monotonicMs() - attempt.startedMonotonicMs) / shared;
     this.#meanMs = this.#isMeasured ? this.#meanMs + MEAN_WEIGHT * (tookMs - this.#meanMs) : tookMs;
     this.#isMeasured = true;
   }
@@ -499,12 +655,26 @@ export class InlineWorker implements AttemptHost {
     this.#deadlines.remove(attempt);
     this.#running--;
     if (this.#ended++ % MEASURED_EVERY === 0) this.#measure(attempt);
+    if (attempt.step.batch !== null) this.#leaveBatch(attempt);
     if (this.#seats !== null) this.#seats.ended();
     this.#tellIfIdle();
   }
 
+  #leaveBatch(attempt: Attempt): void {
+    const run = this.#runs.get(attempt);
+    if (run === undefined) return;
+    this.#runs.delete(attempt);
+    // The last of them gives the slot back.
+    if (--run.left > 0) this.#spared--;
+    run.told();
+  }
+
+  get #isIdle(): boolean {
+    return this.#running === 0 && this.#buffered === 0 && (this.#gather === null || this.#gather.size === 0);
+  }
+
   #tellIfIdle(): void {
-    if (this.#running > 0 || this.#buffered > 0 || this.#idle.length === 0) return;
+    if (this.#idle.length === 0 || !this.#isIdle) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();

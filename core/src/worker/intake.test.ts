@@ -2,7 +2,19 @@
 import { describe, expect, it } from "vitest";
 import type { Claim } from "../engine/transitions.js";
 import { Intake } from "./intake.js";
-import { ABORT, ABORT_CODES, ANSWER, ANSWER_EVENT, RUN, RUN_AT, SLOTS, STOP, TEXT, TEXT_AT } from "./protocol.js";
+import {
+  ABORT,
+  ABORT_CODES,
+  ANSWER,
+  ANSWER_EVENT,
+  BATCH,
+  RUN,
+  RUN_AT,
+  SLOTS,
+  STOP,
+  TEXT,
+  TEXT_AT,
+} from "./protocol.js";
 
 function setUp() {
   const log: string[] = [];
@@ -12,6 +24,10 @@ function setUp() {
       push: (segment, pushed) => {
         claims.push(...pushed);
         log.push(`push ${segment} ${pushed.map(({ counter }) => counter).join(" ")}`);
+      },
+      pushBatch: (batch) => {
+        claims.push(...batch.map(({ claim }) => claim));
+        log.push(`batch ${batch.map(({ segment, claim }) => `${segment}:${claim.counter}`).join(" ")}`);
       },
       abortSeat: (seat, kind) => log.push(`abort ${seat} ${kind}`),
       setSlots: (slots) => log.push(`slots ${slots}`),
@@ -70,6 +86,29 @@ describe("an intake", () => {
     expect(claims[0]).toMatchObject({
       ...{ lane: 5, counter: 2 ** 40 - 1, token: 2 ** 53 - 1, laneName: "x.01", attempt: 3, generation: 2 },
     });
+  });
+
+  it("X15: hands on a batch whole, whatever Segments it is of and however often its memory is given back", () => {
+    const { intake, take, log, claims } = setUp();
+    for (const record of [text(0, "here"), text(1, "there"), text(9, "x.01")]) {
+      take(record);
+      intake.keep();
+    }
+    for (const record of [run(1, 10, 0, "a"), short(BATCH, 0, 3), run(2, 11, 0, "b"), run(3, 12, 1, "c")]) {
+      take(record);
+      intake.keep();
+    }
+    intake.push();
+    intake.keep();
+    expect(log).toEqual(["push here 10"]);
+    for (const record of [run(4, 13, 0, "d"), run(5, 14, 1, "e")]) {
+      take(record);
+      intake.keep();
+    }
+    intake.push();
+    intake.keep();
+    expect(log).toEqual(["push here 10", "batch here:11 there:12 here:13", "push there 14"]);
+    expect(claims.map(({ body }) => Buffer.from(body).toString())).toEqual(["a", "b", "c", "d", "e"]);
   });
 
   it("copies the bodies of what has not begun before their memory is written again", () => {

@@ -7,8 +7,8 @@
 import { unreachable } from "../base/assert.js";
 import type { Claim } from "../engine/transitions.js";
 import type { CallLink } from "./call-link.js";
-import type { InlineWorker } from "./inline.js";
-import { ABORT, ABORT_CODES, ANSWER, ANSWER_AT, RUN, RUN_AT, SLOTS, STOP, TEXT, TEXT_AT } from "./protocol.js";
+import type { InlineWorker, Placed } from "./inline.js";
+import { ABORT, ABORT_CODES, ANSWER, ANSWER_AT, BATCH, RUN, RUN_AT, SLOTS, STOP, TEXT, TEXT_AT } from "./protocol.js";
 import { Texts } from "./texts.js";
 
 /** What the Foreman claimed, as its Worker needs it: the seat stands in the place of the lane. */
@@ -49,7 +49,7 @@ export class GivenClaim implements Claim {
 
 /** What an intake hands its records to. */
 export interface IntakeOptions {
-  readonly worker: Pick<InlineWorker, "push" | "abortSeat" | "setSlots">;
+  readonly worker: Pick<InlineWorker, "push" | "pushBatch" | "abortSeat" | "setSlots">;
   readonly link: Pick<CallLink, "take">;
   /** The Foreman wants the Worker to finish and end. */
   readonly stop: () => void;
@@ -62,6 +62,9 @@ export class Intake {
   /** Claims of one Segment that go to the Worker together. */
   #segment = "";
   #claims: GivenClaim[] = [];
+  /** Claims of a batch, and how many of it are still to come. */
+  #batch: Placed[] = [];
+  #batchLeft = 0;
   /** Claims whose body lies in memory that is lent. */
   #lent: GivenClaim[] = [];
 
@@ -90,6 +93,10 @@ export class Intake {
       }
       case SLOTS:
         return worker.setSlots(number);
+      case BATCH:
+        this.push();
+        this.#batchLeft = number;
+        return;
       case STOP:
         this.push();
         return stop();
@@ -114,7 +121,7 @@ export class Intake {
 
   #run(source: Buffer, offset: number, end: number, isLent: boolean): void {
     const segment = this.#texts.get(source.readInt32LE(offset + 32));
-    if (segment !== this.#segment) {
+    if (this.#batchLeft === 0 && segment !== this.#segment) {
       this.push();
       this.#segment = segment;
     }
@@ -127,7 +134,15 @@ export class Intake {
       source.readInt32LE(offset + 28),
       source.subarray(offset + RUN_AT, end),
     );
-    this.#claims.push(claim);
     if (isLent) this.#lent.push(claim);
+    if (this.#batchLeft === 0) {
+      this.#claims.push(claim);
+      return;
+    }
+    this.#batch.push({ segment, claim });
+    if (--this.#batchLeft > 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#options.worker.pushBatch(batch);
   }
 }

@@ -15,6 +15,7 @@ export type Verdict =
 
 const END_AT_ONCE = [
   "MR_TERMINAL",
+  "MR_BATCH_RESULT",
   "MR_NOT_SERIALISABLE",
   "MR_RESULT_NOT_SERIALISABLE",
   "MR_TOO_LARGE",

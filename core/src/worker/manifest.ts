@@ -21,6 +21,8 @@ export interface StepRow {
   readonly killGraceMs: number;
   readonly retainCompletedMs: number;
   readonly retainFailedMs: number;
+  /** Null unless it is a batch Step. Its keys are read where its Operations are enqueued. */
+  readonly batch: { readonly maxSize: number; readonly waitMs: number } | null;
   readonly hasRetryOn: boolean;
   readonly hasInput: boolean;
   readonly hasOutput: boolean;
@@ -59,6 +61,7 @@ export function stepFromManifest(row: StepRow): StepDefinition {
     retainFailedMs: row.retainFailedMs,
     ...UNTIED, // what enqueues here has the Step itself
     durability: null,
+    batch: row.batch === null ? null : { ...row.batch, key: null },
     input: null,
     output: null,
     fn: () => invariant(false, "a Step known from a manifest runs in Workers only", { step: row.name }),
@@ -67,11 +70,12 @@ export function stepFromManifest(row: StepRow): StepDefinition {
 
 function rowOf(step: StepDefinition): StepRow {
   const { name, kind, executor, queue, priority, retries, backoff } = step;
-  const { timeoutMs, killGraceMs, retainCompletedMs, retainFailedMs } = step;
+  const { timeoutMs, killGraceMs, retainCompletedMs, retainFailedMs, batch } = step;
   return {
     ...{ name, kind, executor, queue, priority, retries },
     backoff: typeof backoff.backoff === "function" ? null : { ...backoff },
     ...{ timeoutMs, killGraceMs, retainCompletedMs, retainFailedMs },
+    batch: batch === null ? null : { maxSize: batch.maxSize, waitMs: batch.waitMs },
     hasRetryOn: step.retryOn !== null,
     hasInput: step.input !== null,
     hasOutput: step.output !== null,

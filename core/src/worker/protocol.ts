@@ -11,6 +11,7 @@
  *                                                                  · queue · codec bytes of ties if there are any · body
  *   SLOTS   slots:4                                      CALL      name:1@1 request:4 · method · codec bytes
  *   STOP    (drain, then end)                            END_CALL  request:4  (no more answers are wanted)
+ *   BATCH   count:4  (the next so many RUN share a call)
  *
  * Byte 0 is the kind; small fields sit at byte 1; the first 4-byte field at byte 4, the rest follow. RUN names its
  * Segment and lane by the id of an earlier TEXT. A *seat* is the Operation's place in seats.ts; an Operation's outcome
@@ -24,6 +25,7 @@ export const ABORT = 3;
 export const ANSWER = 4;
 export const SLOTS = 5;
 export const STOP = 6;
+export const BATCH = 7;
 
 /** Kinds of records, Worker → Foreman. */
 export const COMPLETED = 1;

@@ -10,10 +10,12 @@ import { createError, show } from "../base/errors.js";
 import { checkName, isName } from "../base/names.js";
 import { type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
 import { DURABILITY_FORM, type Durability, parseDurability } from "../engine/durability.js";
+import { type BatchFunction, singly } from "./batch.js";
 import type { StepContext } from "./context.js";
 import { BUILT_IN_EXECUTORS, Executors } from "./executor.js";
 import { parseRetryOn, type RetryFilter, type RetryOn } from "./retry-on.js";
 
+export type { BatchContext, BatchFunction } from "./batch.js";
 export type { AbortKind, StepContext } from "./context.js";
 
 /** A Step's work. Returning a promise is the rule; an `async` function makes an async Step. */
@@ -50,6 +52,14 @@ export interface Limit {
   readonly key: KeyOf | null;
 }
 
+/** How many Operations share a call, and how long the first of them waits for the others. */
+export interface Batch {
+  readonly maxSize: number;
+  readonly waitMs: number;
+  /** Null: all of the Step together. Read at submission, like every key. */
+  readonly key: KeyOf | null;
+}
+
 /** How Operations that come one upon another become the last of them. */
 export interface Debounce {
   readonly key: KeyOf;
@@ -59,6 +69,18 @@ export interface Debounce {
 
 const DEDUPE_MODES = ["return", "reject", "replace"] as const;
 const LIMITS_MAX = 8;
+/** Inputs of one call, at most: as many as one claim brings. */
+const BATCH_SIZE_MAX = 1_000;
+const BATCH_WAIT_MS_MAX = 600_000;
+
+function parseBatch(value: unknown): Batch | null {
+  if (!hasOnly(value, ["maxSize", "wait", "key"])) return null;
+  const { maxSize, wait, key } = value;
+  const waitMs = tryParseDuration(wait);
+  if (!isCount(maxSize) || maxSize > BATCH_SIZE_MAX || waitMs === null || waitMs > BATCH_WAIT_MS_MAX) return null;
+  if (key !== undefined && parseKey(key) === null) return null;
+  return { maxSize, waitMs, key: key === undefined ? null : parseKey(key) };
+}
 
 function parseKey(value: unknown): KeyOf | null {
   return (typeof value === "string" && value !== "") || typeof value === "function" ? (value as KeyOf) : null; // its types are its caller's promise
@@ -238,6 +260,13 @@ export const stepTable = {
     parse: parseDurability,
     sentence: "What the acknowledgement of an enqueue must survive at least; by default the App's.",
   },
+  batch: {
+    type: "custom",
+    expected: "{ maxSize, wait, key? } with 1 to 1,000 Operations and a wait of 10 minutes at most",
+    parse: parseBatch,
+    sentence:
+      "For `app.batchStep`: up to `maxSize` Operations, per key, share one call, which waits for `wait` after the first of them.",
+  },
   input: {
     type: "custom",
     expected: "a Standard Schema",
@@ -315,6 +344,12 @@ export interface StepOptions<I = never> {
   readonly output?: StandardSchemaV1;
 }
 
+/** Options of a batch Step. */
+export interface BatchStepOptions<I = never> extends StepOptions<I> {
+  /** Up to `maxSize` (1…1,000) Operations share one call, which waits for `wait` (10 min at most) after the first. */
+  readonly batch: { readonly maxSize: number; readonly wait: Duration; readonly key?: KeyOf<I> };
+}
+
 /** A Step as the engine room needs it: all defaults filled in, durations in milliseconds. */
 export interface StepDefinition {
   readonly name: string;
@@ -341,12 +376,16 @@ export interface StepDefinition {
   readonly isTied: boolean;
   /** What an enqueue's acknowledgement must survive; null: what the App says. */
   readonly durability: Durability | null;
+  /** Null unless it is a batch Step. */
+  readonly batch: Batch | null;
+  /** What a batch Step calls; `fn` is a batch of one then. */
+  readonly batchFn: BatchFunction<unknown, unknown> | null;
   readonly input: StandardSchemaV1 | null;
   readonly output: StandardSchemaV1 | null;
   readonly fn: StepFunction<unknown, unknown>;
 }
 
-/** What a Step without ties says of them. */
+/** What a Step says of ties and batches that has none. */
 export const UNTIED = {
   dedupe: null,
   debounce: null,
@@ -354,6 +393,8 @@ export const UNTIED = {
   concurrency: [],
   rate: [],
   isTied: false,
+  batch: null,
+  batchFn: null,
 } as const satisfies Partial<StepDefinition>;
 
 /** The Workers Operations need: async or blocking threads, or child processes. */
@@ -375,6 +416,7 @@ export function defineStep(
   fn: unknown,
   defaults: unknown,
   executors = new Executors(),
+  isBatch = false,
 ): StepDefinition {
   checkName(name, "Step");
   if (typeof fn !== "function") {
@@ -389,8 +431,16 @@ export function defineStep(
     const problem = "give either `dedupe` or `debounce`, not both: an Operation holds one key";
     throw createError("MR_INVALID_OPTION", { path: `${path}.debounce`, problem });
   }
+  if (isBatch !== (resolved.batch !== undefined)) {
+    const problem = isBatch ? "a batch Step needs it" : "only Steps of app.batchStep have it";
+    throw createError("MR_INVALID_OPTION", { path: `${path}.batch`, problem });
+  }
   const isAsync = Object.prototype.toString.call(fn) === "[object AsyncFunction]";
   const { kind, executor } = runnerOf(path, resolved.kind, resolved.executor, isAsync, executors);
+  if (isBatch && !BUILT_IN_EXECUTORS.has(executor)) {
+    const problem = "an executor of your own runs single calls, not those of a batch Step";
+    throw createError("MR_INVALID_OPTION", { path: `${path}.executor`, problem });
+  }
   return {
     name,
     kind,
@@ -422,9 +472,11 @@ export function defineStep(
       resolved.order !== undefined ||
       resolved.concurrency.length + resolved.rate.length > 0,
     durability: resolved.durability ?? null,
+    batch: resolved.batch ?? null,
+    batchFn: isBatch ? (fn as BatchFunction<unknown, unknown>) : null, // checked above; its types are the caller's promise
     input: (resolved.input as StandardSchemaV1 | undefined) ?? null, // a schema, by the row's parse
     output: (resolved.output as StandardSchemaV1 | undefined) ?? null,
-    fn: fn as StepFunction<unknown, unknown>, // checked above; its types are the caller's promise
+    fn: isBatch ? singly(name, fn as BatchFunction<unknown, unknown>) : (fn as StepFunction<unknown, unknown>), // likewise
   };
 }
 
