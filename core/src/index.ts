@@ -11,13 +11,14 @@ export {
   type BulkSummary,
   type RequeueOptions,
 } from "./app/inspect-bulk.js";
-export type { Explanation, Reason, ReasonCode } from "./app/inspect-explain.js";
+export type { Explanation } from "./app/inspect-explain.js";
 export { type FsckFinding, type FsckOptions, type FsckReport, FsckRun, type FsckStep } from "./app/inspect-fsck.js";
 export type { DeadGroup, DeadGroupsAnswer } from "./app/inspect-groups.js";
+export type { Reason, ReasonCode } from "./app/inspect-reason.js";
 export type { OperationView } from "./app/inspect-view.js";
 export type { AppOptions, EnqueueOptions } from "./app/options.js";
 export { QueueFace, type QueueSummary } from "./app/queue-face.js";
-export type { Progress, StatusView } from "./app/status.js";
+export type { Blocked, Progress, StatusView } from "./app/status.js";
 export type { Step } from "./app/step.js";
 export { App, type AppMetrics, type AppState } from "./app.js";
 export type { Backoff, BackoffFunction } from "./base/backoff.js";

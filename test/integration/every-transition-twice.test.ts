@@ -287,6 +287,21 @@ const cases: readonly Case[] = [
     again: { answers: ["missing", "illegal"] },
   },
   {
+    name: "explain",
+    prepare: async (s) => {
+      const lane = await s.full();
+      const gates = [{ name: "g", slots: 1 }];
+      await s.enqueueFull(
+        lane,
+        [1, 2].map((counter) => ({ counter, ties: { key: null, line: null, gates } })),
+      );
+      await s.claim("o1", 2);
+      const params = { dot: { laneName: lane.laneName, counter: 2 }, max: 10 };
+      return async () => (await s.store.explain(s.segment, params)).gates[0]?.isFull;
+    },
+    first: true,
+  },
+  {
     name: "list and check",
     prepare: async (s) => {
       await s.enqueue(await s.fast(), 1, series("n", 3));

@@ -6,7 +6,7 @@ import { poll } from "../helper/wait.js";
 
 const places = everyPlace("inspect");
 
-describe.each(places)("app.inspect on $name", ({ fresh }) => {
+describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
   const open: App[] = [];
   const make = async (options: AppOptions = {}): Promise<App> => {
     const app = new App({ nodeId: "web-1", ...(await fresh()), ...options });
@@ -395,6 +395,99 @@ describe.each(places)("app.inspect on $name", ({ fresh }) => {
     expect(reason).toMatchObject({ code: "waiting_retry", text: expect.stringContaining("RangeError: not today") });
     end();
     await handle.wait({ timeout: "5s" });
+  });
+
+  /** The explanation, once it names a reason. */
+  const explainedAs = async (app: App, id: string, code: string) =>
+    await poll(async () => {
+      const explained = await app.inspect.explain(id);
+      const reason = explained.reasons.find((one) => one.code === code);
+      return reason === undefined ? null : { ...explained, reason };
+    }, `${code} of ${id}`);
+
+  it("X6: explains a limit that is full, with its holders and the place; and that a cancel was asked for", async () => {
+    const app = await make({ workers: { asyncWorkers: 1, slots: 8 } });
+    const ends: (() => void)[] = [];
+    const fetch = app.step(
+      "fetch",
+      { concurrency: { limit: 2, key: "host" } },
+      async (_: { host: string }) => new Promise<void>((resolve) => ends.push(resolve)),
+    );
+    await app.start();
+    const handles = [];
+    for (let n = 0; n < 5; n++) handles.push(await fetch.enqueue({ host: "a.example" }));
+    await poll(async () => (ends.length === 2 ? true : null), "two that run");
+    const ids = handles.map(({ id }) => id);
+    const { reason, position, isRunnable, state } = await explainedAs(app, ids[4] ?? "", "limit_full");
+    expect({ position, isRunnable, state }).toEqual({ position: 3, isRunnable: false, state: "ready" });
+    expect(reason).toMatchObject({ blocker: { kind: "limit", id: "fetch#0 a.example" } });
+    expect([...reason.holders].sort()).toEqual(ids.slice(0, 2).sort());
+    expect(reason.text).toContain('for "a.example" is full: 2 of 2 run; 2 wait there before it');
+    const running = ids[0] ?? "";
+    await app.handle(running).cancel();
+    expect((await explainedAs(app, running, "cancel_requested")).reason.text).toContain("asked to end");
+    while ((await app.inspect.counts()).rows.some((row) => row.ready + row.running > 0)) {
+      for (const end of ends.splice(0)) end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+
+  it("X6: explains a rate with the earliest start, an order key with who is first, and what is debounced", async () => {
+    const app = await make({ workers: { asyncWorkers: 1, slots: 8 } });
+    let end: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const send = app.step("send", { rate: { limit: 1, per: "1h" } }, async (_: null) => null);
+    const apply = app.step("apply", { order: "account" }, async (_: { account: string }) => over);
+    const save = app.step("save", { debounce: { key: "file", wait: "1h" } }, async (_: { file: string }) => null);
+    await app.start();
+    const sent = [];
+    for (let n = 0; n < 3; n++) sent.push(await send.enqueue(null));
+    await sent[0]?.wait({ timeout: "10s" });
+    const third = await explainedAs(app, sent[2]?.id ?? "", "rate_empty");
+    expect(third).toMatchObject({
+      position: 2,
+      isRunnable: false,
+      reason: { blocker: { kind: "rate", id: "send@0" } },
+    });
+    const inMs = (third.reason.until?.getTime() ?? 0) - Date.now();
+    expect(inMs).toBeGreaterThan(7_100_000);
+    expect(inMs).toBeLessThanOrEqual(7_201_000);
+
+    const applied = [];
+    for (let n = 0; n < 3; n++) applied.push(await apply.enqueue({ account: "a" }));
+    const last = await explainedAs(app, applied[2]?.id ?? "", "order_behind");
+    expect(last).toMatchObject({ position: 3, reason: { blocker: { kind: "operation", id: applied[0]?.id } } });
+    expect(last.reason.text).toContain('number 3 of order key "a"');
+
+    const saved = await save.enqueue({ file: "f" });
+    const waits = await explainedAs(app, saved.id, "waiting_time");
+    expect(waits.reason).toMatchObject({ until: expect.any(Date), blocker: { kind: "key", id: "f" } });
+    end();
+    await applied[2]?.wait({ timeout: "10s" });
+  });
+
+  it("X6: explains poison, what was cancelled, and a Segment whose Node is gone", async () => {
+    const app = await make();
+    const kill = app.step("kill", { retries: 0, queue: "deadly" }, async (_: null) => {
+      throw Object.assign(new Error("no more"), { code: "MR_POISON" });
+    });
+    await app.start();
+    const dead = await kill.enqueue(null);
+    await dead.wait({ timeout: "10s" });
+    expect((await explainedAs(app, dead.id, "finished")).reason.text).toContain("MR_POISON: no more");
+    await app.queue("deadly").pause();
+    const ended = await kill.enqueue(null);
+    expect((await explainedAs(app, ended.id, "queue_paused")).isRunnable).toBe(false);
+    await ended.cancel();
+    expect((await explainedAs(app, ended.id, "finished")).reason.text).toContain("It is cancelled since");
+    if (name !== "Redis") return;
+    const away = new App({ id: app.id, nodeId: "web-9", store: process.env.MILLRACE_REDIS_URL ?? "" });
+    const left = await away.step("kill", { queue: "deadly" }, async (_: null) => null).enqueue(null);
+    await away.close();
+    const { reason } = await explainedAs(app, left.id, "node_gone");
+    expect(reason).toMatchObject({ blocker: { kind: "node", id: "web-9" } });
   });
 
   it("X19: fsck finds nothing while everything is busy", async () => {

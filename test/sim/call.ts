@@ -15,6 +15,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -66,6 +68,7 @@ export interface Signatures {
   peek: [PeekParams, PeekAnswer];
   list: [ListParams, ListAnswer];
   erase: [EraseParams, EraseAnswer];
+  explain: [ExplainParams, ExplainAnswer];
   counts: [Record<string, never>, CountsAnswer];
   queue_pause: [QueuePauseParams, QueuePauseAnswer];
   queue_resume: [QueuePauseParams, QueuePauseAnswer];

@@ -43,6 +43,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   list: 5,
   holders: 3,
   erase: 4,
+  explain: 3,
   counts: 3,
   queue_pause: 1,
   queue_resume: 3,
@@ -60,6 +61,7 @@ const tiedWeights: Readonly<Record<IntentName, number>> = {
   complete: 14,
   cancel: 14,
   find: 2,
+  explain: 6,
   peek: 1,
   progress: 1,
   queue_pause: 0,
@@ -326,6 +328,8 @@ export class Player {
       }
       case "holders":
         return { name, params: { keys: ["k1", "k2", "k3"] } };
+      case "explain":
+        return { name, params: { dot: dice.pick(this.#dots(dice, 1)), max: 100 } };
       case "erase":
         return { name, params: { dots: this.#dots(dice, 5) } };
       case "counts":

@@ -1,48 +1,17 @@
 /**
- * Why an Operation is where it is, told from what the stores know: its own record, its Queue, who attends it.
- *
- * Reasons that come from limits (concurrency, rate, order) are found by *lookers*: functions that are asked about what
- * is ready, in the order of `LOOKERS`. What waits behind a limit names its holders there.
+ * Why an Operation is where it is, told from what the stores know: its own record, its Queue, what it is tied to
+ * (inspect-ties.ts), who attends it.
  */
 import { isMillraceError } from "../base/errors.js";
 import type { PlacedDot } from "../engine/dot.js";
 import { decodeAbout, type NodeAbout } from "../engine/node.js";
-import type { OperationRecord, OperationState } from "../engine/operation.js";
+import type { OperationState } from "../engine/operation.js";
 import type { CountsAnswer, ListAnswer } from "../engine/transitions.js";
 import type { Found } from "../queue/finder.js";
+import { type Reason, reasonOf } from "./inspect-reason.js";
 import type { InspectServices } from "./inspect-services.js";
+import { type TieReasons, tieReasons } from "./inspect-ties.js";
 import { type OperationView, operationViewOf } from "./inspect-view.js";
-
-/** What kind of reason it is. */
-export type ReasonCode =
-  | "waiting_time"
-  | "waiting_retry"
-  | "queue_paused"
-  | "limit_full"
-  | "rate_empty"
-  | "order_behind"
-  | "priority_behind"
-  | "no_worker"
-  | "no_handler"
-  | "node_gone"
-  | "running"
-  | "cancel_requested"
-  | "finished"
-  | "pruned"
-  | "unknown"
-  | "store_away";
-
-/** One reason, for people (`text`) and for programs. */
-export interface Reason {
-  readonly code: ReasonCode;
-  readonly text: string;
-  readonly since: Date | null;
-  readonly until: Date | null;
-  /** What stands in the way: a Queue, a limit, a Node, another Operation. */
-  readonly blocker: { readonly kind: string; readonly id: string } | null;
-  /** Who holds it: incarnations or Operations. */
-  readonly holders: readonly string[];
-}
 
 /** What `explain` answers. */
 export interface Explanation {
@@ -51,23 +20,12 @@ export interface Explanation {
   /** It waits, and nothing but its turn stands in the way. */
   readonly isRunnable: boolean;
   readonly reasons: readonly Reason[];
-  /** Its place in its Queue in its Segment, from 1; null if it is not ready, or further back than was looked. */
+  /**
+   * Its place, from 1: in its Queue in its Segment, or where its order key, limit or rate keeps it; null if it is not
+   * ready, or further back than was looked.
+   */
   readonly position: number | null;
 }
-
-/** What a looker is told of an Operation that is ready. */
-export interface ReadySubject {
-  readonly view: OperationView;
-  readonly record: OperationRecord;
-  readonly segment: string;
-  readonly services: InspectServices;
-}
-
-/** Finds further reasons why something ready is not claimed. */
-export type Looker = (subject: ReadySubject) => Promise<readonly Reason[]>;
-
-/** Who else is asked about what is ready; a limit kind adds its own. */
-export const LOOKERS: readonly Looker[] = [];
 
 const PAGE = 500;
 /** How many pages of a Queue are read to find a place in it. */
@@ -120,9 +78,9 @@ async function tell(services: InspectServices, id: string, { segment, dot }: Pla
   const view = operationViewOf(found, segment);
   switch (found.state) {
     case "scheduled":
-      return explained(id, found.state, [scheduledReason(view)]);
+      return explained(id, found.state, [scheduledReason(view, await tieReasons(reach, segment, dot))]);
     case "ready":
-      return await explainReady({ view, record: found, segment, services });
+      return await explainReady(view, segment, services, await tieReasons(reach, segment, dot));
     case "running":
       return explained(id, found.state, runningReasons(view, await nodesOf(services)));
     default:
@@ -130,14 +88,17 @@ async function tell(services: InspectServices, id: string, { segment, dot }: Pla
   }
 }
 
-function scheduledReason(view: OperationView): Reason {
+function scheduledReason(view: OperationView, { key }: TieReasons): Reason {
   const until = view.dueAt;
   const when = until === null ? "later" : `at ${until.toISOString()}`;
   if (view.attempt > 0) {
     const text = `Attempt ${view.attempt} failed${errorText(view)}; the next one is due ${when}.`;
     return { ...reasonOf("waiting_retry", text), until };
   }
-  return { ...reasonOf("waiting_time", `It is due ${when}.`), since: view.enqueuedAt, until };
+  // Debounced, or delayed beside its dedupe key: whichever comes next of that key may take its place till then.
+  const holds = key === null ? "" : `, and holds the key "${key}"`;
+  const blocker = key === null ? null : { kind: "key", id: key };
+  return { ...reasonOf("waiting_time", `It is due ${when}${holds}.`), since: view.enqueuedAt, until, blocker };
 }
 
 function runningReasons(view: OperationView, nodes: readonly SeenNode[]): Reason[] {
@@ -168,12 +129,18 @@ function errorText({ error }: OperationView): string {
 
 // ── Ready ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function explainReady(subject: ReadySubject): Promise<Explanation> {
-  const { view, segment, services } = subject;
+async function explainReady(
+  view: OperationView,
+  segment: string,
+  services: InspectServices,
+  tied: TieReasons,
+): Promise<Explanation> {
   const { reach } = services;
   const queue = view.queue ?? "";
   const counts = await reach.call((store) => store.counts(segment));
-  const place = await placeIn(services, segment, queue, view.id);
+  // What is kept is on no list.
+  const isKept = view.blocked !== null;
+  const place = isKept ? null : await placeIn(services, segment, queue, view.id);
   // What the list says of it is newer, and knows the Step, which a waiting Operation's own record does not.
   const seen = place?.view ?? view;
   const nodes = await nodesOf(services);
@@ -183,8 +150,16 @@ async function explainReady(subject: ReadySubject): Promise<Explanation> {
     reasons.push({ ...reasonOf("queue_paused", text), blocker: { kind: "queue", id: queue } });
   }
   reasons.push(...attendance(seen, queue, segment, nodes));
-  for (const look of LOOKERS) reasons.push(...(await look({ ...subject, view: seen })));
+  reasons.push(...tied.reasons);
+  if (view.blocked !== null && tied.reasons.length === 0) {
+    const text = `It is kept by its ${view.blocked.by}, which has room: those let on before it were not claimed yet.`;
+    reasons.push({ ...reasonOf("order_behind", text), blocker: { kind: view.blocked.by, id: view.blocked.key } });
+  }
   const isRunnable = reasons.length === 0 || reasons.every(({ code }) => code === "node_gone");
+  if (isKept) {
+    const position = tied.before === null ? null : tied.before + 1;
+    return { id: view.id, state: "ready", isRunnable, reasons, position };
+  }
   reasons.push(...turn(place, queue, segment));
   return { id: view.id, state: "ready", isRunnable, reasons, position: place?.position ?? null };
 }
@@ -295,11 +270,6 @@ function isAmong(names: readonly string[], name: string): boolean {
 }
 
 // ── Small parts ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A reason without times, blocker and holders. */
-export function reasonOf(code: ReasonCode, text: string): Reason {
-  return { code, text, since: null, until: null, blocker: null, holders: [] };
-}
 
 function explained(id: string, state: Explanation["state"], reasons: readonly Reason[]): Explanation {
   return { id, state, isRunnable: false, reasons, position: null };

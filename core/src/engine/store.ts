@@ -24,6 +24,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -183,6 +185,8 @@ export interface Store {
   erase(segment: string, params: EraseParams): Promise<EraseAnswer>;
   /** Looks for what contradicts itself, a part at a time, and mends it if asked to. Errors: the common ones. */
   check(segment: string, params: CheckParams): Promise<CheckAnswer>;
+  /** Says what keeps one Operation that waits. Errors: the common ones. */
+  explain(segment: string, params: ExplainParams): Promise<ExplainAnswer>;
   /** Reads a Segment's counts, owners and next due time. Errors: the common ones. */
   counts(segment: string): Promise<CountsAnswer>;
   /** Stops claims from a Queue of the Segment. Errors: the common ones. */

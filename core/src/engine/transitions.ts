@@ -58,6 +58,7 @@ export const TRANSITION_NAMES = [
   "list",
   "erase",
   "check",
+  "explain",
   "counts",
   "queue_pause",
   "queue_resume",
@@ -518,6 +519,48 @@ export interface CheckAnswer {
   readonly placeless: readonly string[];
   /** Ids of full-path elements met on lists. */
   readonly listed: readonly string[];
+}
+
+/**
+ * Says what keeps one Operation that waits: its line, and each of its gates by the predicate of claim. Reads only.
+ * Holders of a gate are looked for among a thousand of what runs.
+ */
+export interface ExplainParams {
+  readonly dot: LocalDot;
+  /** Most holders named of a gate: 1…100. */
+  readonly max: number;
+}
+
+/** A gate as a claim would find it now. */
+export interface ExplainedGate {
+  readonly name: string;
+  /** Null: it is a pace. */
+  readonly slots: number | null;
+  /** Slots taken; 0 of a pace. */
+  readonly used: number;
+  /** Of a pace: when it lets the next one through, perhaps now; else null. */
+  readonly opensAtMs: number | null;
+  readonly everyMs: number | null;
+  /** A claim would park it there, or it is parked there and nothing has changed. */
+  readonly isFull: boolean;
+  /** How many are parked there before it. */
+  readonly before: number;
+  /** Ids of those that have a slot, in order of their names. */
+  readonly holders: readonly string[];
+}
+
+/** Nothing but the time for what has no ties, runs on the fast path, or is not there. */
+export interface ExplainAnswer {
+  readonly nowMs: number;
+  readonly key: string | null;
+  /** `before`: how many stand before it. `dueAtMs`: parked there, it goes on then or later. */
+  readonly line: {
+    readonly name: string;
+    readonly before: number;
+    readonly firstId: string | null;
+    readonly dueAtMs: number | null;
+  } | null;
+  readonly gates: readonly ExplainedGate[];
 }
 
 /** One Queue of a Segment. `ready` leaves out what was cancelled while waiting. */

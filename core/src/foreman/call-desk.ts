@@ -50,6 +50,7 @@ export const STORE_CALLS = [
   "erase",
   "holders",
   "check",
+  "explain",
   "requeue",
   "redrive",
   "recordPause",

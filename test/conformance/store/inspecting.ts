@@ -232,6 +232,70 @@ export function inspectingSentences(scene: () => Scene): void {
     });
   });
 
+  describe("explain", () => {
+    const ask = (s: Scene, lane: Lane, counter: number, max = 100) =>
+      s.store.explain(s.segment, { dot: { laneName: lane.laneName, counter }, max });
+
+    it("X6: says how full each gate is, who has its slots, and how many wait before", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const gates = [
+        { name: "g", slots: 2 },
+        { name: "p", everyMs: 1000, burst: 3 },
+      ];
+      await s.enqueueFull(
+        lane,
+        [1, 2, 3, 4, 5].map((counter) => ({ counter, ties: { key: null, line: null, gates } })),
+      );
+      const [one, two] = await s.claim("o1");
+      const g = { name: "g", slots: 2, used: 2, isFull: true, opensAtMs: null, everyMs: null };
+      const holders = [1, 2].map((counter) => s.id(lane, counter));
+      const { nowMs, ...said } = await ask(s, lane, 5);
+      const p = {
+        name: "p",
+        slots: null,
+        used: 0,
+        isFull: false,
+        opensAtMs: nowMs,
+        everyMs: 1000,
+        before: 0,
+        holders: [],
+      };
+      expect(said).toEqual({ key: null, line: null, gates: [{ ...g, before: 2, holders }, p] });
+      expect((await ask(s, lane, 5, 1)).gates[0]?.holders).toHaveLength(1);
+      await s.complete(
+        "o1",
+        [one, two].flatMap((held) => held ?? []),
+      );
+      await s.claim("o1");
+      const [, paced] = (await ask(s, lane, 5)).gates;
+      expect(paced).toMatchObject({ isFull: true, opensAtMs: nowMs + 1000 });
+    });
+
+    it("X6: says who is first in a line and until when one waits behind it; nothing of what has no ties", async () => {
+      const s = scene();
+      const [fast, lane] = [await s.fast(), await s.full()];
+      await s.enqueue(fast, 1, ["a"]);
+      const ties = { key: null, line: "l", gates: [] };
+      await s.enqueueFull(lane, [
+        { counter: 1, ties },
+        { counter: 2, ties },
+        { counter: 3, ties, due: { in: 5_000 } },
+      ]);
+      const { nowMs, line } = await ask(s, lane, 3);
+      expect(line).toEqual({ name: "l", before: 2, firstId: s.id(lane, 1), dueAtMs: nowMs + 5_000 });
+      expect((await ask(s, lane, 1)).line).toMatchObject({ before: 0, dueAtMs: null });
+      for (const of of [fast, lane, { lane: 9, laneName: "zz.09" }]) {
+        expect(await ask(s, of, of === lane ? 99 : 1)).toEqual({
+          nowMs: expect.any(Number),
+          key: null,
+          line: null,
+          gates: [],
+        });
+      }
+    });
+  });
+
   describe("erase", () => {
     it("B8: deletes what is over, never what waits or runs", async () => {
       const s = scene();

@@ -32,6 +32,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -271,6 +273,10 @@ export abstract class MachineStore implements Store {
 
   check(segment: string, params: CheckParams): Promise<CheckAnswer> {
     return this.#call("check", segment, params);
+  }
+
+  explain(segment: string, params: ExplainParams): Promise<ExplainAnswer> {
+    return this.#call("explain", segment, params);
   }
 
   counts(segment: string): Promise<CountsAnswer> {

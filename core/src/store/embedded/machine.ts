@@ -20,6 +20,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -54,6 +56,7 @@ import type {
 import { check } from "./checking.js";
 import { enqueue, enqueueFull } from "./enqueue.js";
 import { erase } from "./erasing.js";
+import { explain } from "./explaining.js";
 import { promote, prune, requeue } from "./housekeeping.js";
 import { laneOpen, segmentOpen } from "./lanes.js";
 import { list } from "./listing.js";
@@ -90,6 +93,7 @@ export interface TransitionTypes {
   list: { params: ListParams; answer: ListAnswer };
   erase: { params: EraseParams; answer: EraseAnswer };
   check: { params: CheckParams; answer: CheckAnswer };
+  explain: { params: ExplainParams; answer: ExplainAnswer };
   counts: { params: object; answer: CountsAnswer };
   queue_pause: { params: QueuePauseParams; answer: QueuePauseAnswer };
   queue_resume: { params: QueuePauseParams; answer: QueuePauseAnswer };
@@ -132,6 +136,7 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   list,
   erase,
   check,
+  explain,
   counts,
   queue_pause: queuePause,
   queue_resume: queueResume,

@@ -63,6 +63,13 @@ function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {
   return "slots" in tie ? gate.used >= tie.slots : opensAt(gate, tie, nowMs) > nowMs;
 }
 
+/** What claims would find at a gate now. */
+export function judgeGate(state: SegmentState, tie: GateTie, nowMs: number) {
+  const gate = state.gates.get(tie.name);
+  const opensAtMs = "slots" in tie ? null : opensAt(gate ?? { takenMs: 0 }, tie, nowMs);
+  return { used: gate?.used ?? 0, opensAtMs, isFull: isFull(state, tie, nowMs), parked: gate?.parked ?? null };
+}
+
 function pass(state: SegmentState, tie: GateTie, nowMs: number): void {
   const gate = gateOf(state, tie.name);
   if ("slots" in tie) {
@@ -73,7 +80,7 @@ function pass(state: SegmentState, tie: GateTie, nowMs: number): void {
   touchPace(state, gate);
 }
 
-function opensAt(gate: Gate, { everyMs, burst }: PaceTie, nowMs: number): number {
+function opensAt(gate: Pick<Gate, "takenMs">, { everyMs, burst }: PaceTie, nowMs: number): number {
   return Math.max(gate.takenMs, nowMs) - (burst - 1) * everyMs;
 }
 

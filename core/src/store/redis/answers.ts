@@ -20,6 +20,8 @@ import type {
   EnqueueFullAnswer,
   EnqueueFullWord,
   EraseAnswer,
+  ExplainAnswer,
+  ExplainedGate,
   ExtendAnswer,
   FindAnswer,
   HoldersAnswer,
@@ -539,6 +541,44 @@ export function checkAnswer(segment: string, asked: string, reply: Reply): Check
     findings,
     placeless: asked.startsWith("records:") ? met : [],
     listed: asked.startsWith("ready:") ? met : [],
+  };
+}
+
+export function explainAnswer(segment: string, reply: Reply): ExplainAnswer {
+  const all = list(reply);
+  const [now, key, line, before, first, due, count] = all;
+  const [lanes, gatesAt] = readLanes(all, 7, integer(count));
+  const idOfAddress = (part: Reply | undefined): string => {
+    const address = bytes(part);
+    const { name: laneName } = laneIn(lanes, address.readUIntBE(0, 3));
+    return idOf(segment, { laneName, counter: uint40(address, 3) });
+  };
+  const gates: ExplainedGate[] = [];
+  for (let at = gatesAt; at < all.length; ) {
+    const slots = integer(all[at + 1]);
+    const holders = integer(all[at + 7]);
+    gates.push({
+      name: text(all[at]),
+      slots: slots === 0 ? null : slots,
+      used: integer(all[at + 2]),
+      opensAtMs: timeOrNull(all[at + 3]),
+      everyMs: timeOrNull(all[at + 4]),
+      isFull: integer(all[at + 5]) === 1,
+      before: integer(all[at + 6]),
+      holders: all
+        .slice(at + 8, at + 8 + holders)
+        .map(idOfAddress)
+        .sort(compareNames),
+    });
+    at += 8 + holders;
+  }
+  const name = text(line);
+  const firstId = bytes(first).length === 0 ? null : idOfAddress(first);
+  return {
+    nowMs: Number(text(now)),
+    key: text(key) || null,
+    line: name === "" ? null : { name, before: integer(before), firstId, dueAtMs: timeOrNull(due) },
+    gates,
   };
 }
 

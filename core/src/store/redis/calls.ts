@@ -14,6 +14,7 @@ import type {
   CompleteParams,
   EnqueueFullParams,
   EnqueueParams,
+  ExplainParams,
   FailParams,
   LaneOpenParams,
   ListParams,
@@ -307,6 +308,12 @@ const LISTED = {
 export function listFrame(prefix: Buffer, { of, cursor, max }: ListParams): Buffer {
   const head = [LISTED[of.state], cursor ?? "", max];
   return textsFrame(prefix, of.state === "ready" ? [...head, of.queue] : head);
+}
+
+export function explainFrame(prefix: Buffer, { dot, max }: ExplainParams): Buffer {
+  const frame = new FrameWriter(prefix, 3, TEXT_MAX + dotsLength([dot]));
+  writeDots(frame.number(max), [dot]);
+  return frame.finish();
 }
 
 export function checkFrame(prefix: Buffer, { cursor, max, isMending, suspects }: CheckParams): Buffer {

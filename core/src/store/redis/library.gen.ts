@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "63af465b55a72c2bb902e6d476ccbe104d4fd2dc16c3da79cf8b331fd13209b1";
+export const DIGEST = "96d626b97ab7ee3e43b7047062c0a8df159b55178a49bcb22248167e67229257";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -42,6 +42,7 @@ export type LuaFunctionName =
   | "erase"
   | "check"
   | "mend"
+  | "explain"
   | "counts"
   | "queue_pause"
   | "queue_resume"
@@ -74,6 +75,7 @@ export const LUA_FUNCTIONS: readonly LuaFunction[] = [
   { name: "erase", transition: "erase", flags: ["allow-oom"] },
   { name: "check", transition: "check", flags: ["no-writes"] },
   { name: "mend", transition: "check", flags: ["allow-oom"] },
+  { name: "explain", transition: "explain", flags: ["no-writes"] },
   { name: "counts", transition: "counts", flags: ["no-writes"] },
   { name: "queue_pause", transition: "queue_pause", flags: ["allow-oom"] },
   { name: "queue_resume", transition: "queue_resume", flags: ["allow-oom"] },
@@ -87,7 +89,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '63af465b55a72c2bb902e6d476ccbe104d4fd2dc16c3da79cf8b331fd13209b1'",
+  "local DIGEST = '96d626b97ab7ee3e43b7047062c0a8df159b55178a49bcb22248167e67229257'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -2314,6 +2316,70 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    for _, field in ipairs(finding) do put(reply, field) end",
   "  end",
   "  for _, address in ipairs(run.met) do put(reply, address) end",
+  "  return reply",
+  "end",
+].join("\n"),
+  explain: [
+  "local EXPLAIN_LOOKS = 1000",
+  "local function holders_of_gates(root, gates, max)",
+  "  local of, looks = {}, 0",
+  "  for _, gate in ipairs(gates) do of[gate.name] = {} end",
+  "  local owners = call('HKEYS', K.owners(root))",
+  "  table.sort(owners)",
+  "  for _, owner in ipairs(owners) do",
+  "    local place = '0'",
+  "    repeat",
+  "      if looks >= EXPLAIN_LOOKS then return of end",
+  "      local page = call('HSCAN', K.flight(root, owner), place, 'COUNT', 250)",
+  "      place = page[1]",
+  "      local addresses = {}",
+  "      for i = 1, #page[2], 2 do addresses[#addresses + 1] = page[2][i] end",
+  "      looks = looks + #addresses + 1",
+  "      for i, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do",
+  "        local _, _, held = read_ties(record or '\\0\\0')",
+  "        for _, gate in ipairs(held) do",
+  "          local list = not gate.every and of[gate.name]",
+  "          if list and #list < max then list[#list + 1] = addresses[i] end",
+  "        end",
+  "      end",
+  "    until place == '0'",
+  "  end",
+  "  return of",
+  "end",
+  "local function put_gate(root, reply, pass, gate, address, holders)",
+  "  local before = call('ZRANK', K.parked_at(root, gate.name), address) or call('ZCARD', K.parked_at(root, gate.name))",
+  "  put(reply, gate.name, gate.slots)",
+  "  put(reply, gate.every and 0 or used_of(root, pass.counts, gate.name))",
+  "  put(reply, gate.every and string.format('%.17g', opens_at(root, pass, gate)) or '')",
+  "  put(reply, gate.every and string.format('%.17g', gate.every) or '')",
+  "  put(reply, is_full(root, pass, gate) and 1 or 0)",
+  "  put(reply, before, #holders)",
+  "  for _, holder in ipairs(holders) do put(reply, holder) end",
+  "end",
+  "local function explain(root, args)",
+  "  local max = tonumber(args[1])",
+  "  if not max or max < 1 or max > 100 or #args ~= 3 then return BADARGS end",
+  "  local address = addresses_of(root, args, 2)[1]",
+  "  local now = now_ms(root)",
+  "  local record = address ~= '' and call('HGET', K.ties(root), address)",
+  "  if not record then return { string.format('%.0f', now), '', '', 0, '', '', 0 } end",
+  "  local key, line, gates = read_ties(record)",
+  "  local before, first, due = 0, '', ''",
+  "  if line ~= '' then",
+  "    before = call('ZRANK', K.line(root, line), address) or 0",
+  "    first = call('ZRANGE', K.line(root, line), 0, 0)[1] or ''",
+  "    local parked = call('HGET', K.parked(root), address)",
+  "    if parked and sub(parked, 1, 1) == 'l' then due = string.format('%.17g', (unpack_bytes('>d', parked, 2))) end",
+  "  end",
+  "  local holders, met = holders_of_gates(root, gates, max), {}",
+  "  if first ~= '' then put(met, first) end",
+  "  for _, gate in ipairs(gates) do",
+  "    for _, holder in ipairs(holders[gate.name]) do put(met, holder) end",
+  "  end",
+  "  local reply = { string.format('%.0f', now), key, line, before, first, due, 0 }",
+  "  reply[7] = put_lanes(root, reply, met)",
+  "  local pass = { counts = {}, taken = {}, now = now }",
+  "  for _, gate in ipairs(gates) do put_gate(root, reply, pass, gate, address, holders[gate.name]) end",
   "  return reply",
   "end",
 ].join("\n"),

@@ -28,6 +28,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -685,6 +687,11 @@ export class RedisStore implements Store {
     const name = params.isMending ? "mend" : "check";
     const reply = await this.#call(segment, name, (prefix) => calls.checkFrame(prefix, params));
     return answers.checkAnswer(segment, params.cursor ?? "", reply);
+  }
+
+  async explain(segment: string, params: ExplainParams): Promise<ExplainAnswer> {
+    const reply = await this.#call(segment, "explain", (prefix) => calls.explainFrame(prefix, params));
+    return answers.explainAnswer(segment, reply);
   }
 
   async counts(segment: string): Promise<CountsAnswer> {

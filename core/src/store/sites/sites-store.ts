@@ -28,6 +28,8 @@ import type {
   EnqueueParams,
   EraseAnswer,
   EraseParams,
+  ExplainAnswer,
+  ExplainParams,
   ExtendAnswer,
   ExtendParams,
   FailParams,
@@ -521,6 +523,10 @@ export class SitesStore implements Store, Placement {
 
   check(segment: string, params: CheckParams): Promise<CheckAnswer> {
     return this.#at(segment, (store) => store.check(segment, params));
+  }
+
+  explain(segment: string, params: ExplainParams): Promise<ExplainAnswer> {
+    return this.#at(segment, (store) => store.explain(segment, params));
   }
 
   counts(segment: string): Promise<CountsAnswer> {
