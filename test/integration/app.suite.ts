@@ -183,13 +183,13 @@ export function appSuite(name: string, place: AppPlace): void {
       const when = app.step("when", async () => Date.now());
       await app.start();
       const from = Date.now();
-      const delayed = await when.enqueue(undefined, { delay: "80ms" });
-      const at = await app.at(when, undefined, new Date(from + 120));
+      const delayed = await when.enqueue(undefined, { delay: "400ms" });
+      const at = await app.at(when, undefined, new Date(from + 450));
       const past = await when.enqueue(undefined, { at: new Date(0).toISOString() });
       expect((await delayed.status()).state).toBe("scheduled");
       expect(await past.result({ timeout: "5s" })).toBeLessThan(from + 5_000);
-      expect(await delayed.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 79);
-      expect(await at.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 119);
+      expect(await delayed.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 399);
+      expect(await at.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 449);
     });
 
     it("X3: aborts an Attempt at its timeout; a handler that ignores it loses the Attempt all the same", async () => {

@@ -88,7 +88,8 @@ const workersTable = {
     min: 16,
     max: 1_048_576,
     unit: "MiB",
-    sentence: "Largest JavaScript heap of a Worker; one that needs more ends, and only its own work is lost.",
+    sentence:
+      "Largest JavaScript heap of a Worker; one that needs more ends, and only its own work is lost. Node cannot always end a thread alone: Steps that may eat memory in many small pieces belong in processes.",
   },
   maxRssMb: {
     type: "integer",
