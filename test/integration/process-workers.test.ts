@@ -70,7 +70,7 @@ describe("a process Worker", () => {
     expect(app.metrics()).toMatchObject({ workersLost: 1, failed: 1 });
   });
 
-  it("is killed when its Operation is past its limit and hears nothing", async () => {
+  it("X3: is killed when its Operation is past its limit and hears nothing", async () => {
     const { app, loopAlone, alone } = await started(1);
     const [pid] = await app.gather([await alone.enqueue(null)]);
     const began = performance.now();

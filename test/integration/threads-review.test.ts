@@ -48,7 +48,7 @@ describe("a thread", () => {
     expect(app.metrics()).toMatchObject({ workersLost: 0, workersStarted: 3 });
   });
 
-  it("in an endless loop without a limit ends when its Operation is cancelled", async () => {
+  it("X3: in an endless loop without a limit ends when its Operation is cancelled", async () => {
     const { app, block } = await started();
     const handle = await block.enqueue(null);
     await poll(async () => ((await handle.status()).state === "running" ? true : null), "its begin");
