@@ -18,6 +18,7 @@ import {
   resolveAppOptions,
   resolveEnqueueOptions,
 } from "./app/options.js";
+import { payloadStore } from "./app/payload-store.js";
 import { QueueFace } from "./app/queue-face.js";
 import type { Reach } from "./app/reach.js";
 import { takeSeat } from "./app/seated.js";
@@ -29,12 +30,13 @@ import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
 import { parseDuration } from "./base/duration.js";
-import { type Machine, resolveNodeId, thisMachine } from "./base/env.js";
+import { type Machine, readEnv, resolveNodeId, thisMachine } from "./base/env.js";
 import { createError, show } from "./base/errors.js";
 import { newIncarnation } from "./base/id.js";
 import { type Logger, silentLogger } from "./base/log.js";
 import { checkName } from "./base/names.js";
 import { type Random, systemRandom } from "./base/random.js";
+import { parseSealKeys, Sealer } from "./base/seal.js";
 import { tryPlaceId } from "./engine/dot.js";
 import type { Durability } from "./engine/durability.js";
 import { encodeEnvelope } from "./engine/envelope.js";
@@ -133,6 +135,8 @@ export class App implements AsyncDisposable {
   readonly #counters = createCounters();
   readonly #events: EventHub;
   readonly #reach: Reach;
+  /** Null: payloads are stored as they are. */
+  readonly #sealer: Sealer | null;
   #world: AppWorld = {
     clock: systemClock,
     random: systemRandom,
@@ -162,6 +166,7 @@ export class App implements AsyncDisposable {
   constructor(options: AppOptions = {}) {
     this.#options = resolveAppOptions(options);
     this.id = this.#options.id;
+    this.#sealer = sealerOf(this.#options);
     const { logger } = this.#options;
     const fallback = findAppSeat()?.log ?? silentLogger;
     this.#log = ((logger as Logger | undefined) ?? fallback).child({ app: this.id }); // a logger, by its row
@@ -598,7 +603,7 @@ export class App implements AsyncDisposable {
   async #openStore(): Promise<Opened> {
     const { clock, random } = this.#world;
     const url = this.#options.store;
-    const store = await this.#world.makeStore({
+    const own = await this.#world.makeStore({
       url,
       app: this.id,
       durability: this.#options.durability,
@@ -606,6 +611,8 @@ export class App implements AsyncDisposable {
       random,
       logger: this.#log.child({ target: "store" }),
     });
+    const sealer = this.#sealer;
+    const store = sealer === null ? own : payloadStore({ store: own, sealer, app: this.id, log: this.#log });
     await store.open();
     try {
       const context = { store, clock, random, counters: this.#counters };
@@ -760,6 +767,13 @@ export class App implements AsyncDisposable {
   #closedError(method: string): Error {
     return createError("MR_APP_CLOSED", { app: this.id, method });
   }
+}
+
+/** What its payloads are sealed by; null if they are not. Errors: MR_INVALID_OPTION. */
+function sealerOf({ encryptionKey, compressFrom }: ReturnType<typeof resolveAppOptions>): Sealer | null {
+  const given = encryptionKey ?? readEnv("MILLRACE_ENCRYPTION_KEY")?.split(",") ?? [];
+  if (given.length === 0 && compressFrom === undefined) return null;
+  return new Sealer({ keys: parseSealKeys(given, "app.encryptionKey"), compressFrom: compressFrom ?? null });
 }
 
 /** The options that travel with the Operation, as codec bytes; null if there are none. */

@@ -3,6 +3,7 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { PAYLOAD_BYTES_MAX } from "../base/codec.js";
 import type { Duration } from "../base/duration.js";
 import { createError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
@@ -22,6 +23,12 @@ const isLogger = (value: unknown) =>
 const isNames = (value: unknown) => (Array.isArray(value) && value.every(isName) ? value : null);
 const isRecord = (value: unknown) =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+
+/** What the keys must be is told without showing them: by base/seal.ts. */
+const isKeys = (value: unknown): readonly string[] | null => {
+  const keys: unknown = typeof value === "string" ? [value] : value;
+  return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === "string") ? keys : null;
+};
 
 /** A URL, or a list of Redis URLs; the list's members are read where stores are made. */
 const STORES_MAX = 16;
@@ -177,6 +184,22 @@ export const appTable = {
     sentence:
       "What the acknowledgement of an enqueue must survive at least; by default what the store offers. See docs/guides/durability.md.",
   },
+  encryptionKey: {
+    type: "custom",
+    expected: "a text NAME:KEY, or a list of these",
+    parse: isKeys,
+    env: "MILLRACE_ENCRYPTION_KEY",
+    sentence:
+      "Encrypts inputs, results and errors: `NAME:KEY`, the key 32 bytes in base64 or hexadecimal; of a list the first one writes and all read. See docs/guides/payloads.md.",
+  },
+  compressFrom: {
+    type: "integer",
+    min: 64,
+    max: PAYLOAD_BYTES_MAX,
+    unit: "bytes",
+    sentence:
+      "Inputs and results of so many bytes or more are stored compressed where that makes them smaller; by default none is.",
+  },
   workers: { type: "table", table: workersTable, sentence: "How much runs here at once." },
   network: { type: "table", table: networkTable, sentence: "Patience with the store." },
   defaults: {
@@ -207,6 +230,13 @@ export interface AppOptions {
   readonly takeover?: boolean;
   /** What the acknowledgement of an enqueue must survive at least; a store that cannot give it refuses the start. */
   readonly durability?: Durability;
+  /**
+   * Encrypts inputs, results and errors: `NAME:KEY`, the key 32 bytes in base64 or hexadecimal. Of a list the first one
+   * writes and all read. Default MILLRACE_ENCRYPTION_KEY (a list with commas), else nothing is encrypted.
+   */
+  readonly encryptionKey?: string | readonly string[];
+  /** Inputs and results of so many bytes or more are stored compressed. By default none is. */
+  readonly compressFrom?: number;
   readonly workers?: {
     /** Default 4. */
     readonly asyncWorkers?: number;

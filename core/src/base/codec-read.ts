@@ -97,6 +97,8 @@ function read(depth: number): unknown {
       return readObject(readUint(2), depth);
     case 0xdf:
       return readObject(readUint(4), depth);
+    case 0xc1:
+      throw malformed("it is sealed and was not opened: its key is missing here, or it was changed");
     default:
       throw malformed(`0x${token.toString(16)} is not one of our tokens`);
   }

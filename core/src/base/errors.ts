@@ -75,6 +75,7 @@ export const errorTable = {
     template: "a ring holds what no Worker writes (frame {sequence}, length {length}): its Worker is replaced",
     retryable: true,
   },
+  MR_SEALED: { template: "payload of {what} cannot be opened: {reason}", retryable: false },
   MR_STORE_CORRUPT: { template: "store {store} is damaged: {reason}", retryable: false },
   MR_STORE_FULL: { template: "store {store} has no room left: {reason}", retryable: true },
   MR_STORE_LOCKED: { template: "store {store} is in use by process {owner}", retryable: true },

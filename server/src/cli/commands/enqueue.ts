@@ -6,7 +6,7 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { App, type EnqueueOptions } from "@millrace/core";
+import { App, type AppOptions, type EnqueueOptions } from "@millrace/core";
 import { type Command, Option } from "commander";
 import { type Config, nodeIdOf } from "../../config/load.js";
 import { createServerError } from "../../errors.js";
@@ -102,7 +102,10 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
   const given = <Key extends "app_id" | "node_id" | "store.url" | "store.durability">(key: Key) =>
     settings.get(key)?.origin.kind === "default" ? undefined : values[key];
   const declared = manifest?.app.options as
-    | { readonly store?: string | readonly string[]; readonly durability?: string; readonly nodeId?: string }
+    | (Pick<AppOptions, "store" | "encryptionKey" | "compressFrom"> & {
+        readonly durability?: string;
+        readonly nodeId?: string;
+      })
     | undefined; // as App resolved them
   const durability = (given("store.durability") ?? declared?.durability) as (typeof values)["store.durability"]; // a level, by either table
   const app = new App({
@@ -110,6 +113,8 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
     store: given("store.url") ?? declared?.store ?? values["store.url"],
     nodeId: given("node_id") ?? declared?.nodeId ?? nodeIdOf(config),
     network: { timeout: values["store.timeout_ms"] },
+    ...(declared?.encryptionKey === undefined ? {} : { encryptionKey: declared.encryptionKey }),
+    ...(declared?.compressFrom === undefined ? {} : { compressFrom: declared.compressFrom }),
     ...(durability === undefined ? {} : { durability }),
   });
   if (manifest === null) {

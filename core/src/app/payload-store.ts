@@ -1,0 +1,192 @@
+/**
+ * A Store whose payloads are sealed (base/seal.ts) on their way in and opened on their way out: inputs, results and
+ * errors. Everything before it works with what users gave, everything behind it never sees it.
+ *
+ * Put before an App's store only if the App compresses or encrypts. What cannot be opened passes as it is: reading it
+ * fails as an Attempt's or a caller's own error (MR_DECODE), and a log line says why. Names, Queues, tags, times, keys
+ * of limits and progress notes stay clear.
+ */
+
+import { invariant } from "../base/assert.js";
+import type { Logger } from "../base/log.js";
+import type { Sealer } from "../base/seal.js";
+import { formatId } from "../engine/dot.js";
+import { decodeEnvelope } from "../engine/envelope.js";
+import type { LocalDot } from "../engine/lease.js";
+import type { OperationRecord } from "../engine/operation.js";
+import { decodeOutcome } from "../engine/outcome.js";
+import type { Store, StoreListener } from "../engine/store.js";
+import type { Claim, Settled } from "../engine/transitions.js";
+
+/** What a sealing Store is made of. */
+export interface PayloadStoreOptions {
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly app: string;
+  readonly log: Logger;
+}
+
+/** The calls that carry payloads. */
+type Carrying = Pick<
+  Store,
+  "enqueue" | "enqueueFull" | "claim" | "complete" | "fail" | "redrive" | "find" | "peek" | "list" | "listen"
+>;
+
+/** Puts sealing before a Store. */
+export function payloadStore(options: PayloadStoreOptions): Store {
+  const { store } = options;
+  const carrying: Carrying = new Payloads(options);
+  const bound = new Map<string | symbol, unknown>();
+  return new Proxy(store, {
+    get(inner, key) {
+      const known = bound.get(key);
+      if (known !== undefined) return known;
+      const part: unknown = key in carrying ? carrying[key as keyof Carrying] : Reflect.get(inner, key, inner); // it is there
+      if (typeof part !== "function") return part;
+      const call: unknown = part.bind(key in carrying ? carrying : inner); // a method of either
+      bound.set(key, call);
+      return call;
+    },
+  });
+}
+
+class Payloads implements Carrying {
+  readonly #options: PayloadStoreOptions;
+  /** Lane names by Segment and number, of what was claimed here: outcomes name numbers only. */
+  readonly #lanes = new Map<string, Map<number, string>>();
+
+  constructor(options: PayloadStoreOptions) {
+    this.#options = options;
+  }
+
+  enqueue: Store["enqueue"] = (segment, params) => {
+    const { laneName, first } = params;
+    const bodies = params.bodies.map((body, i) => this.#sealInput(body, segment, laneName, first + i));
+    return this.#options.store.enqueue(segment, { ...params, bodies });
+  };
+
+  enqueueFull: Store["enqueueFull"] = (segment, params) => {
+    const elements = params.elements.map((element) => {
+      return { ...element, body: this.#sealInput(element.body, segment, params.laneName, element.counter) };
+    });
+    return this.#options.store.enqueueFull(segment, { ...params, elements });
+  };
+
+  redrive: Store["redrive"] = (segment, params) => {
+    const elements = params.elements.map((element) => {
+      const { body, laneName, counter } = element;
+      return body === null ? element : { ...element, body: this.#sealInput(body, segment, laneName, counter) };
+    });
+    return this.#options.store.redrive(segment, { ...params, elements });
+  };
+
+  claim: Store["claim"] = async (segment, params) => {
+    const answer = await this.#options.store.claim(segment, params);
+    return { ...answer, claims: answer.claims.map((claim) => this.#claimed(segment, claim)) };
+  };
+
+  complete: Store["complete"] = (segment, params) => {
+    const values = params.values.map((value, i) => {
+      const held = params.held[i];
+      invariant(held !== undefined, "a value for each one held");
+      return this.#sealOutcome(value, segment, held.lane, held.counter);
+    });
+    return this.#options.store.complete(segment, { ...params, values });
+  };
+
+  fail: Store["fail"] = (segment, params) => {
+    const elements = params.elements.map((element) => {
+      return { ...element, value: this.#sealOutcome(element.value, segment, element.lane, element.counter) };
+    });
+    return this.#options.store.fail(segment, { ...params, elements });
+  };
+
+  find: Store["find"] = async (segment, params) => {
+    const { records } = await this.#options.store.find(segment, params);
+    return { records: records.map((record) => (typeof record === "string" ? record : this.#recorded(record))) };
+  };
+
+  peek: Store["peek"] = async (segment, params) => {
+    const answer = await this.#options.store.peek(segment, params);
+    return { ...answer, records: answer.records.map((record) => this.#recorded(record)) };
+  };
+
+  list: Store["list"] = async (segment, params) => {
+    const answer = await this.#options.store.list(segment, params);
+    return { ...answer, records: answer.records.map((record) => this.#recorded(record)) };
+  };
+
+  listen: Store["listen"] = (listener) => {
+    const opening: StoreListener = {
+      bell: (...told) => listener.bell(...told),
+      due: (...told) => listener.due(...told),
+      settled: (outcome) => listener.settled(this.#settled(outcome)),
+      progressed: (...told) => listener.progressed(...told),
+      marked: (...told) => listener.marked(...told),
+      restored: (...told) => listener.restored(...told),
+    };
+    return this.#options.store.listen(opening);
+  };
+
+  #claimed(segment: string, claim: Claim): Claim {
+    const { lane, laneName, counter } = claim;
+    let lanes = this.#lanes.get(segment);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.#lanes.set(segment, lanes);
+    }
+    lanes.set(lane, laneName);
+    return { ...claim, body: this.#openInput(claim.body, formatId(segment, laneName, counter)) };
+  }
+
+  #recorded(record: OperationRecord): OperationRecord {
+    const { id, body, value } = record;
+    return {
+      ...record,
+      body: body === null ? null : this.#openInput(body, id),
+      value: value === null ? null : this.#openOutcome(value, id),
+    };
+  }
+
+  #settled(outcome: Settled): Settled {
+    return { ...outcome, value: this.#openOutcome(outcome.value, outcome.id) };
+  }
+
+  #sealInput(body: Uint8Array, segment: string, laneName: LocalDot["laneName"], counter: number): Uint8Array {
+    const place = this.#place("input", formatId(segment, laneName, counter));
+    return this.#options.sealer.seal(body, decodeEnvelope(body).payloadAt, place);
+  }
+
+  #sealOutcome(value: Uint8Array, segment: string, lane: number, counter: number): Uint8Array {
+    const laneName = this.#lanes.get(segment)?.get(lane);
+    invariant(laneName !== undefined, "who ends an Operation has claimed it here", { segment, lane });
+    const place = this.#place("outcome", formatId(segment, laneName, counter));
+    return this.#options.sealer.seal(value, outcomeAt(value), place);
+  }
+
+  #openInput(body: Uint8Array, id: string): Uint8Array {
+    return this.#open(body, id, "input", (bytes) => decodeEnvelope(bytes).payloadAt);
+  }
+
+  #openOutcome(value: Uint8Array, id: string): Uint8Array {
+    return this.#open(value, id, "outcome", outcomeAt);
+  }
+
+  #open(bytes: Uint8Array, id: string, kind: string, payloadAt: (bytes: Uint8Array) => number): Uint8Array {
+    try {
+      return this.#options.sealer.open(bytes, payloadAt(bytes), this.#place(kind, id));
+    } catch (error) {
+      this.#options.log.error({ operation: id, error }, `its ${kind} cannot be opened`);
+      return bytes;
+    }
+  }
+
+  /** What a payload belongs to: moved to any other place it does not open. */
+  #place(kind: string, id: string): string {
+    return `${this.#options.app}\0${kind}\0${id}`;
+  }
+}
+
+function outcomeAt(value: Uint8Array): number {
+  return value.length - decodeOutcome(value).value.length;
+}
