@@ -2,6 +2,7 @@
  * Longer plays of chaos than `npm test` has time for: `npm run chaos -- <play> [options]`. Prints what happened and what
  * was proved; exit code 1 if a promise was broken.
  *
+ *   --profile quick|full [--seed N]   everything at once, by chance: docs/guides/chaos.md
  *   kill-foremen, sigterm, sigstop, freeze, clocks, redis-clock, poison   Foremen are killed, stopped, led astray
  *   outages, failovers   Redis goes away and comes back; Sentinels choose another primary, again and again
  *   mutants [text]   whether these plays notice what they are there for
@@ -12,6 +13,7 @@
 import { parseArgs } from "node:util";
 import { netnsProblem } from "../helper/netns.js";
 import { foremanPlays, foremanUsage, playForemen } from "./foremen/plays.js";
+import { playProfile, profileUsage } from "./profile/profiles.js";
 import { playSites } from "./sites-run.js";
 
 const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
@@ -25,11 +27,14 @@ const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
 
 process.exitCode = await main(process.argv.slice(2));
 
-async function main([name = "", ...args]: string[]): Promise<number> {
+async function main(words: string[]): Promise<number> {
+  const [name = "", ...args] = words;
+  if (name.startsWith("--profile")) return (await playProfile(words)) ? 0 : 1;
   const play = plays[name];
   if (play === undefined) {
     console.error(`usage: npm run chaos -- <play> [options]; plays are ${Object.keys(plays).join(", ")}`);
     console.error(`all but sites take ${foremanUsage}`);
+    console.error(`       npm run chaos -- ${profileUsage}`);
     return 2;
   }
   return (await play(args)) ? 0 : 1;

@@ -270,6 +270,12 @@ describe("a bad history is flagged", () => {
     expect(flags([...at(1_000, "p"), ...at(1_001, "q"), ...at(1_100, "r"), ...at(1_200, "s")])).toEqual([]);
   });
 
+  it("I40: a claim while its Queue was paused", () => {
+    const paused = (fromUs: number, untilUs: number) => ({ kind: "paused", step: "plain", fromUs, untilUs }) as const;
+    expect(flags([...plain, paused(3, 8)])).toEqual(["I40"]);
+    expect(flags([...plain, paused(6, 8), paused(1, 4)])).toEqual([]);
+  });
+
   it("L1: what is still there when all has drained", () => {
     expect(flags([ask(), ack(), end(0, { state: "ready" })])).toEqual(["L1"]);
   });
@@ -285,6 +291,6 @@ describe("a bad history is flagged", () => {
   });
 
   it("names every invariant once", () => {
-    expect(Object.keys(INVARIANTS)).toHaveLength(19);
+    expect(Object.keys(INVARIANTS)).toHaveLength(20);
   });
 });

@@ -37,6 +37,7 @@ const FORGETTABLE: ReadonlySet<InvariantId> = new Set([
   "I15",
   "I25",
   "I26",
+  "I40",
 ]);
 /** Judges a history. */
 export function judgeRun(history: readonly RunEvent[], bounds: RunBounds): RunVerdict {
@@ -71,6 +72,7 @@ export function judgeRun(history: readonly RunEvent[], bounds: RunBounds): RunVe
   judgeLines(lives, bounds, accuse);
   judgeCaps(lives, bounds, accuse);
   judgePaces(lives, bounds, accuse);
+  judgePauses(lives, accuse);
   return { violations, forgotten, lost, zombies: zombies.count, lives };
 }
 
@@ -333,6 +335,19 @@ function judgeBatches(lives: Lives, accuse: Accuse): void {
     const count = same.filter(({ hash }) => happened.has(hash)).length;
     if (count > 0 && count < same.length)
       accuse("I6", "*", `${count} of the ${same.length} of batch ${batch} happened`);
+  }
+}
+
+/** I40: nothing is claimed between the acknowledgement of a pause and the resume. */
+function judgePauses({ byId, pauses }: Lives, accuse: Accuse): void {
+  if (pauses.length === 0) return;
+  for (const { id, effects } of byId.values()) {
+    for (const { start } of effects) {
+      const isPaused = pauses.some(
+        ({ step, fromUs, untilUs }) => step === start.step && start.token > fromUs && start.token < untilUs,
+      );
+      if (isPaused) accuse("I40", id, `it was claimed by token ${start.token} while its Queue was paused`);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   DoneEvent,
   FindingEvent,
   HarmEvent,
+  PausedEvent,
   RunEvent,
   StartedEvent,
   TermsEvent,
@@ -49,6 +50,7 @@ export interface Lives {
   readonly faultsOf: ReadonlyMap<string, readonly FaultEvent[]>;
   /** When the beats of an owner that were taken were sent, ascending. */
   readonly beatsOf: ReadonlyMap<string, readonly number[]>;
+  readonly pauses: readonly PausedEvent[];
   readonly findings: readonly FindingEvent[];
   readonly glimpses: ReadonlyMap<string, number>;
   /** `id token` whose handler was told that its Lease is lost. */
@@ -62,6 +64,7 @@ export function collectLives(history: readonly RunEvent[]): Lives {
   const harms: HarmEvent[] = [];
   const faultsOf = new Map<string, FaultEvent[]>();
   const beatsOf = new Map<string, number[]>();
+  const pauses: PausedEvent[] = [];
   const findings: FindingEvent[] = [];
   const glimpses = new Map<string, number>();
   const fenced = new Set<string>();
@@ -116,6 +119,9 @@ export function collectLives(history: readonly RunEvent[]): Lives {
       case "beat":
         push(beatsOf, event.owner, event.sentMs);
         break;
+      case "paused":
+        pauses.push(event);
+        break;
       case "finding":
         findings.push(event);
         break;
@@ -127,7 +133,7 @@ export function collectLives(history: readonly RunEvent[]): Lives {
         break;
     }
   }
-  return { byId, asks, harms, faultsOf, beatsOf, findings, glimpses, fenced };
+  return { byId, asks, harms, faultsOf, beatsOf, pauses, findings, glimpses, fenced };
 }
 
 function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -12,6 +12,8 @@ export interface AskEvent {
   readonly kind: "ask";
   readonly hash: string;
   readonly atMs: number;
+  /** It may be answered by another Operation that holds its key: then it never happens. */
+  readonly isRacer?: boolean;
   /** Asks of one call, of which all or none may happen. */
   readonly batch?: string;
 }
@@ -74,6 +76,15 @@ export interface HarmEvent {
   readonly owners?: readonly string[];
 }
 
+/** A Queue was paused: from the acknowledgement of the pause to the call of resume, in microseconds of the wall clock. */
+export interface PausedEvent {
+  readonly kind: "paused";
+  /** The Step all of whose Operations wait in that Queue. */
+  readonly step: string;
+  readonly fromUs: number;
+  readonly untilUs: number;
+}
+
 /** The store contradicts itself at rest. */
 export interface FindingEvent {
   readonly kind: "finding";
@@ -98,6 +109,7 @@ export type RunEvent =
   | CancelEvent
   | ToldEvent
   | HarmEvent
+  | PausedEvent
   | FindingEvent
   | GlimpseEvent;
 

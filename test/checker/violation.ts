@@ -20,6 +20,7 @@ export const INVARIANTS = {
   I16: "self-fence",
   I25: "order",
   I26: "limits",
+  I40: "pause",
   L1: "drained",
 } as const;
 

@@ -22,16 +22,17 @@ export class RedisCluster implements AsyncDisposable {
   private constructor(servers: readonly RedisServer[]) {
     this.#servers = servers;
     this.#clients = servers.map(({ url }) => plainClient(url));
+    for (const client of this.#clients) client.on("error", () => undefined); // told by its calls
     this.url = `redis-cluster://${servers.map(({ port }) => `127.0.0.1:${port}`).join(",")}`;
   }
 
-  /** Starts it and waits until every server serves. */
-  static async start(primaries = 3): Promise<RedisCluster> {
+  /** Starts it and waits until every server serves. `appendonly`: a server that is killed comes back with its data. */
+  static async start(primaries = 3, appendonly = false): Promise<RedisCluster> {
     const servers: RedisServer[] = [];
     for (let i = 0; i < primaries; i++) {
       const bus = await freePort();
       const args = ["--cluster-enabled", "yes", "--cluster-port", String(bus), "--cluster-node-timeout", "2000"];
-      servers.push(await startRedis({ args }));
+      servers.push(await startRedis({ args, appendonly, appendfsync: "always" }));
     }
     const cluster = new RedisCluster(servers);
     try {
@@ -51,6 +52,17 @@ export class RedisCluster implements AsyncDisposable {
   /** Plain clients of the servers, in their order. */
   get clients(): readonly Redis[] {
     return this.#clients;
+  }
+
+  /** Kills a server; `restart` brings it back with its slots, and with what it had written down. */
+  async kill9(index: number): Promise<void> {
+    await this.#server(index).kill9();
+  }
+
+  /** Starts a killed server again, and waits until all serve. */
+  async restart(index: number): Promise<void> {
+    await this.#server(index).restart();
+    await poll(() => this.#isServing(), "a Cluster that serves again", 30_000);
   }
 
   /** Index of the server that holds a key's slot. */
@@ -117,15 +129,22 @@ export class RedisCluster implements AsyncDisposable {
       const bus = await this.#busOf(server);
       await this.#client(0).call("CLUSTER", "MEET", "127.0.0.1", server.port, bus);
     }
-    const isJoined = async (): Promise<true | null> => {
-      for (const client of this.#clients) {
-        const info = String(await client.call("CLUSTER", "INFO"));
-        if (!info.includes("cluster_state:ok") || !info.includes(`cluster_known_nodes:${this.#servers.length}`))
-          return null;
-      }
-      return true;
-    };
-    await poll(isJoined, "a Cluster that serves", 30_000);
+    await poll(() => this.#isServing(), "a Cluster that serves", 30_000);
+  }
+
+  async #isServing(): Promise<true | null> {
+    for (const client of this.#clients) {
+      const info = String(await client.call("CLUSTER", "INFO").catch(() => ""));
+      if (!info.includes("cluster_state:ok") || !info.includes(`cluster_known_nodes:${this.#servers.length}`))
+        return null;
+    }
+    return true;
+  }
+
+  #server(index: number): RedisServer {
+    const server = this.#servers[index];
+    if (server === undefined) throw new Error(`this Cluster has no server ${index}`);
+    return server;
   }
 
   async #busOf(server: RedisServer): Promise<number> {

@@ -12,7 +12,7 @@ import { PROGRAM } from "@millrace/server/internal";
 import type { FaultEvent } from "../../checker/foremen.js";
 import { cleanEnv } from "../../helper/millrace.js";
 import { poll, within } from "../../helper/wait.js";
-import { type Journal, sharedMs } from "./journal.js";
+import { sharedMs } from "./journal.js";
 import { type ChaosSettings, settingsVariable } from "./settings.js";
 
 const startTimeoutMs = 30_000;
@@ -31,19 +31,24 @@ export interface Exit {
   readonly atMs: number;
 }
 
+/** Where faults are written down. */
+export interface FaultLog {
+  write(event: FaultEvent): void;
+}
+
 /** One life of a Foreman. */
 export class ForemanProcess {
   readonly settings: ChaosSettings;
   /** Settles when what was started has ended. */
   readonly exited: Promise<Exit>;
   readonly #child: ChildProcess;
-  readonly #journal: Journal;
+  readonly #journal: FaultLog;
   readonly #errors: string[] = [];
   #pid = 0;
   #upAtMs = 0;
   #exit: Exit | null = null;
 
-  private constructor(settings: ChaosSettings, journal: Journal, child: ChildProcess) {
+  private constructor(settings: ChaosSettings, journal: FaultLog, child: ChildProcess) {
     this.settings = settings;
     this.#journal = journal;
     this.#child = child;
@@ -54,7 +59,7 @@ export class ForemanProcess {
   }
 
   /** Starts one and waits until it works. `preload`: modules every thread of it imports first. */
-  static async start(settings: ChaosSettings, journal: Journal, preload: readonly string[]): Promise<ForemanProcess> {
+  static async start(settings: ChaosSettings, journal: FaultLog, preload: readonly string[]): Promise<ForemanProcess> {
     const imports = preload.map((path) => `--import=${new URL(`file://${path}`).href}`);
     const env = { ...cleanEnv(), [settingsVariable]: JSON.stringify(settings), NODE_OPTIONS: imports.join(" ") };
     const child = spawn(process.execPath, commandOf(settings), { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -188,8 +193,8 @@ export class ForemanProcess {
   }
 }
 
-function commandOf({ form, node, leaseMs, beatMs }: ChaosSettings): string[] {
-  if (form === "inline" || form === "threads") return [distFile("program.js")];
+function commandOf({ form, node, leaseMs, beatMs, program = "program.js" }: ChaosSettings): string[] {
+  if (form === "inline" || form === "threads") return [distFile(program)];
   const times = ["--foreman-lease-ms", String(leaseMs), "--foreman-heartbeat-ms", String(beatMs)];
   const command = [PROGRAM, "foreman", distFile("steps.js"), "--node-id", node, "--health-port", "off", ...times];
   return form === "supervised" ? command : [...command, "--no-supervise"];

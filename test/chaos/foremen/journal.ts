@@ -5,7 +5,8 @@
  */
 import { appendFileSync, closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import type { ForemanEvent } from "../../checker/foremen.js";
+import type { BeginEvent, ForemanEvent } from "../../checker/foremen.js";
+import type { RunEvent } from "../../checker/run-history.js";
 
 /** Now, in milliseconds of the clock that all processes of this machine share. */
 export function sharedMs(): number {
@@ -18,14 +19,14 @@ export function journalOf(dir: string): string {
 }
 
 /** Appends an event; returns when the operating system has it, so that a kill afterwards cannot take it back. */
-export function write(path: string, event: ForemanEvent): void {
+export function write(path: string, event: RunEvent): void {
   appendFileSync(path, `${JSON.stringify(event)}\n`);
 }
 
-/** Reads a growing log piece by piece. */
-export class Journal {
+/** Reads a growing log piece by piece. What kinds of events there are is up to who writes them. */
+export class Journal<Event extends RunEvent = ForemanEvent> {
   readonly path: string;
-  readonly events: ForemanEvent[] = [];
+  readonly events: Event[] = [];
   /** What every process has begun so far: owner → `id token`. */
   readonly begun = new Map<string, Set<string>>();
   readonly #file: number;
@@ -38,7 +39,7 @@ export class Journal {
   }
 
   /** Appends an event. */
-  write(event: ForemanEvent): void {
+  write(event: Event): void {
     write(this.path, event);
   }
 
@@ -52,16 +53,17 @@ export class Journal {
       // One byte a character: a piece may end within a line, and all that is written here is plain.
       const lines = (this.#rest + buffer.toString("latin1", 0, bytes)).split("\n");
       this.#rest = lines.pop() ?? "";
-      for (const line of lines) this.#take(JSON.parse(line) as ForemanEvent); // written by `write`
+      for (const line of lines) this.#take(JSON.parse(line) as Event); // written by `write`
     }
   }
 
-  #take(event: ForemanEvent): void {
+  #take(event: Event): void {
     this.events.push(event);
     if (event.kind !== "start") return;
-    const begun = this.begun.get(event.owner) ?? new Set();
-    this.begun.set(event.owner, begun);
-    begun.add(`${event.id} ${event.token}`);
+    const { owner, id, token } = event as BeginEvent; // every start is one
+    const begun = this.begun.get(owner) ?? new Set();
+    this.begun.set(owner, begun);
+    begun.add(`${id} ${token}`);
   }
 
   /** Closes the file. */

@@ -24,11 +24,13 @@ export interface Mutant {
 const library = "core/dist/store/redis/library.gen.js";
 const rescuer = "core/dist/foreman/rescuer.js";
 const quick = ["--form", "inline", "--lease", "3000", "--seed", "1"];
+/** The short profile: every kind of work, with a kill of Redis, of a Foreman, and answers that are cut off. */
+const profile = { play: "profile", args: ["--profile", "smoke", "--seed", "1"] } as const;
 
 /** Everything that is broken, one at a time. */
 export const mutants: readonly Mutant[] = [
   {
-    name: "a rescue after which the old owner still holds what was taken from it",
+    name: "no fence: a rescue after which the old owner still holds what was taken from it (I10)",
     ...{ play: "sigstop", args: quick, promises: ["one completion", "fencing"] },
     mutations: [
       {
@@ -39,7 +41,7 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a rescue that neither waits for a Lease nor compares the beat",
+    name: "a rescue that neither waits for a Lease nor compares the beat (I14)",
     ...{ play: "sigterm", args: [...quick, "--times", "1"], promises: ["no wrong rescue", "no start without a cause"] },
     mutations: [
       { file: rescuer, from: "nowMs - sighting.sinceMs >= leaseMs", to: "one.held > 0" },
@@ -47,7 +49,7 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "Leases by the wall clock",
+    name: "Leases by the wall clock (I19)",
     ...{
       play: "clocks",
       args: [...quick, "--lease", "10000"],
@@ -83,7 +85,7 @@ export const mutants: readonly Mutant[] = [
     mutations: [{ file: rescuer, from: "nowMs - sighting.sinceMs >= leaseMs", to: "false" }],
   },
   {
-    name: "beats that stop when a stop begins",
+    name: "beats that stop when a stop begins (I15)",
     ...{ play: "sigterm", args: [...quick, "--times", "3"], promises: ["no wrong rescue", "no start without a cause"] },
     mutations: [
       {
@@ -140,7 +142,91 @@ export const mutants: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "an enqueue that appends what it has appended before: no dedupe by dot (I4)",
+    ...{ ...profile, promises: ["I4", "I8", "I10", "I11", "I15"] },
+    mutations: [
+      { file: library, from: "\"  if last <= accepted then return { 'ok', accepted, 0 } end\",", to: '"",' },
+      { file: library, from: "local skip = accepted + 1 - first", to: "local skip = 0" },
+    ],
+  },
+  {
+    name: "a rescue that takes an Attempt away and counts no recovery (I12)",
+    ...{ play: "profile", args: [...profile.args, "--poison", "1"], promises: ["I12"] },
+    mutations: [
+      {
+        file: library,
+        from: "meta.recoveries, meta.returns = meta.recoveries + 1, meta.returns + 1",
+        to: "meta.attempts, meta.returns = math.max(0, meta.attempts - 1), meta.returns + 1",
+      },
+    ],
+  },
+  {
+    name: "a rescue that drops what it takes back (I2)",
+    ...{ ...profile, promises: ["I2", "I7", "L1"] },
+    mutations: [
+      {
+        file: library,
+        from: "\"      put_ready(moves, 'front', address, element.queue, element.priority)\",\n        \"      count(moves, 'rescued')\"",
+        to: "\"      count(moves, 'rescued')\"",
+      },
+    ],
+  },
+  {
+    name: "a claim that does not say again what its lost answer had said (L5)",
+    ...{ ...profile, promises: ["L1"] },
+    mutations: [{ file: library, from: "elements = held_by_token(root, owner, token)", to: "elements = {}" }],
+  },
+  {
+    name: "tokens that do not rise (I8)",
+    ...{ ...profile, promises: ["I8", "I9"] },
+    mutations: [{ file: library, from: "last_token = math.max(last_token + 1, now_us(root))", to: "last_token = 7" }],
+  },
+  {
+    name: "lines whose order nobody keeps (I25)",
+    ...{ ...profile, promises: ["I25"] },
+    mutations: [{ file: "core/dist/app/ties.js", from: "line: order === null ?", to: "line: true ? null :" }],
+  },
+  {
+    name: "a claim that does not look whether a limit is used up (I26)",
+    ...{ ...profile, promises: ["I26"] },
+    mutations: [
+      { file: library, from: "return used_of(root, pass.counts, gate.name) >= gate.slots", to: "return false" },
+    ],
+  },
+  {
+    name: "a pace that lets everybody through (I26)",
+    ...{ ...profile, promises: ["I26"] },
+    mutations: [
+      {
+        file: library,
+        from: "if gate.every then return opens_at(root, pass, gate) > pass.now end",
+        to: "if gate.every then return false end",
+      },
+    ],
+  },
+  {
+    name: "minus zero that becomes zero on its way (I5)",
+    ...{ ...profile, promises: ["I1", "I5"] },
+    mutations: [{ file: "core/dist/base/codec.js", from: "(value !== 0 || 1 / value > 0)", to: "true" }],
+  },
+  {
+    name: "a pause that is acknowledged and not written down (I40)",
+    ...{ ...profile, promises: ["I40"] },
+    mutations: [
+      {
+        file: library,
+        from: "if call('HGET', K.queues(root), queue) == '1' then return 'unchanged' end",
+        to: "if true then return 'ok' end",
+      },
+    ],
+  },
 ];
+
+/** What a profile writes down of its plays, as far as it matters here. */
+interface ProfileJson {
+  readonly plays: readonly { readonly violations: readonly { readonly invariant: string }[] }[];
+}
 
 /** What became of a mutant: which promises were broken, and whether one of those it had to break is among them. */
 export interface MutantVerdict {
@@ -154,12 +240,24 @@ export async function playMutant({ play, args, promises, mutations }: Mutant): P
   try {
     const json = join(dir, "report.json");
     const main = fileURLToPath(new URL("../main.js", `file://${distFile("mutant.js")}`));
-    const words = ["--import", distFile("mutant.js"), main, play, ...args, "--json", json];
+    const words = [
+      "--import",
+      distFile("mutant.js"),
+      main,
+      ...(play === "profile" ? [] : [play]),
+      ...args,
+      "--json",
+      json,
+    ];
     const env = { ...process.env, [mutantVariable]: JSON.stringify(mutations) };
     const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
     await once(child, "exit");
-    const reports = JSON.parse(readFileSync(json, "utf8")) as readonly Report[]; // written by plays.ts
-    const broken = [...new Set(reports.flatMap(({ breaches }) => breaches.map(({ promise }) => promise)))];
+    const told = JSON.parse(readFileSync(json, "utf8")) as readonly Report[] | ProfileJson; // by plays.ts or profiles.ts
+    const names =
+      "plays" in told
+        ? told.plays.flatMap(({ violations }) => violations.map(({ invariant }) => invariant))
+        : told.flatMap(({ breaches }) => breaches.map(({ promise }) => promise));
+    const broken = [...new Set(names)];
     return { isKilled: broken.some((promise) => promises.includes(promise)), broken };
   } finally {
     rmSync(dir, { recursive: true, force: true });

@@ -99,19 +99,22 @@ export async function playForemen(name: string, args: string[]): Promise<boolean
   return reports.every(({ breaches }) => breaches.length === 0);
 }
 
-/** Plays the mutants whose names contain a text. */
+/** Plays the mutants whose names contain a text, and prints by what each was caught. */
 async function playMutants(text: string): Promise<boolean> {
-  let isGood = true;
+  const rows: { mutant: string; verdict: string; by: string; seconds: number }[] = [];
   for (const mutant of mutants.filter((one) => one.name.includes(text))) {
     const startedAt = performance.now();
     const { isKilled, broken } = await playMutant(mutant);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
-    isGood &&= isKilled;
-    console.log(
-      `${isKilled ? "seen" : "NOT SEEN"} by ${mutant.play} in ${seconds} s: ${mutant.name} (${broken.join(", ")})`,
-    );
+    const by = `${mutant.play}: ${broken.join(", ")}`;
+    rows.push({ mutant: mutant.name, verdict: isKilled ? "caught" : "NOT CAUGHT", by, seconds });
+    console.log(`${isKilled ? "caught" : "NOT CAUGHT"} in ${seconds} s by ${by}: ${mutant.name}`);
   }
-  return isGood;
+  const caught = rows.filter(({ verdict }) => verdict === "caught").length;
+  console.log(`\n| mutant | | caught by |\n| --- | --- | --- |`);
+  for (const { mutant, verdict, by } of rows) console.log(`| ${mutant} | ${verdict} | ${by} |`);
+  console.log(`\n${caught} of ${rows.length} mutants caught`);
+  return rows.length > 0 && caught === rows.length;
 }
 
 /** Runs one play with its progress on a terminal; a play that cannot go on has broken its own promise. */

@@ -26,6 +26,8 @@ export interface ChaosSettings {
   readonly slots: number;
   readonly leaseMs: number;
   readonly beatMs: number;
+  /** The compiled file that is run inline or with threads, from this folder; by default program.js. */
+  readonly program?: string;
 }
 
 /** The variable that carries the settings. */

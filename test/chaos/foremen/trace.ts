@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
-import { type Held, RedisStore } from "@millrace/core/internal";
+import { EmbeddedStore, type Held, RedisStore, type Store } from "@millrace/core/internal";
 import type { OutcomeEvent } from "../../checker/history.js";
 import { journalOf, sharedMs, write } from "./journal.js";
 import { type MomentName, momentFile, readSettings } from "./settings.js";
@@ -35,49 +35,75 @@ function reach(moment: MomentName): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-const { claim, complete, extend, fail, release } = RedisStore.prototype;
+/** Requests whose claim had no answer: the next answer says again what was claimed. */
+const unanswered = new Set<string>();
 
-RedisStore.prototype.claim = async function (this: RedisStore, ...args) {
-  const answer = await claim.apply(this, args);
-  for (const { lane, laneName } of answer.claims) laneNames.set(`${args[0]} ${lane}`, laneName);
-  if (answer.claims.length > 0) reach("claimed");
-  return answer;
-};
+for (const { prototype } of [RedisStore, EmbeddedStore]) spy(prototype);
 
-RedisStore.prototype.complete = async function (this: RedisStore, ...args) {
-  reach("completing");
-  const sent = complete.apply(this, args);
-  reach("complete sent");
-  const answer = await sent;
-  noteOutcomes("complete", args[0], args[1].held, answer.answers);
-  reach("completed");
-  return answer;
-};
+function glimpse(what: string): void {
+  write(journalOf(dir), { kind: "glimpse", what });
+}
 
-RedisStore.prototype.extend = async function (this: RedisStore, ...args) {
-  const answer = await extend.apply(this, args);
-  reach("beaten");
-  return answer;
-};
+/** Puts itself between a Foreman and its store. */
+function spy(prototype: Store): void {
+  const { claim, complete, extend, fail, release, rescue } = prototype;
 
-RedisStore.prototype.release = async function (this: RedisStore, ...args) {
-  const answer = await release.apply(this, args);
-  noteOutcomes("release", args[0], args[1].elements, answer.answers);
-  const atUs = Date.now() * 1_000 + 1_000;
-  const [segment, { elements }] = args;
-  const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
-  if (taken.length > 0) {
-    const ids = taken.map(({ lane, counter }) => idOf(segment, lane, counter));
-    write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs });
-  }
-  return answer;
-};
+  prototype.claim = async function (this: Store, ...args) {
+    const request = `${args[0]} ${args[1].owner} ${args[1].request}`;
+    const answer = await claim.apply(this, args).catch((error: unknown) => {
+      unanswered.add(request);
+      throw error;
+    });
+    if (unanswered.delete(request) && answer.claims.length > 0) glimpse("claim asked for again");
+    for (const { lane, laneName } of answer.claims) laneNames.set(`${args[0]} ${lane}`, laneName);
+    if (answer.claims.length > 0) reach("claimed");
+    return answer;
+  };
 
-RedisStore.prototype.fail = async function (this: RedisStore, ...args) {
-  const answer = await fail.apply(this, args);
-  noteOutcomes("fail", args[0], args[1].elements, answer.answers);
-  return answer;
-};
+  prototype.complete = async function (this: Store, ...args) {
+    reach("completing");
+    const sent = complete.apply(this, args);
+    reach("complete sent");
+    const answer = await sent;
+    noteOutcomes("complete", args[0], args[1].held, answer.answers);
+    reach("completed");
+    return answer;
+  };
+
+  prototype.extend = async function (this: Store, ...args) {
+    const sentMs = sharedMs();
+    const answer = await extend.apply(this, args);
+    if (answer.answer === "ok") write(journalOf(dir), { kind: "beat", owner, sentMs });
+    reach("beaten");
+    return answer;
+  };
+
+  prototype.release = async function (this: Store, ...args) {
+    const answer = await release.apply(this, args);
+    noteOutcomes("release", args[0], args[1].elements, answer.answers);
+    const atUs = Date.now() * 1_000 + 1_000;
+    const [segment, { elements }] = args;
+    const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
+    if (taken.length > 0) {
+      const ids = taken.map(({ lane, counter }) => idOf(segment, lane, counter));
+      write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs });
+    }
+    return answer;
+  };
+
+  prototype.fail = async function (this: Store, ...args) {
+    const answer = await fail.apply(this, args);
+    noteOutcomes("fail", args[0], args[1].elements, answer.answers);
+    return answer;
+  };
+
+  prototype.rescue = async function (this: Store, ...args) {
+    const answer = await rescue.apply(this, args);
+    if (answer.answer === "stale") glimpse("rescue refused");
+    if (answer.rescued > 0) glimpse("rescue");
+    return answer;
+  };
+}
 
 function noteOutcomes(
   transition: OutcomeEvent["transition"],
@@ -97,6 +123,7 @@ function noteOutcomes(
       token,
       owner,
       answer,
+      atMs: sharedMs(),
     });
   }
 }

@@ -1,0 +1,24 @@
+/**
+ * The shortest profile of `npm run chaos`: every kind of work, a kill of Redis and of a Foreman, connections and replies
+ * cut off, judged by all invariants. Prints its seed with what it broke.
+ */
+import { describe, expect, it } from "vitest";
+import { play } from "./profile/play.js";
+import { profileOf } from "./profile/profile.js";
+import { wordsOf } from "./profile/report.js";
+
+describe("a profile", { timeout: 120_000 }, () => {
+  it("is the same for the same seed, and another for another", () => {
+    expect(profileOf("quick", 7)).toEqual(profileOf("quick", 7));
+    expect(profileOf("quick", 7).map(({ seed }) => seed)).not.toEqual(profileOf("quick", 8).map(({ seed }) => seed));
+    expect(profileOf("full", 7).map(({ place }) => place)).toEqual(profileOf("quick", 7).map(({ place }) => place));
+  });
+
+  it("keeps every promise while Redis, Foremen and answers are lost", async () => {
+    for (const plan of profileOf("smoke", Date.now() % 1_000_000)) {
+      const report = await play(plan, () => undefined);
+      expect(report.violations, wordsOf(report)).toEqual([]);
+      expect(report.integrity.lostInWindow, wordsOf(report)).toBe(0);
+    }
+  });
+});

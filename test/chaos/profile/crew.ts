@@ -1,0 +1,190 @@
+/**
+ * The Foremen of a play: started, killed, stopped, started again, and watched for when they work again.
+ */
+
+import type { RunEvent } from "../../checker/run-history.js";
+import type { Dice } from "../../sim/dice.js";
+import { distFile, ForemanProcess } from "../foremen/foreman-process.js";
+import { type Journal, sharedMs } from "../foremen/journal.js";
+import type { ChaosSettings } from "../foremen/settings.js";
+import { mutantVariable } from "../foremen/settings.js";
+import type { Harm } from "./place.js";
+
+/** What Foremen are told beside their Node's name. */
+export type CrewSettings = Omit<ChaosSettings, "node">;
+
+const againAfterMs = 300;
+const startsMost = 10;
+
+/** Foremen by their place. */
+export class Crew implements AsyncDisposable {
+  readonly harms: readonly Harm[];
+  readonly #settings: CrewSettings;
+  readonly #journal: Journal<RunEvent>;
+  readonly #members: (ForemanProcess | null)[];
+  readonly #all = new Set<ForemanProcess>();
+  /** When a place was last harmed by us: who was just started, or stood still, is judged by that. */
+  readonly #harmedMs = new Map<number, number>();
+  readonly #frozen = new Set<number>();
+  #isOver = false;
+  kills = 0;
+  /** Starts that ended with an error. */
+  failedStarts = 0;
+
+  constructor(count: number, settings: CrewSettings, journal: Journal<RunEvent>) {
+    this.#settings = settings;
+    this.#journal = journal;
+    this.#members = Array.from({ length: count }, () => null);
+    const { leaseMs } = settings;
+    const harm = (name: string, inflict: (place: number, dice: Dice) => Promise<boolean>): Harm => ({
+      ...{ name, losesMs: null },
+      inflict: async (dice) => await inflict(dice.between(0, count - 1), dice),
+    });
+    this.harms = [
+      harm("foreman killed", async (place, dice) => await this.#kill(place, dice.between(0, 500))),
+      harm("foreman stopped", async (place, dice) => {
+        const hasShort = dice.chance(40);
+        return await this.#freeze(
+          place,
+          hasShort ? dice.between(100, leaseMs / 2) : dice.between(leaseMs * 1.2, leaseMs * 2),
+        );
+      }),
+    ];
+  }
+
+  /** Starts all; resolves when they say that they are ready. */
+  async start(): Promise<void> {
+    await Promise.all(this.#members.map((_, place) => this.#start(place)));
+  }
+
+  /** Process ids of those that are up. */
+  get pids(): readonly number[] {
+    return this.#members.flatMap((member) => (member?.isAlive === true ? [member.pid] : []));
+  }
+
+  /** Resolves when every Foreman has begun work. */
+  async works(patienceMs = 30_000): Promise<void> {
+    await this.worksAgain(0, patienceMs);
+  }
+
+  /** From a moment on, how long the last of those that are up and were not harmed took to begin work. Milliseconds. */
+  async worksAgain(sinceMs: number, patienceMs: number): Promise<number> {
+    const giveUpAt = sharedMs() + patienceMs;
+    let lastMs = 0;
+    for (const [place, member] of this.#members.entries()) {
+      if (member === null || !member.isAlive) continue;
+      for (;;) {
+        const firstMs = this.#firstBegin(member.owner, sinceMs);
+        if (firstMs !== null) {
+          lastMs = Math.max(lastMs, firstMs - sinceMs);
+          break;
+        }
+        // Harmed meanwhile: that is another fault's business.
+        if (this.#members[place] !== member || this.#frozen.has(place)) break;
+        if ((this.#harmedMs.get(place) ?? 0) > sinceMs - 1_000) break;
+        if (sharedMs() > giveUpAt) return Number.POSITIVE_INFINITY;
+        await pause(20);
+      }
+    }
+    return lastMs;
+  }
+
+  /** The lines of the first Foreman's standard error. */
+  get errors(): readonly string[] {
+    return this.#members[0]?.errors ?? [];
+  }
+
+  /** Resolves when the only Foreman has ended by itself; `hasLeft` tells that it did so on purpose. */
+  async leaves(hasLeft: () => boolean): Promise<void> {
+    while (!hasLeft()) await pause(50);
+    this.#isOver = true;
+    await Promise.all([...this.#all].map(async (member) => await member.exited));
+  }
+
+  /** SIGTERM to all; how long the last took. Milliseconds. */
+  async stop(patienceMs: number): Promise<number> {
+    const sinceMs = sharedMs();
+    this.#isOver = true;
+    await Promise.all(this.#members.map(async (member) => await member?.terminate(patienceMs)));
+    return sharedMs() - sinceMs;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    await Promise.all([...this.#all].map((member) => member.end()));
+  }
+
+  async #start(place: number): Promise<void> {
+    const settings = { ...this.#settings, node: `n${place + 1}` };
+    const mutant = process.env[mutantVariable] === undefined ? [] : [distFile("mutant.js")];
+    const preload = [...mutant, distFile("trace.js")];
+    let member: ForemanProcess | null = null;
+    for (let left = startsMost; member === null; left--) {
+      // A program whose store is away as it starts ends with an error; what watches it starts it again.
+      member = await ForemanProcess.start(settings, this.#journal, preload).catch(async (error: unknown) => {
+        if (left === 0 || this.#isOver) throw error;
+        this.failedStarts++;
+        await pause(againAfterMs);
+        return null;
+      });
+    }
+    this.#all.add(member);
+    this.#members[place] = member;
+    if (this.#isOver) await member.end();
+    void member.exited.then(() => this.#ended(place, member));
+  }
+
+  /** One that died of what it ran is started again, as one that was killed. */
+  async #ended(place: number, member: ForemanProcess): Promise<void> {
+    if (this.#isOver || this.#members[place] !== member) return;
+    this.#harmedMs.set(place, sharedMs());
+    this.#members[place] = null;
+    this.kills++;
+    await pause(againAfterMs);
+    if (this.#isOver) return;
+    await this.#start(place);
+    this.#harmedMs.set(place, sharedMs());
+  }
+
+  async #kill(place: number, afterMs: number): Promise<boolean> {
+    const member = this.#members[place];
+    if (member === null || member === undefined || !member.isAlive) return false;
+    this.#harmedMs.set(place, sharedMs());
+    this.#members[place] = null;
+    await member.kill9();
+    this.kills++;
+    await pause(afterMs);
+    await this.#start(place);
+    this.#harmedMs.set(place, sharedMs());
+    return true;
+  }
+
+  async #freeze(place: number, forMs: number): Promise<boolean> {
+    const member = this.#members[place];
+    if (member === null || member === undefined || !member.isAlive) return false;
+    this.#frozen.add(place);
+    member.freeze();
+    await pause(forMs);
+    member.thaw();
+    this.#harmedMs.set(place, sharedMs());
+    this.#frozen.delete(place);
+    return true;
+  }
+
+  #firstBegin(owner: string, sinceMs: number): number | null {
+    this.#journal.read();
+    const { events } = this.#journal;
+    let found: number | null = null;
+    for (let i = events.length - 1; i >= 0; i--) {
+      const event = events[i];
+      if (event === undefined || event.kind !== "start") continue;
+      if (event.atMs < sinceMs - 1_000) break;
+      if (event.owner === owner && event.atMs >= sinceMs) found = event.atMs;
+    }
+    return found;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
