@@ -25,7 +25,7 @@ import { takeSeat } from "./app/seated.js";
 import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
-import { batchKeyOf, tiesOf } from "./app/ties.js";
+import { batchKeyOf, isBound, tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -747,8 +747,7 @@ export class App implements AsyncDisposable {
     const priority = resolved?.priority ?? step.priority;
     const atMs = resolved?.at as number | undefined; // milliseconds, by its row
     const delayMs = resolved?.delay ?? (atMs === undefined ? step.debounce?.waitMs : undefined);
-    const ties =
-      own ?? (step.isTied || resolved?.idempotencyKey !== undefined ? tiesOf(step, resolved, input, submission) : null);
+    const ties = own ?? (isBound(step, resolved) ? tiesOf(step, resolved, input, submission) : null);
     if (priority === 0 && delayMs === undefined && atMs === undefined && ties === null) {
       return producer.push(queue, submission);
     }

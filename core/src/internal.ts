@@ -25,7 +25,7 @@ export type { Move, OperationRecord, OperationState, TerminalState } from "./eng
 export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/operation.js";
 export { decodeOutcome } from "./engine/outcome.js";
 export type { BellCause, RestoredCause, Store, StoreListener } from "./engine/store.js";
-export type { GateTie, KeyMode, KeyTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
+export type { GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
 export type * from "./engine/transitions.js";
 export { TRANSITION_NAMES } from "./engine/transitions.js";
 export { type Asker, CallDesk, type DeskServices } from "./foreman/call-desk.js";

@@ -11,6 +11,7 @@ import { enqueueSentences } from "./store/enqueue.js";
 import { eventSentences } from "./store/event.js";
 import { housekeepingSentences } from "./store/housekeeping.js";
 import { inspectingSentences } from "./store/inspecting.js";
+import { lapseSentences } from "./store/lapsing.js";
 import { nodeSentences } from "./store/node.js";
 import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
@@ -54,6 +55,7 @@ export function storeSuite(name: string, setup: Setup): void {
     inspectingSentences(present);
     eventSentences(present);
     tieSentences(present);
+    lapseSentences(present);
     nodeSentences(present);
   });
 

@@ -78,6 +78,8 @@ interface Head {
   readonly candidates: Map<string, Buffer>;
   readonly lines: Map<string, string[]>;
   readonly parkedAt: Map<string, [string, number][]>;
+  readonly lapses: Map<string, Buffer>;
+  readonly lapsing: [string, number][];
 }
 
 type Lists = Map<string, { priority: number; elements: Buffer[] }[]>;
@@ -123,6 +125,8 @@ class Reader {
       [":t", ":uk", ":gu", ":pk", ":cd"].map((suffix) => this.#hash(suffix)),
     );
     const [expiries, paces, opening] = await Promise.all([":ukx", ":gt", ":gd"].map((suffix) => this.#zset(suffix)));
+    const lapses = await this.#hash(":lp");
+    const lapsing = await this.#zset(":lpd");
     const ties = new Map((tied ?? []).map(([address, record]) => [hex(address), tiesOf(record)]));
     const lineNames = [...new Set([...ties.values()].map(({ line }) => line))].filter((line) => line !== "");
     const gateNames = [...new Set([...ties.values()].flatMap(({ gates }) => gates.map(({ name }) => name)))];
@@ -142,6 +146,8 @@ class Reader {
     );
     const head: Head = {
       ties,
+      lapses: new Map((lapses ?? []).map(([address, record]) => [hex(address), record])),
+      lapsing: (lapsing ?? []).map(([member, score]) => [hex(member), score]),
       paces: new Map((paces ?? []).map(([gate, time]) => [gate.toString(), time])),
       opening: new Map((opening ?? []).map(([gate, time]) => [gate.toString(), time])),
       keys: new Map((keys ?? []).map(([key, record]) => [key.toString(), record])),
@@ -284,6 +290,7 @@ function assemble(head: Head, lists: Lists, body: Body): SegmentSnapshot {
       .sort(([a], [b]) => compare(a, b))
       .map(([line, members]) => ({ line, members: members.map(dot) })),
     gates: gatesOf(head, body, dot),
+    lapses: lapsesOf(head, dot),
     waited: head.waited.map(dot).sort(byDot),
     totals: totalsOf(head.totals),
     lastToken: Number(head.root.get("token") ?? 0),
@@ -405,6 +412,24 @@ function tiesSnapshot(head: Head, address: string): Operations["ties"] {
     gates: ties.gates,
     waitsAt,
   };
+}
+
+function lapsesOf(head: Head, dot: DotOf): SegmentSnapshot["lapses"] {
+  for (const address of head.lapses.keys()) {
+    if (!head.ties.has(address)) broken(`${address} can lapse and has no ties`);
+  }
+  return head.lapsing.map(([address, at]) => {
+    const record = head.lapses.get(address) ?? broken(`${address} is listed to lapse and has no times`);
+    const [startByMs, endByMs] = [record.readDoubleBE(0), record.readDoubleBE(8)];
+    if (Math.min(startByMs, endByMs) !== at) broken(`${address} is listed to lapse at another time than its own`);
+    return {
+      ...dot(address),
+      startByMs: Number.isFinite(startByMs) ? startByMs : null,
+      endByMs: Number.isFinite(endByMs) ? endByMs : null,
+      retainMs: record.readDoubleBE(16),
+      value: hex(record.subarray(24)),
+    };
+  });
 }
 
 function keysOf(head: Head, dot: DotOf): SegmentSnapshot["keys"] {

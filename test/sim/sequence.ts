@@ -442,7 +442,15 @@ function tiesOf(dice: Dice): Ties {
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
   const gates = dice.chance(60) ? dice.some(["g1", "g2", "g3"], 1, 2).map(gateOf) : [];
-  return { key, line, gates };
+  const lapse = dice.chance(30)
+    ? {
+        startInMs: dice.chance(60) ? dice.pick(delays) : null,
+        endInMs: dice.chance(60) ? dice.pick(delays) : null,
+        retainMs: dice.pick(retentions),
+        value: text(`lapsed ${dice.between(1, 9)}`),
+      }
+    : null;
+  return { key, line, gates, lapse };
 }
 
 function gateOf(name: string): GateTie {

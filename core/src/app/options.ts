@@ -314,6 +314,18 @@ export const enqueueTable = {
   validate: { type: "boolean", default: true, sentence: "Whether the input schema is checked now." },
   retries: { type: "integer", min: 0, max: 1000, sentence: "Extra Attempts; by default the Step's." },
   timeout: { type: "duration", min: "1ms", max: "365d", sentence: "Limit of each Attempt; by default the Step's." },
+  expires: {
+    type: "duration",
+    min: "1ms",
+    max: "3650d",
+    sentence: "Time in which it must be claimed, or it fails with `MR_EXPIRED`; by default the Step's.",
+  },
+  deadline: {
+    type: "duration",
+    min: "1ms",
+    max: "3650d",
+    sentence: "Time in which it must end, or it fails with `MR_EXPIRED`; by default the Step's.",
+  },
 } as const satisfies OptionTable;
 
 /** Options of one enqueue as users write them. */
@@ -330,6 +342,10 @@ export interface EnqueueOptions {
   readonly validate?: boolean;
   readonly retries?: number;
   readonly timeout?: Duration;
+  /** To be claimed in this time from now, or it fails with MR_EXPIRED. */
+  readonly expires?: Duration;
+  /** To end in this time from now, or it fails with MR_EXPIRED. */
+  readonly deadline?: Duration;
 }
 
 /** Checks an App's options. Errors: MR_INVALID_OPTION. */
@@ -344,6 +360,15 @@ export function resolveEnqueueOptions(given: unknown) {
   const resolved = resolveOptions(enqueueTable, given, "enqueue");
   if (resolved.delay !== undefined && resolved.at !== undefined) {
     throw createError("MR_INVALID_OPTION", { path: "enqueue.at", problem: "give either `delay` or `at`, not both" });
+  }
+  const { delay, expires, deadline } = resolved;
+  if (
+    delay !== undefined &&
+    delay >= Math.min(expires ?? Number.POSITIVE_INFINITY, deadline ?? Number.POSITIVE_INFINITY)
+  ) {
+    const problem = "expected more than `delay`: it would be over before it may begin";
+    const path = delay >= (expires ?? Number.POSITIVE_INFINITY) ? "enqueue.expires" : "enqueue.deadline";
+    throw createError("MR_INVALID_OPTION", { path, problem });
   }
   return resolved;
 }

@@ -3,10 +3,10 @@
  * Called by app.ts for those that have any; `key` functions run here, at the submission.
  */
 import { hash } from "node:crypto";
-import { createError, show } from "../base/errors.js";
+import { createError, show, toRemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import { encodeOutcome } from "../engine/outcome.js";
-import type { GateTie, KeyTie } from "../engine/ties.js";
+import type { GateTie, KeyTie, LapseTie } from "../engine/ties.js";
 import type { MeetingTies } from "../queue/submission.js";
 import type { KeyOf, StepDefinition } from "../workflow/step.js";
 import type { ResolvedEnqueue } from "./options.js";
@@ -18,6 +18,13 @@ const REPLACED_RETAIN_MS = 24 * 60 * 60 * 1000;
 /** Longer names are stored as their SHA-256. */
 const NAME_BYTES_MAX = 200;
 
+/** Whether an Operation has ties at all. */
+export function isBound(step: StepDefinition, resolved: ResolvedEnqueue | null): boolean {
+  if (step.isTied || step.isTimed) return true;
+  if (resolved === null) return false;
+  return (resolved.idempotencyKey ?? resolved.expires ?? resolved.deadline) !== undefined;
+}
+
 /** The ties of one Operation. Errors: MR_INVALID_OPTION for a key that is no text. */
 export function tiesOf(
   step: StepDefinition,
@@ -27,11 +34,12 @@ export function tiesOf(
 ): MeetingTies {
   const { order } = step;
   return {
-    // A Step's own ties must all meet; a call's key alone is by itself.
-    meet: step.isTied ? step.name : `:${resolved?.idempotencyKey}`,
+    // A Step's own ties must all meet; a call's key alone is by itself; a time meets nobody's.
+    meet: step.isTied ? step.name : resolved?.idempotencyKey === undefined ? null : `:${resolved.idempotencyKey}`,
     key: keyTie(step, resolved, input, body),
     line: order === null ? null : nameOf(step.name, textOf(order, input, `step ${step.name}.order`)),
     gates: [...slotTies(step, input), ...paceTies(step, input)],
+    lapse: lapseTie(step, resolved),
   };
 }
 
@@ -39,6 +47,17 @@ export function tiesOf(
 export function batchKeyOf({ name, batch }: StepDefinition, input: unknown): string | undefined {
   const key = batch?.key ?? null;
   return key === null ? undefined : textOf(key, input, `step ${name}.batch.key`);
+}
+
+function lapseTie(step: StepDefinition, resolved: ResolvedEnqueue | null): LapseTie | null {
+  const startInMs = resolved?.expires ?? step.expiresMs;
+  const endInMs = resolved?.deadline ?? step.deadlineMs;
+  if (startInMs === null && endInMs === null) return null;
+  const started = startInMs === null ? null : `started within ${startInMs} ms`;
+  const ended = endInMs === null ? null : `ended within ${endInMs} ms`;
+  const what = [started, ended].filter((part) => part !== null).join(", or not ");
+  const value = encodeOutcome("", 0, 0, toRemoteError(createError("MR_EXPIRED", { what })), "error");
+  return { startInMs, endInMs, retainMs: step.retainFailedMs, value };
 }
 
 function slotTies({ name: step, concurrency }: StepDefinition, input: unknown): GateTie[] {

@@ -33,7 +33,7 @@ export const errorTable = {
     template: "durability {asked} was asked for, this store gives at most {available}",
     retryable: false,
   },
-  MR_EXPIRED: { template: "Operation {id} expired before it started", retryable: false },
+  MR_EXPIRED: { template: "Operation was not {what} of its enqueue", retryable: false },
   MR_FORBIDDEN: { template: "{who} may not {action} {what}", retryable: false },
   MR_IDEMPOTENCY_MISMATCH: {
     template: "idempotency key `{key}` was used before with another input, by {id}",

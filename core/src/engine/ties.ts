@@ -5,6 +5,7 @@
  *   line  joined at the enqueue, left at the end; only the first of a line goes on              (strict order)
  *   gate  a slot, taken by the claim, given back by whatever ends the Attempt                   (concurrency)
  *         or a pace: one claim every so many milliseconds, not given back                       (rate)
+ *   lapse a time by which it must have been claimed, or have ended; else it fails             (expiry, deadline)
  *
  * Stores know keys, lines and gates by their names alone, 1 to 255 bytes each. An Operation without ties has no trace
  * of all this. Pure data; imports nothing.
@@ -52,12 +53,25 @@ export interface PaceTie {
 /** What a claim must pass. A name is that of slots or of a pace, never of both. */
 export type GateTie = SlotTie | PaceTie;
 
+/** Until when an Operation may wait, and until when it may go on at all; what it fails with after that. */
+export interface LapseTie {
+  /** Milliseconds from the enqueue to its first claim, by the store's clock; null: any time. */
+  readonly startInMs: number | null;
+  /** Milliseconds from the enqueue to its end, over all Attempts; null: any time. */
+  readonly endInMs: number | null;
+  /** How long the dead letter is kept, and the outcome bytes it fails with. */
+  readonly retainMs: number;
+  readonly value: Uint8Array;
+}
+
 /** All ties of one Operation. */
 export interface Ties {
   readonly key: KeyTie | null;
   readonly line: string | null;
   /** Each name once. */
   readonly gates: readonly GateTie[];
+  /** Default: none. */
+  readonly lapse?: LapseTie | null;
 }
 
 /** Most bytes of a name of a key, line or gate. */

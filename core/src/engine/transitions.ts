@@ -27,6 +27,11 @@
  *   them is cancelled or parked elsewhere, the next becomes one. A pace is a gate that keeps a time, `taken`: it lets a
  *   claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) + everyMs` is its time
  *   then. From the time at which the next one may pass, `promote` makes candidates of what is parked there.
+ * - A lapse is a tie to time. It stands `min(start, end)` milliseconds after the enqueue, with the first claim at `end`,
+ *   and goes with the Operation's end. From its time on what waits is not claimed: a claim that meets it, or `promote`,
+ *   ends it as failed (`attempt` as it stood, bytes and retention as enqueued, its ties let go of); an element on a list
+ *   stays there, withdrawn, until it is popped or requeued. What runs is marked by `promote` like by a cancel, its own
+ *   bytes being the reason; what then ends a marked one as cancelled ends this one as failed. A requeued one has none.
  * Types only; imports the records of this room.
  */
 import type { CheckFinding } from "./findings.js";
@@ -323,15 +328,20 @@ export interface CancelsAnswer {
 
 /**
  * scheduled → ready for up to `max` due Operations, by due time, then address; each joins the end of its list. Then, at up
- * to `max` paces that let something through by now, by that time, then name, as many go on as may pass, up to `max`.
+ * to `max` paces that let something through by now, by that time, then name, as many go on as may pass, up to `max`. Before
+ * both, up to `max` Operations whose lapse has come end or are marked, by its time, then address.
  */
 export interface PromoteParams {
   readonly max: number;
 }
 
-/** `nextDueInMs`: milliseconds until the earliest still scheduled is due, or may pass where it is parked; or null. */
+/**
+ * `nextDueInMs`: milliseconds until the earliest still scheduled is due, may pass where it is parked, or lapses; or null.
+ * `lapsed` counts what ended or was marked.
+ */
 export interface PromoteAnswer {
   readonly promoted: number;
+  readonly lapsed: number;
   readonly nextDueInMs: number | null;
 }
 

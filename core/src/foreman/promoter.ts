@@ -78,7 +78,8 @@ export class Promoter {
           segment,
         );
         counters.add("promoted", answer.promoted);
-        if (answer.promoted === PROMOTE_MAX) continue;
+        counters.add("lapsed", answer.lapsed);
+        if (answer.promoted === PROMOTE_MAX || answer.lapsed === PROMOTE_MAX) continue;
         if (answer.nextDueInMs !== null) this.expect(segment, answer.nextDueInMs);
         return;
       }

@@ -22,6 +22,10 @@ export const counterTable = {
   beats: { kind: "counter", sentence: "Beats sent." },
   rescued: { kind: "counter", sentence: "Operations this process took back from silent owners." },
   promoted: { kind: "counter", sentence: "Due Operations this process made ready." },
+  lapsed: {
+    kind: "counter",
+    sentence: "Operations this process ended because they waited too long, or told to end because they ran too long.",
+  },
   bells: { kind: "counter", sentence: "Wake-ups received." },
   helpCalls: { kind: "counter", sentence: "Calls for help: for Segments this process attends and does not empty." },
   safetyPolls: { kind: "counter", sentence: "Slow polls that look for missed wake-ups and missed outcomes." },

@@ -50,7 +50,7 @@ export class KeyedProducer implements SubmissionSink {
 
   pushFull(submission: FullSubmission): void {
     const { ties } = submission;
-    if (ties === null) return this.#options.plain.pushFull(submission);
+    if (ties === null || ties.meet === null) return this.#options.plain.pushFull(submission);
     const segment = keyedSegment(ties.meet);
     const producer = this.#producers.get(segment);
     if (producer !== undefined) return producer.pushFull(submission);

@@ -34,6 +34,6 @@ export interface FullSubmission extends Submission {
 
 /** Ties, and where they meet those of others. */
 export interface MeetingTies extends Ties {
-  /** All Operations that could share a key, a line or a gate have the same text here. */
-  readonly meet: string;
+  /** All Operations that could share a key, a line or a gate have the same text here; null where there is none of these. */
+  readonly meet: string | null;
 }

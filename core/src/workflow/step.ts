@@ -218,6 +218,20 @@ export const stepTable = {
     max: "1h",
     sentence: "Time between the abort signal and giving up on the Attempt.",
   },
+  expires: {
+    type: "duration",
+    min: "1ms",
+    max: "3650d",
+    sentence:
+      "Time from the enqueue in which an Operation must be claimed, or it fails with `MR_EXPIRED`; by default any.",
+  },
+  deadline: {
+    type: "duration",
+    min: "1ms",
+    max: "3650d",
+    sentence:
+      "Time from the enqueue in which it must end, all Attempts and waits included, or it fails with `MR_EXPIRED`; by default any.",
+  },
   retain: { type: "table", table: retainTable, sentence: "How long what is finished is kept." },
   dedupe: {
     type: "custom",
@@ -322,6 +336,10 @@ export interface StepOptions<I = never> {
   readonly timeout?: Duration | "none";
   /** Default 5 s. */
   readonly killGrace?: Duration;
+  /** From the enqueue to the first claim; later it fails with MR_EXPIRED. Default: any time. */
+  readonly expires?: Duration;
+  /** From the enqueue to the end, over all Attempts; then it fails with MR_EXPIRED. Default: any time. */
+  readonly deadline?: Duration;
   /** Defaults 1 d and 14 d. */
   readonly retain?: { readonly completed?: Duration; readonly failed?: Duration };
   /** One Operation at a time per key, within `window` after its enqueue too. `mode` default `"return"`. */
@@ -365,6 +383,9 @@ export interface StepDefinition {
   /** Infinity for none. */
   readonly timeoutMs: number;
   readonly killGraceMs: number;
+  /** Null for any time. */
+  readonly expiresMs: number | null;
+  readonly deadlineMs: number | null;
   readonly retainCompletedMs: number;
   readonly retainFailedMs: number;
   readonly dedupe: Dedupe | null;
@@ -372,8 +393,10 @@ export interface StepDefinition {
   readonly order: KeyOf | null;
   readonly concurrency: readonly Limit[];
   readonly rate: readonly Rate[];
-  /** Whether any of these is there: then its Operations have ties. */
+  /** Whether any of these is there: then its Operations have ties that must meet those of others. */
   readonly isTied: boolean;
+  /** Whether they have a time to expire or a deadline: a tie that meets nobody's. */
+  readonly isTimed: boolean;
   /** What an enqueue's acknowledgement must survive; null: what the App says. */
   readonly durability: Durability | null;
   /** Null unless it is a batch Step. */
@@ -395,6 +418,9 @@ export const UNTIED = {
   isTied: false,
   batch: null,
   batchFn: null,
+  expiresMs: null,
+  deadlineMs: null,
+  isTimed: false,
 } as const satisfies Partial<StepDefinition>;
 
 /** The Workers Operations need: async or blocking threads, or child processes. */
@@ -459,6 +485,9 @@ export function defineStep(
     onError: (resolved.onError as StepDefinition["onError"] | undefined) ?? null, // a function, by the row's parse
     timeoutMs: resolved.timeout === "none" ? Number.POSITIVE_INFINITY : resolved.timeout,
     killGraceMs: resolved.killGrace,
+    expiresMs: resolved.expires ?? null,
+    deadlineMs: resolved.deadline ?? null,
+    isTimed: resolved.expires !== undefined || resolved.deadline !== undefined,
     retainCompletedMs: resolved.retain.completed,
     retainFailedMs: resolved.retain.failed,
     dedupe: resolved.dedupe ?? null,

@@ -45,7 +45,7 @@ export function cancelSentences(scene: () => Scene): void {
       await s.enqueueFull(lane, [{ counter: 1, due: { in: 500 } }]);
       expect(await s.cancel(lane, [1], "reason")).toEqual(["cancelled"]);
       await s.advance(1000);
-      expect(await s.promote()).toEqual({ promoted: 0, nextDueInMs: null });
+      expect(await s.promote()).toEqual({ promoted: 0, lapsed: 0, nextDueInMs: null });
       expect(plain(await s.record(lane, 1))).toMatchObject({
         state: "cancelled",
         dueAtMs: null,

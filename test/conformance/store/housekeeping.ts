@@ -24,7 +24,7 @@ export function housekeepingSentences(scene: () => Scene): void {
       ]);
       await s.enqueue(fast, 1, ["there before"]);
       await s.advance(300);
-      expect(await s.promote()).toEqual({ promoted: 4, nextDueInMs: 100 });
+      expect(await s.promote()).toEqual({ promoted: 4, lapsed: 0, nextDueInMs: 100 });
       expect(await s.claimTexts("o1")).toEqual(["there before", "first", "second1", "second2", "third"]);
     });
 
@@ -35,7 +35,7 @@ export function housekeepingSentences(scene: () => Scene): void {
       await s.advance(99);
       expect(await s.promote()).toMatchObject({ promoted: 0 });
       await s.advance(1);
-      expect(await s.promote()).toEqual({ promoted: 1, nextDueInMs: null });
+      expect(await s.promote()).toEqual({ promoted: 1, lapsed: 0, nextDueInMs: null });
     });
 
     it("takes at most `max`, and says when the next is due", async () => {
@@ -46,9 +46,9 @@ export function housekeepingSentences(scene: () => Scene): void {
         [1, 2, 3].map((counter) => ({ counter, due: { in: counter * 10 } })),
       );
       await s.advance(100);
-      expect(await s.promote(2)).toEqual({ promoted: 2, nextDueInMs: -70 });
-      expect(await s.promote(2)).toEqual({ promoted: 1, nextDueInMs: null });
-      expect(await s.promote(2)).toEqual({ promoted: 0, nextDueInMs: null });
+      expect(await s.promote(2)).toEqual({ promoted: 2, lapsed: 0, nextDueInMs: -70 });
+      expect(await s.promote(2)).toEqual({ promoted: 1, lapsed: 0, nextDueInMs: null });
+      expect(await s.promote(2)).toEqual({ promoted: 0, lapsed: 0, nextDueInMs: null });
     });
 
     it("respects the priority of each", async () => {

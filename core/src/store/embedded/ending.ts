@@ -69,18 +69,25 @@ export function finish(state: SegmentState, operation: Operation, end: End, slic
   leave(state, operation);
 }
 
-/** Ends a running Operation as cancelled for the reason of its first cancel. */
+/** Ends a running Operation as cancelled for the reason of its first cancel, or as failed if it was its lapse. */
 export function finishMarked(
   state: SegmentState,
   operation: Operation,
   token: number,
   retainMs: number,
   nowMs: number,
-): void {
+): "cancelled" | "failed" {
   const value = operation.cancelReason;
   free(state, operation);
+  const { lapse } = operation;
+  if (lapse !== null && value === lapse.value) {
+    operation.token = token;
+    bury(state, operation, lapse.value, lapse.retainMs, nowMs);
+    return "failed";
+  }
   state.totals.cancelled++;
   finish(state, operation, { state: "cancelled", token, value }, sliceFor(state, nowMs, retainMs), nowMs);
+  return "cancelled";
 }
 
 /** Puts a finished record into its slice and into the index, and settles who waits. */
@@ -104,9 +111,20 @@ export function bury(
   retainMs: number,
   nowMs: number,
 ): void {
+  operation.attempt++;
+  settleFailed(state, operation, value, retainMs, nowMs);
+}
+
+/** Moves an Operation that is in no place into the dead letters, with its Attempts as they stand. */
+export function settleFailed(
+  state: SegmentState,
+  operation: Operation,
+  value: Uint8Array,
+  retainMs: number,
+  nowMs: number,
+): void {
   own(state, operation);
   operation.state = "failed";
-  operation.attempt++;
   operation.value = value;
   operation.finishedAtMs = nowMs;
   operation.timeMs = nowMs + retainMs;
@@ -222,11 +240,12 @@ export function finishUnread(
   });
 }
 
-/** Deletes a dead letter. */
+/** Deletes a dead letter. An element of it that is still on a list stays there, withdrawn. */
 export function forget(state: SegmentState, operation: Operation): void {
   state.dead.remove(operation);
   dropEntry(operation);
-  operation.isGone = true;
+  if (operation.isWithdrawn) operation.state = "ready";
+  else operation.isGone = true;
   touch(state, operation);
 }
 

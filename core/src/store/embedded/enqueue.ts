@@ -14,6 +14,7 @@ import type {
   FullElement,
 } from "../../engine/transitions.js";
 import { finishWaiting, sliceFor } from "./ending.js";
+import { setLapse } from "./lapsing.js";
 import {
   entryOf,
   FIRST_GENERATION,
@@ -207,14 +208,22 @@ function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: num
   }
 }
 
-function bind(state: SegmentState, operation: Operation, { key, line, gates }: Ties, nowMs: number): void {
+function bind(state: SegmentState, operation: Operation, { key, line, gates, lapse }: Ties, nowMs: number): void {
   const waits = { parkedAt: null, candidateOf: null, ticket: 0, lineTicket: 0 };
   operation.tied = { key: key?.name ?? null, line, gates, ...waits };
   if (key !== null) takeKey(state, key, operation, nowMs);
+  if (lapse) setLapse(state, lapse, operation, nowMs);
 }
 
 /** Takes a withdrawn element off its list: its dot is enqueued anew, long after its memory ended. */
 function takeOff(state: SegmentState, operation: Operation): void {
+  unlist(operation);
+  operation.isGone = true;
+  touch(state, operation);
+}
+
+/** Takes a withdrawn element off its list. */
+export function unlist(operation: Operation): void {
   const list = listOf(operation.queue, operation.priority);
   for (const element of list.elements.shiftMany(list.elements.length)) {
     if (element !== operation) list.elements.push(element);
@@ -222,8 +231,7 @@ function takeOff(state: SegmentState, operation: Operation): void {
   shrink(list, 1);
   operation.queue.withdrawn--;
   operation.lane.withdrawn.delete(operation.counter);
-  operation.isGone = true;
-  touch(state, operation);
+  operation.isWithdrawn = false;
 }
 
 /** Makes a record with fresh counters, scheduled until somebody says otherwise. */
@@ -255,6 +263,7 @@ export function newOperation(lane: Lane, counter: number, queue: Queue, priority
     cancelReason: null,
     isWithdrawn: false,
     tied: null,
+    lapse: null,
     run: null,
     isGone: false,
     isDirty: false,

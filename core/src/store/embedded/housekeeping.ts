@@ -12,6 +12,8 @@ import type {
   RequeueParams,
 } from "../../engine/transitions.js";
 import { forget } from "./ending.js";
+import { unlist } from "./enqueue.js";
+import { endLapsed } from "./lapsing.js";
 import { locate } from "./reading.js";
 import {
   dropEntry,
@@ -23,11 +25,13 @@ import {
   touchSlice,
   touchWindow,
 } from "./state.js";
-import { dropKeys, dropPaces, joinLine, nextDueInMs, openPaces } from "./ties.js";
+import { dropKeys, dropPaces, joinLine, nextDueInMs, openPaces, untie } from "./ties.js";
 
 /** promote: scheduled → ready for what is due. */
 export function promote(state: SegmentState, params: PromoteParams, nowUs: number): PromoteAnswer {
   const nowMs = Math.floor(nowUs / 1000);
+  const lapsed = state.lapses.size > 0 ? endLapsed(state, params.max, nowMs) : 0;
+  untie(state, nowMs);
   let promoted = 0;
   for (; promoted < params.max; promoted++) {
     const first = state.due.first;
@@ -36,7 +40,7 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
     pushBack(state, first);
   }
   if (state.opening.size > 0) openPaces(state, params.max, nowMs);
-  return { promoted, nextDueInMs: nextDueInMs(state, nowMs) };
+  return { promoted, lapsed, nextDueInMs: nextDueInMs(state, nowMs) };
 }
 
 /** requeue: failed → ready, a new generation. */
@@ -56,6 +60,7 @@ export function requeue(state: SegmentState, params: RequeueParams, nowUs: numbe
 /** Takes a dead letter into its next generation, at the end of its list. */
 export function reopen(state: SegmentState, operation: Operation): void {
   state.dead.remove(operation);
+  if (operation.isWithdrawn) unlist(operation);
   operation.generation++;
   operation.attempt = 0;
   operation.recoveries = 0;

@@ -24,6 +24,7 @@ import {
   entryOf,
   FIRST_GENERATION,
   isFinished,
+  type Lapse,
   type MemoryWindow,
   type Operation,
   type Run,
@@ -37,7 +38,7 @@ import {
  * States of an Operation's own record. What runs says `ready` there: a claim's record says that it runs, so that a
  * claim need not write its Operations anew. `withdrawn` was cancelled while waiting and is still on its list.
  */
-export const STORED_STATES = ["scheduled", "ready", "failed", "withdrawn"] as const;
+export const STORED_STATES = ["scheduled", "ready", "failed", "withdrawn", "failed_listed"] as const;
 
 /** Whether anything was touched. */
 export function isDirty({ dirty }: SegmentState): boolean {
@@ -262,10 +263,21 @@ function writeOperation(operation: Operation, segment: number, writer: RecordWri
   writer.f64(operation.timeMs);
   writer.f64(operation.finishedAtMs);
   writer.f64(operation.order);
-  writer.maybeBytes(operation.isWithdrawn ? null : operation.value);
-  if (!operation.isWithdrawn) writer.bytes(operation.body);
-  if (!operation.isWithdrawn && operation.tied !== null) writeTies(operation.tied, writer);
+  const isElement = operation.isWithdrawn && operation.state !== "failed";
+  writer.maybeBytes(isElement ? null : operation.value);
+  if (!isElement) writer.bytes(operation.body);
+  if (!isElement && operation.tied !== null) writeTies(operation.tied, writer);
+  if (!isElement && operation.lapse !== null) writeLapse(operation.lapse, writer);
   writer.end(key);
+}
+
+/** Behind the ties, which every Operation with a lapse has. */
+function writeLapse({ startByMs, endByMs, retainMs, value, heapIndex }: Lapse, writer: RecordWriter): void {
+  writer.u8(heapIndex < 0 ? 1 : 0);
+  writer.f64(startByMs);
+  writer.f64(endByMs);
+  writer.f64(retainMs);
+  writer.bytes(value);
 }
 
 /** Behind the fields that all have: ties, and where the Operation waits for them. */
@@ -289,7 +301,7 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {
-  if (isWithdrawn) return "withdrawn";
+  if (isWithdrawn) return state === "failed" ? "failed_listed" : "withdrawn";
   return state === "running" ? "ready" : state;
 }
 

@@ -16,6 +16,7 @@ import type {
   ReleaseParams,
 } from "../../engine/transitions.js";
 import { bury, finish, finishMarked, finishUnread, finishWaiting, free, own, sliceFor } from "./ending.js";
+import { mark } from "./marking.js";
 import { locate } from "./reading.js";
 import {
   entryOf,
@@ -171,17 +172,6 @@ export function cancel(state: SegmentState, params: CancelParams, nowUs: number)
   untie(state, nowMs);
   if (answers.includes("cancelled")) state.dirty.root = true;
   return { answers };
-}
-
-function mark(state: SegmentState, operation: Operation, reason: Uint8Array): void {
-  const owner = operation.taking?.owner;
-  if (owner === undefined) return;
-  const isTold = state.events.some((event) => event.kind === "marked" && event.owner === owner.name);
-  if (!isTold) state.events.push({ kind: "marked", owner: owner.name });
-  if (operation.cancelReason !== null) return;
-  operation.cancelReason = reason;
-  owner.marked++;
-  touchNotes(state, operation);
 }
 
 /** progress: the latest note of a running Operation. */

@@ -14,6 +14,7 @@ import type {
 } from "../../engine/transitions.js";
 import { bury, finishMarked, free, own } from "./ending.js";
 import { newOperation } from "./enqueue.js";
+import { mayStart, started } from "./lapsing.js";
 import {
   type Operation,
   type Owner,
@@ -112,6 +113,7 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
   }
   const { claims } = harvest;
   if (harvest.wakes !== null) moveOn(state, harvest.wakes);
+  untie(state, harvest.nowMs);
   if (claims.length === 0) return claims;
   if (known === undefined) state.owners.set(owner.name, owner);
   owner.lastRequest = params.request;
@@ -156,14 +158,17 @@ function harvestOne(state: SegmentState, harvest: Harvest, list: ReadyList, oper
   if (operation.isWithdrawn) {
     touch(state, operation);
     list.queue.withdrawn--;
-    operation.isGone = true;
+    if (operation.state === "failed") operation.isWithdrawn = false;
+    else operation.isGone = true;
     operation.lane.withdrawn.delete(operation.counter);
     return;
   }
+  if (operation.lapse !== null && !mayStart(state, operation.lapse, harvest.nowMs)) return;
   if (operation.tied !== null) {
     harvest.wakes ??= new Map();
     if (!passGates(state, operation, operation.tied, harvest.wakes, harvest.nowMs)) return;
   }
+  if (operation.lapse !== null) started(state, operation.lapse);
   hold(state, harvest, operation);
 }
 
@@ -267,8 +272,7 @@ function rescueOne(
   nowMs: number,
 ): "rescued" | "failed" | "cancelled" {
   if (operation.cancelReason !== null) {
-    finishMarked(state, operation, operation.token, params.retainMs, nowMs);
-    return "cancelled";
+    return finishMarked(state, operation, operation.token, params.retainMs, nowMs);
   }
   free(state, operation);
   if (operation.recoveries + 1 > params.recoveriesMax) {

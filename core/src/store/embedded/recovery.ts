@@ -246,12 +246,19 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
     enlist(assembly, operation, queue, priority);
     return;
   }
-  operation.state = stored;
+  operation.state = stored === "failed_listed" ? "failed" : stored;
   noteRelived(operation);
   putEntry(operation);
   if (!value.isAtEnd) readTies(assembly, operation, value);
+  if (!value.isAtEnd) readLapse(state, operation, value);
+  if (stored === "failed_listed") {
+    operation.isWithdrawn = true;
+    lane.withdrawn.set(counter, operation);
+    queue.withdrawn++;
+    enlist(assembly, operation, queue, priority);
+  }
   if (stored === "scheduled") state.due.add(operation);
-  else if (stored === "failed") state.dead.add(operation);
+  else if (operation.state === "failed") state.dead.add(operation);
   else if (operation.tied !== null && operation.tied.parkedAt !== null) return;
   else if (!takeClaimed(assembly, operation)) enlist(assembly, operation, queue, priority);
 }
@@ -274,6 +281,15 @@ function readTies({ state, tied }: Assembly, operation: Operation, value: Record
   operation.tied = bound;
   if (parkedAt !== null) state.parked++;
   if (operation.state !== "failed") tied.push({ operation, bound });
+}
+
+function readLapse(state: SegmentState, operation: Operation, value: RecordReader): void {
+  const isMarked = value.u8() === 1;
+  const { lane, counter } = operation;
+  const times = { startByMs: value.f64(), endByMs: value.f64(), retainMs: value.f64() };
+  const timeMs = Math.min(times.startByMs, times.endByMs);
+  operation.lapse = { lane, counter, operation, ...times, timeMs, heapIndex: -1, value: value.bytes() };
+  if (!isMarked) state.lapses.add(operation.lapse);
 }
 
 function readGate(value: RecordReader): GateTie {
@@ -377,8 +393,16 @@ function readNotes({ state }: Assembly, { key, value }: StoredRecord): void {
   if (entry?.state !== "running") throw new Damage("notes belong to no running Operation");
   entry.progress = value.maybeBytes();
   entry.cancelReason = value.maybeBytes();
+  // The mark of a lapse is known by its bytes.
+  if (entry.lapse !== null && entry.lapse.heapIndex < 0 && isSame(entry.cancelReason, entry.lapse.value)) {
+    entry.cancelReason = entry.lapse.value;
+  }
   entry.hasNotes = true;
   if (entry.cancelReason !== null && entry.taking !== null) entry.taking.owner.marked++;
+}
+
+function isSame(a: Uint8Array | null, b: Uint8Array): boolean {
+  return a !== null && Buffer.compare(a, b) === 0;
 }
 
 /** Gives an Operation to the claim that lists it, if one does. */

@@ -145,6 +145,13 @@ export interface SegmentSnapshot {
     readonly opensAtMs: number | null;
     readonly parked: readonly DotSnapshot[];
   }[];
+  /** What can lapse, in the order it will; times of null are never. */
+  readonly lapses: readonly (DotSnapshot & {
+    readonly startByMs: number | null;
+    readonly endByMs: number | null;
+    readonly retainMs: number;
+    readonly value: string;
+  })[];
   /** Somebody waits for these: by lane name, then counter. */
   readonly waited: readonly DotSnapshot[];
   readonly totals: Totals;
@@ -206,6 +213,13 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
       .filter(({ used, parked, takenMs, opensAtMs }) => used + parked.length + takenMs > 0 || opensAtMs !== null)
       .sort((a, b) => compareNames(a.name, b.name))
       .map(({ name, parked, ...gate }) => ({ gate: name, ...gate, parked: [...parked].map(dotOf) })),
+    lapses: state.lapses.page(0, state.lapses.size).map(({ startByMs, endByMs, retainMs, value, ...one }) => ({
+      ...dotOf(one),
+      startByMs: Number.isFinite(startByMs) ? startByMs : null,
+      endByMs: Number.isFinite(endByMs) ? endByMs : null,
+      retainMs,
+      value: hex(value) ?? "",
+    })),
     waited: lanes.flatMap((lane) =>
       [...lane.waited].sort((a, b) => a - b).map((counter) => ({ laneName: lane.name, counter })),
     ),

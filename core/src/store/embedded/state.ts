@@ -124,10 +124,12 @@ export interface Operation {
   progress: Uint8Array | null;
   /** The reason of the first cancel while running. */
   cancelReason: Uint8Array | null;
-  /** Cancelled while ready: this object is only the element left on the list. */
+  /** Cancelled while ready: this object is only the element left on the list. Or failed so: then it is the record, too. */
   isWithdrawn: boolean;
   /** What it must let go of; null for nearly all. */
   tied: Tied | null;
+  /** When it lapses; null for nearly all. */
+  lapse: Lapse | null;
   /** Where its bytes are stored while it has no record of its own; null on the full path and in `memory:`. */
   run: Run | null;
   /** It left the index for good. */
@@ -152,6 +154,22 @@ export interface Tied {
   /** Its number at gates, kept while it waits; its number in its line. */
   ticket: number;
   lineTicket: number;
+}
+
+/** When an Operation that waits fails, and with what; in `lapses` until it has ended or was marked for it. */
+export interface Lapse {
+  readonly lane: Lane;
+  readonly counter: number;
+  readonly operation: Operation;
+  /** When it must have been claimed, until it was; Infinity for any time. */
+  startByMs: number;
+  /** When it must have ended; Infinity for any time. */
+  readonly endByMs: number;
+  /** The earlier of the two. */
+  timeMs: number;
+  heapIndex: number;
+  readonly retainMs: number;
+  readonly value: Uint8Array;
 }
 
 /** A place where only so many run at once, or one in so much time; it is there while it has something to remember. */
@@ -340,6 +358,8 @@ export interface SegmentState {
   readonly gates: Map<string, Gate>;
   /** Paces where something is parked. */
   readonly opening: Set<Gate>;
+  /** By when they lapse. */
+  readonly lapses: TimeHeap<Lapse>;
   /** Tied Operations that ended or went back in the transition under way, in that order. */
   loose: { readonly operation: Operation; readonly didRun: boolean }[];
   readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
@@ -373,6 +393,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     lines: new Map(),
     gates: new Map(),
     opening: new Set(),
+    lapses: new TimeHeap(),
     loose: [],
     totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
     running: 0,

@@ -5,6 +5,7 @@
  */
 import { Deque } from "../../base/deque.js";
 import type { GateTie, KeyTie, PaceTie } from "../../engine/ties.js";
+import { dropLapse } from "./lapsing.js";
 import {
   type Gate,
   type HeldKey,
@@ -95,6 +96,7 @@ function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: num
 /** Milliseconds until something is due or may pass, rounded up; null if there is nothing. */
 export function nextDueInMs(state: SegmentState, nowMs: number): number | null {
   let earliestMs = state.due.first?.timeMs ?? Number.POSITIVE_INFINITY;
+  earliestMs = Math.min(earliestMs, state.lapses.first?.timeMs ?? earliestMs);
   for (const { opensAtMs } of state.opening) earliestMs = Math.min(earliestMs, opensAtMs ?? earliestMs);
   return earliestMs === Number.POSITIVE_INFINITY ? null : Math.ceil(earliestMs - nowMs) + 0;
 }
@@ -318,6 +320,7 @@ export function untie(state: SegmentState, nowMs: number): void {
     }
     const hasEnded = operation.isGone || operation.isWithdrawn || operation.state === "failed";
     if (!hasEnded) continue;
+    if (operation.lapse !== null) dropLapse(state, operation);
     if (tied.key !== null) letGoKey(state, tied.key, operation, nowMs);
     if (tied.line !== null) {
       const line = lineOf(state, tied.line);

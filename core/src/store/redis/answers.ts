@@ -412,8 +412,8 @@ export function requeueAnswer(reply: Reply): RequeueAnswer {
 }
 
 export function promoteAnswer(reply: Reply): PromoteAnswer {
-  const [promoted, due] = list(reply);
-  return { promoted: integer(promoted), nextDueInMs: timeOrNull(due) };
+  const [promoted, lapsed, due] = list(reply);
+  return { promoted: integer(promoted), lapsed: integer(lapsed), nextDueInMs: timeOrNull(due) };
 }
 
 export function rescueAnswer(reply: Reply): RescueAnswer {

@@ -83,14 +83,14 @@ export function enqueueFullFrame(prefix: Buffer, params: EnqueueFullParams): Buf
   const content = sum(elements, ({ queue, body, ties }) => {
     return body.length + Buffer.byteLength(queue) + 16 + 2 * TEXT_MAX + (ties ? tiesLength(ties) : 0);
   });
-  const frame = new FrameWriter(prefix, 2 + 8 * elements.length, content + laneName.length + TEXT_MAX);
+  const frame = new FrameWriter(prefix, 2 + 9 * elements.length, content + laneName.length + TEXT_MAX);
   frame.open(3).uint24(lane).close().text(laneName);
   for (const { counter, queue, priority, due, body, ties } of elements) {
     frame.open(5).uint40(counter).close().text(queue).number(priority);
     frame.text(due === null ? "" : "in" in due ? `i${due.in}` : `a${due.at}`);
     frame.bytes(createHash("sha1").update(body).digest().subarray(0, 8)).bytes(body);
-    if (ties) frame.bytes(tieRecord(ties)).bytes(keyTaking(ties));
-    else frame.text("").text("");
+    if (ties) frame.bytes(tieRecord(ties)).bytes(keyTaking(ties)).bytes(lapseRecord(ties));
+    else frame.text("").text("").text("");
   }
   return frame.finish();
 }
@@ -107,7 +107,9 @@ const KEY_TAKING_BYTES = 25;
 
 function tiesLength(ties: Ties): number {
   const names = sum([ties.key?.name ?? "", ties.line ?? "", ...ties.gates.map(({ name }) => name)], Buffer.byteLength);
-  return names + 2 + 17 * ties.gates.length + KEY_TAKING_BYTES + (ties.key?.replaced?.value.length ?? 0);
+  return (
+    names + 2 + 17 * ties.gates.length + KEY_TAKING_BYTES + (ties.key?.replaced?.value.length ?? 0) + lapseLength(ties)
+  );
 }
 
 /** _ties.lua: key, line, gates. */
@@ -142,6 +144,22 @@ function keyTaking({ key }: Ties): Buffer {
   const retain = Buffer.alloc(8);
   retain.writeDoubleBE(key.replaced.retainMs);
   return Buffer.concat([head, retain, key.replaced.value]);
+}
+
+const LAPSE_HEAD_BYTES = 24;
+
+function lapseLength({ lapse }: Ties): number {
+  return lapse ? LAPSE_HEAD_BYTES + lapse.value.length : 0;
+}
+
+/** _lapse.lua, with times from now on. */
+function lapseRecord({ lapse }: Ties): Buffer {
+  if (!lapse) return Buffer.alloc(0);
+  const head = Buffer.alloc(LAPSE_HEAD_BYTES);
+  head.writeDoubleBE(lapse.startInMs ?? Number.POSITIVE_INFINITY);
+  head.writeDoubleBE(lapse.endInMs ?? Number.POSITIVE_INFINITY, 8);
+  head.writeDoubleBE(lapse.retainMs, 16);
+  return Buffer.concat([head, lapse.value]);
 }
 
 export function claimFrame(prefix: Buffer, params: ClaimParams): Buffer {

@@ -83,6 +83,8 @@ export const derivedKeys = {
   parked_at: (root: string, gate: string) => `${root}:gw:${gate}`,
   parked: (root: string) => `${root}:pk`,
   candidates: (root: string) => `${root}:cd`,
+  lapses: (root: string) => `${root}:lp`,
+  lapsing: (root: string) => `${root}:lpd`,
   totals: (root: string) => `${root}:n`,
   clock: (root: string) => `${root}:clock`,
 } as const;

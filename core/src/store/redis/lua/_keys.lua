@@ -65,6 +65,10 @@ function K.parked_at(root, gate) return root .. ':gw:' .. gate end
 function K.parked(root) return root .. ':pk' end
 --- hash: address -> candidate of a gate (_ties.lua)
 function K.candidates(root) return root .. ':cd' end
+--- hash: address -> lapse record (_lapse.lua)
+function K.lapses(root) return root .. ':lp' end
+--- zset: what can lapse, by when
+function K.lapsing(root) return root .. ':lpd' end
 --- hash: sums since the Segment began
 function K.totals(root) return root .. ':n' end
 --- string: microseconds; read by the test build only

@@ -179,14 +179,19 @@ local function through_gates(root, pass, batch)
     if #batch[i] == 8 then bare[#bare + 1] = batch[i] end
   end
   if #bare == 0 then return batch end
-  local ties = hmget(K.ties(root), bare, 1, #bare)
+  local ties, lapses = hmget(K.ties(root), bare, 1, #bare), lapses_of(root, bare)
   for i = 1, #batch do
-    local element, record = batch[i], false
+    local element, record, lapse = batch[i], false, false
     if #element == 8 then
       at = at + 1
-      record = ties[at]
+      record, lapse = ties[at], lapses[at]
     end
-    if not record or passes(root, pass, element, record) then kept[#kept + 1] = element end
+    if lapse and lapses_at(lapse) <= pass.now then
+      put(pass.lapsed, element)
+    elseif not record or passes(root, pass, element, record) then
+      kept[#kept + 1] = element
+      if lapse then lapse_claimed(root, element, lapse) end
+    end
   end
   return kept
 end
@@ -260,7 +265,7 @@ end
 -- Each of `loose` has `address`, `ties` (nothing to do without), `entry` if it ran, `fate`: 'end' (its record goes),
 -- 'failed' (it stays) or nil (it waits again).
 local function untie(root, moves, loose, now)
-  local counts, wakes, lines, woken = {}, {}, {}, {}
+  local counts, wakes, lines, woken, ended = {}, {}, {}, {}, {}
   for _, one in ipairs(loose) do
     if one.ties then
       local key, line, gates = read_ties(one.ties)
@@ -284,6 +289,7 @@ local function untie(root, moves, loose, now)
         end
       end
       if one.fate then
+        ended[#ended + 1] = one.address
         if key ~= '' then let_go_key(root, key, one.address, now) end
         if line ~= '' then
           call('ZREM', K.line(root, line), one.address)
@@ -296,6 +302,7 @@ local function untie(root, moves, loose, now)
       end
     end
   end
+  drop_lapses(root, ended)
   for _, line in ipairs(lines) do advance(root, moves, line, woken, now) end
   let_on(root, wakes, woken)
   if #woken > 0 then put_woken(root, moves, woken) end

@@ -4,11 +4,14 @@ local function now_us(root) local t = call('TIME'); return t[1] * 1000000 + t[2]
 --- Milliseconds since 1970.
 local function now_ms(root) return math.floor(now_us(root) / 1000) end
 
---- When the earliest scheduled Operation is due or the earliest pace lets one through, or nil.
+--- When the earliest scheduled Operation is due, the earliest pace lets one through or the first lapses, or nil.
 local function earliest_due(root)
-  local due = tonumber(call('ZRANGE', K.due(root), 0, 0, 'WITHSCORES')[2])
-  local opening = tonumber(call('ZRANGE', K.opening(root), 0, 0, 'WITHSCORES')[2])
-  return due and opening and math.min(due, opening) or due or opening
+  local earliest
+  for _, key in ipairs({ K.due(root), K.opening(root), K.lapsing(root) }) do
+    local at = tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+    if at and (not earliest or at < earliest) then earliest = at end
+  end
+  return earliest
 end
 
 --- Milliseconds until then, rounded up, not above 0 once it is; empty if there is nothing.

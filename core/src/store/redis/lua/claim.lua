@@ -4,7 +4,8 @@
 -- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd; rings who waits for due times
+-- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd; of what lapses lp lpd,
+--          when it fails like fail; rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
 
@@ -76,8 +77,9 @@ local function claim(root, args, last_token)
 
   local is_again = request <= last_request
   local elements, popped, waiting, raised, pass = harvest(root, args, is_again and 0 or max)
-  if pass and #pass.wakes > 0 then
-    move_on(root, pass.wakes)
+  if pass and (#pass.wakes > 0 or #pass.lapsed > 0) then
+    if #pass.wakes > 0 then move_on(root, pass.wakes) end
+    if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end
     local _
     _, _, waiting = harvest(root, args, 0)
   end

@@ -4,11 +4,12 @@
 --          and milliseconds), first 8 bytes of the SHA-1 of the enqueued bytes, the enqueued bytes, tie record or empty,
 --          how it takes its key or empty: `m` (match), `r` (return), `x` (reject), `k` (known), `p` (replace) or `s`
 --          (postpone), 8 bytes window in milliseconds (a double; 0 for none, below 0 for a timed key), 8 bytes digest, and
---          to replace: 8 bytes retention (a double), outcome bytes
+--          to replace: 8 bytes retention (a double), outcome bytes ·
+--          lapse record with times from now on, or empty; only with a tie record
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
 --          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk, of what is replaced like cancel; rings the bells of
+-- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk lp lpd, of what is replaced like cancel; rings the bells of
 --          lists that were empty
 -- flags    none
 -- cost     O(elements); to replace, like cancel
@@ -19,6 +20,7 @@ local function is_element(args, at)
   if #args[at] ~= 5 or args[at + 1] == '' or #args[at + 1] > 255 or #args[at + 4] ~= 8 then return false end
   if not priority or priority ~= math.floor(priority) or math.abs(priority) > 1000 then return false end
   if args[at + 3] ~= '' and not tonumber(sub(args[at + 3], 2)) then return false end
+  if args[at + 8] ~= '' and (#args[at + 8] < 24 or args[at + 6] == '') then return false end
   return args[at + 7] == '' or #args[at + 7] >= 17 and #args[at + 6] > 2
 end
 
@@ -47,9 +49,9 @@ end
 
 local function enqueue_full(root, args)
   local lane, name = args[1], args[2]
-  local n = (#args - 2) / 8
+  local n = (#args - 2) / 9
   if n < 1 or n ~= math.floor(n) then return BADARGS end
-  for i = 3, #args, 8 do
+  for i = 3, #args, 9 do
     if not is_element(args, i) then return BADARGS end
   end
   local record = call('HGET', K.marks(root), lane)
@@ -60,7 +62,7 @@ local function enqueue_full(root, args)
   local now = now_ms(root)
   local window = math.floor(now / ID_MEMORY_MS)
   local addresses, answers, highest = {}, {}, accepted
-  for i = 3, #args, 8 do
+  for i = 3, #args, 9 do
     addresses[#addresses + 1] = lane .. args[i]
     highest = math.max(highest, (unpack_bytes('>I5', args[i])))
   end
@@ -84,9 +86,9 @@ local function enqueue_full(root, args)
 
   local holders = {}
   for i, address in ipairs(addresses) do
-    local at = 3 + (i - 1) * 8
+    local at = 3 + (i - 1) * 9
     local queue, priority, due, digest, body = args[at + 1], tonumber(args[at + 2]), args[at + 3], args[at + 4], args[at + 5]
-    local ties, how = args[at + 6], args[at + 7]
+    local ties, how, lapse = args[at + 6], args[at + 7], args[at + 8]
     local key, line = '', ''
     if ties ~= '' then key, line = read_ties(ties) end
     local known = fresh[address] or digests[i]
@@ -134,6 +136,7 @@ local function enqueue_full(root, args)
       put(moves.static, address, write_static(queue, priority, body))
       count(moves, 'enqueued')
       if ties ~= '' then call('HSET', K.ties(root), address, ties) end
+      if lapse ~= '' then set_lapse(root, address, lapse, now) end
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
       if line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then

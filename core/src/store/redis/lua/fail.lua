@@ -26,7 +26,7 @@ local function fail(root, args)
     meta.token = sub(argument, 1, 8)
     local is_final = sub(argument, 9, 9) == 'd'
     if element.mark then
-      end_cancelled(moves, element, meta, attempt, element.mark, now)
+      end_marked(root, moves, element, meta, now)
     elseif is_final then
       meta.attempts = attempt
       end_failed(moves, element, meta, sub(argument, 10), now, retain)

@@ -1,15 +1,16 @@
---- Makes due Operations ready, and lets through what paces let through by now.
+--- Ends what lapses, makes due Operations ready, and lets through what paces let through by now.
 -- root     the Segment
 -- args     max
--- returns  promoted · milliseconds until the earliest still scheduled is due, or empty
+-- returns  promoted · lapsed · milliseconds until the earliest is due or lapses, or empty
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   due r p; of paces gw gd pk cd; rings the bells of lists that were empty
+-- writes   due r p; of paces gw gd pk cd; of what lapses lp lpd, m dl x xn like cancel, c of what runs; rings the bells of lists that were empty
 -- flags    allow-oom
--- cost     O(max)
+-- cost     O(max); of what lapses like cancel
 local function promote(root, args)
   local max = tonumber(args[1])
   if not max or max < 1 then return BADARGS end
   local now = now_ms(root)
+  local lapsed = end_lapsed(root, max, now)
   local due = call('ZRANGEBYSCORE', K.due(root), '-inf', now, 'LIMIT', 0, max)
   local moves, woken = new_moves(), {}
   if #due > 0 then
@@ -24,5 +25,5 @@ local function promote(root, args)
   if call('EXISTS', K.opening(root)) == 1 then open_paces(root, max, now, woken) end
   if #woken > 0 then put_woken(root, moves, woken) end
   if #due + #woken > 0 then commit(root, moves) end
-  return { #due, due_in(root) }
+  return { #due, lapsed, due_in(root) }
 end

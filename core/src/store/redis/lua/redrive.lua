@@ -3,7 +3,7 @@
 -- args     per element: lane name, counter (5 bytes), Queue or empty, `=` to keep the enqueued bytes or `!` and new ones
 -- returns  a letter per element: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op dl m q r p; ol pk of what stands in a line; rings the bells of lists that were empty
+-- writes   op dl m q r p; ol pk of what stands in a line; x xn of what failed on a list; rings the bells of lists that were empty
 -- flags    none
 -- cost     O(elements × (slices + owners)), reads only beyond the elements
 local function redrive(root, args)
@@ -17,11 +17,13 @@ local function redrive(root, args)
   local found = look_up(root, addresses, now_ms(root))
   local moves, letters, before, queues = new_moves(), {}, {}, {}
   local ties = ties_of(root, addresses)
+  local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, #addresses) or {}
   for i, address in ipairs(addresses) do
     local here, to, body = found[i], args[4 * i - 1], args[4 * i]
     if here.state == 'failed' and not before[address] then
       before[address] = true
       letters[i] = 'o'
+      if withdrawn[i] then drop_stale(root, { address }, { withdrawn[i] }) end
       local queue, priority, present_body = read_static(here.static)
       if to ~= '' then
         queue = to

@@ -26,7 +26,7 @@ local function release(root, args)
     put(gone, address)
     meta.token = sub(argument, 1, 8)
     if element.mark then
-      end_cancelled(moves, element, meta, meta.attempts + 1, element.mark, now)
+      end_marked(root, moves, element, meta, now)
     else
       meta.returns = meta.returns + 1
       keep_record(moves, address, element.new_static, meta)

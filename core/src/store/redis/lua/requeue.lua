@@ -3,7 +3,7 @@
 -- args     per dot: lane name, counter (5 bytes)
 -- returns  a letter per dot: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   dl m r p; ol pk of what stands in a line; rings the bells of lists that were empty
+-- writes   dl m r p; ol pk of what stands in a line; x xn of what failed on a list; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners)), reads only beyond the dots
 local function requeue(root, args)
@@ -12,11 +12,13 @@ local function requeue(root, args)
   local found = look_up(root, addresses, now_ms(root))
   local moves, letters, before = new_moves(), {}, {}
   local ties = ties_of(root, addresses)
+  local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, #addresses) or {}
   for i, address in ipairs(addresses) do
     local here = found[i]
     if here.state == 'failed' and not before[address] then
       before[address] = true
       letters[i] = 'o'
+      if withdrawn[i] then drop_stale(root, { address }, { withdrawn[i] }) end
       local queue, priority = read_static(here.static)
       local meta = read_meta(here.meta)
       meta.generation, meta.attempts, meta.recoveries, meta.returns = meta.generation + 1, 0, 0, 0

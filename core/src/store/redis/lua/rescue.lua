@@ -26,8 +26,7 @@ local function rescue(root, args)
     local address, meta = element.address, element.meta
     put(gone, address)
     if element.mark then
-      end_cancelled(moves, element, meta, meta.attempts + 1, element.mark, now)
-      cancelled = cancelled + 1
+      if end_marked(root, moves, element, meta, now) then failed = failed + 1 else cancelled = cancelled + 1 end
     elseif meta.recoveries + 1 > recoveries_max then
       meta.attempts = meta.attempts + 1
       end_failed(moves, element, meta, poison, now, retain)
