@@ -97,6 +97,17 @@ describe("a Worker thread", () => {
     for (const { counter, value } of outcomes.slice(1)) expect(value).toBe(`${counter} ${"x".repeat(300)}`);
   });
 
+  it("gives a fallback its own input, although the ring's memory was used again meanwhile", async () => {
+    await using foreman = new FakeForeman("steps", { ringBytes: 2 ** 14 });
+    await foreman.ready;
+    const seat = foreman.give("falls-back", "its own input");
+    foreman.publish();
+    for (let counter = 2; counter <= 200; counter++) foreman.give("echo", "x".repeat(300), counter);
+    foreman.publish();
+    expect(await foreman.end(seat)).toMatchObject({ kind: "completed", value: "its own input" });
+    await foreman.outcomes(200);
+  });
+
   it("begins nothing that was taken back, and ends everything else, whoever is faster", async () => {
     await using foreman = new FakeForeman("steps", { slots: 4 });
     await foreman.ready;

@@ -214,6 +214,7 @@ describe("a Worker that keeps seats", () => {
       ended: () => log.push("ended"),
       abandoned: (by) => log.push(`abandoned ${by}`),
       isTurnOver: () => turnIsOver,
+      keep: () => undefined,
       turned: () => {
         log.push("turned");
         turnIsOver = false;

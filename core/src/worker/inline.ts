@@ -59,6 +59,8 @@ export interface Overrides {
 export interface SeatKeeper {
   /** An Attempt is about to begin; false if its claim was taken back: it is dropped without an outcome. */
   begin(claim: Claim, limitMs: number): boolean;
+  /** The body of its claim is read again after its handler was called: the memory it lies in may be lent until then. */
+  keep(claim: Claim): void;
   /** Its handler is being called, until `left`. */
   entered(claim: Claim): void;
   left(): void;
@@ -403,6 +405,8 @@ export class InlineWorker implements AttemptHost {
       this.#tellIfIdle();
       return null;
     }
+    // What stands in for its last error is given the input once more.
+    if (step.onError !== null) this.#seats?.keep(claim);
     const monotonicMs = this.#options.clock.monotonicMs();
     const attempt = new Attempt(this, segment, claim, step, retries, timeoutMs, enqueuedAtMs, startedAtMs, monotonicMs);
     this.#running++;

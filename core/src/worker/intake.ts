@@ -24,7 +24,7 @@ export class GivenClaim implements Claim {
   readonly generation: number;
   readonly recoveries = 0;
   body: Uint8Array;
-  /** Whether it has begun or was taken back: its body is not wanted any more. */
+  /** Whether its body is not wanted any more: it has begun, and is not read again, or was taken back. */
   isSettled = false;
 
   /** Positional like Attempt: one is made for every Operation. */

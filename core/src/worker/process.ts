@@ -37,6 +37,7 @@ let abandoned = 0;
 /** There are no seats to keep: nothing that was sent here is taken back. */
 const keeper: SeatKeeper = {
   begin: () => true,
+  keep: () => undefined,
   entered: () => undefined,
   left: () => undefined,
   ended: () => undefined,

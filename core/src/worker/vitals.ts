@@ -66,6 +66,10 @@ export class Vitals implements SeatKeeper {
     return true;
   }
 
+  keep(claim: Claim): void {
+    if (claim instanceof GivenClaim) claim.isSettled = false;
+  }
+
   entered(claim: Claim): void {
     this.#seats.write(CURRENT, claim.lane + 1);
   }

@@ -13,6 +13,10 @@ app.step("sleep", async (ms: number) => {
 app.step("fail", async (message: string) => {
   throw new TypeError(message);
 });
+app.step("falls-back", { onError: (_error, input) => input }, async (_input: unknown) => {
+  await sleep(100);
+  throw new Error("for good");
+});
 app.step("again", { retries: 3, retryDelay: "7ms" }, async () => {
   throw new Error("again");
 });
