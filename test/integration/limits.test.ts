@@ -1,5 +1,6 @@
 /**
- * Keys, order and limits as users meet them, on every store: dedupe, idempotency, order per key, concurrency.
+ * Keys, order and limits as users meet them, on every store: dedupe, idempotency, order per key, concurrency, rate,
+ * fairness.
  *
  * No sleeps: handlers say when they run, and what they must not see is counted by themselves.
  */
@@ -222,6 +223,69 @@ describe.each(places)("on $name", ({ isShared, fresh }) => {
       const within = started.slice(i).filter((at) => at - from < 200).length;
       expect(within).toBeLessThanOrEqual(5 + 10 + 10);
     }
+  });
+
+  it("X4: of ten Operations of one key none waits behind the hundreds of another", async () => {
+    const app = await make(await fresh());
+    const started: string[] = [];
+    const reached = door();
+    const draw = app.step(
+      "draw",
+      { fair: { key: "customer" }, concurrency: 4 },
+      async ({ customer }: { customer: string }) => {
+        started.push(customer);
+        if (started.length === 100) reached.open();
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    );
+    const { handles } = await app.enqueueMany(
+      draw,
+      Array.from({ length: 800 }, () => ({ customer: "big" })),
+    );
+    await app.start();
+    await reached.passed;
+    const few = await app.enqueueMany(
+      draw,
+      Array.from({ length: 10 }, () => ({ customer: "small" })),
+    );
+    const from = started.length;
+    for (const handle of [...few.handles, ...handles]) {
+      if (handle instanceof Error) throw handle;
+      await handle.result({ timeout: "30s" });
+    }
+    // They take turns; what was claimed before they came goes first.
+    expect(started.lastIndexOf("small") - from).toBeLessThanOrEqual(2 * 10 + 2 * 4);
+    expect(started.filter((name) => name === "small")).toHaveLength(10);
+    expect(started).toHaveLength(810);
+  });
+
+  it("X4: weights are kept to while work waits, and a weight must be a number in its range", async () => {
+    const app = await make(await fresh());
+    const started: string[] = [];
+    const weights: Readonly<Record<string, number>> = { a: 1, b: 2, c: 5, none: 0 };
+    const draw = app.step(
+      "draw",
+      { fair: { key: "customer", weight: (name) => weights[name] ?? 1 } },
+      async ({ customer }: { customer: string }) => {
+        started.push(customer);
+      },
+    );
+    await expect(draw.enqueue({ customer: "none" })).rejects.toMatchObject({ code: "MR_INVALID_OPTION" });
+    const { handles } = await app.enqueueMany(
+      draw,
+      Array.from({ length: 1_200 }, (_, n) => ({ customer: ["a", "b", "c"][n % 3] ?? "" })),
+    );
+    await app.start();
+    for (const handle of handles) {
+      if (handle instanceof Error) throw handle;
+      await handle.result({ timeout: "30s" });
+    }
+    // Till the heaviest is through, which is after 400 * 8 / 5 starts.
+    const first = started.slice(0, 560);
+    const share = (name: string) => first.filter((one) => one === name).length / first.length;
+    expect(share("a")).toBeCloseTo(1 / 8, 1.5);
+    expect(share("b")).toBeCloseTo(2 / 8, 1.5);
+    expect(share("c")).toBeCloseTo(5 / 8, 1.5);
   });
 
   it.runIf(isShared)("X4: what a dead process held, slot and place in line, comes back with its rescue", async () => {

@@ -68,8 +68,11 @@ interface Head {
   readonly waited: string[];
   readonly totals: Map<string, string>;
   readonly priorities: Map<string, number[]>;
-  readonly ties: Map<string, { key: string; line: string; gates: GateTie[] }>;
+  readonly ties: Map<string, { key: string; line: string; gates: GateTie[]; hasFlow: boolean }>;
   readonly paces: Map<string, number>;
+  readonly fairQueues: Map<string, string[]>;
+  readonly clocks: Map<string, number>;
+  readonly served: Map<string, [string, number][]>;
   readonly opening: Map<string, number>;
   readonly keys: Map<string, Buffer>;
   readonly expiries: [Buffer, number][];
@@ -129,7 +132,24 @@ class Reader {
     const lapsing = await this.#zset(":lpd");
     const ties = new Map((tied ?? []).map(([address, record]) => [hex(address), tiesOf(record)]));
     const lineNames = [...new Set([...ties.values()].map(({ line }) => line))].filter((line) => line !== "");
-    const gateNames = [...new Set([...ties.values()].flatMap(({ gates }) => gates.map(({ name }) => name)))];
+    const clocks = new Map([...texts(await this.#hash(":fc"))].map(([gate, clock]) => [gate, Number(clock)]));
+    const gateNames = [
+      ...new Set([...[...ties.values()].flatMap(({ gates }) => gates.map(({ name }) => name)), ...clocks.keys()]),
+    ];
+    const served = await Promise.all(
+      [...clocks.keys()].map(
+        async (gate) =>
+          [
+            gate,
+            (await this.#zset(`:fs:${gate}`)).map(([flow, time]): [string, number] => [flow.toString(), time]),
+          ] as const,
+      ),
+    );
+    const fairQueues = await Promise.all(
+      names.map(
+        async (queue) => [queue, (await this.#zset(`:fp:${queue}`)).map(([member]) => member.toString())] as const,
+      ),
+    );
     const lines = await Promise.all(
       lineNames.map(
         async (line) => [line, (await this.#zset(`:ol:${line}`)).map(([address]) => hex(address))] as const,
@@ -148,6 +168,9 @@ class Reader {
       ties,
       lapses: new Map((lapses ?? []).map(([address, record]) => [hex(address), record])),
       lapsing: (lapsing ?? []).map(([member, score]) => [hex(member), score]),
+      clocks,
+      served: new Map(served),
+      fairQueues: new Map(fairQueues),
       paces: new Map((paces ?? []).map(([gate, time]) => [gate.toString(), time])),
       opening: new Map((opening ?? []).map(([gate, time]) => [gate.toString(), time])),
       keys: new Map((keys ?? []).map(([key, record]) => [key.toString(), record])),
@@ -463,24 +486,39 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
     }
   }
   const { slots: taken, parkedAt, paces, opening } = head;
-  const names = new Set([taken, parkedAt, running, paces, opening].flatMap((map) => [...map.keys()]));
+  const names = new Set([taken, parkedAt, running, paces, opening, head.clocks].flatMap((map) => [...map.keys()]));
   return [...names].sort(compare).map((gate) => {
     const used = head.slots.get(gate) ?? 0;
     if (used !== (running.get(gate) ?? 0)) broken(`gate ${gate} counts ${used}, there run ${running.get(gate) ?? 0}`);
     const parked = (head.parkedAt.get(gate) ?? []).map(([address, ticket]) => {
       const record = head.parked.get(address);
-      if (record?.toString("utf8", 9) !== gate || token64(record, 1) !== ticket)
-        broken(`${address} is parked at two places`);
+      const isAt = head.ties.get(address)?.hasFlow ? record?.readDoubleBE(1) : record && token64(record, 1);
+      if (record?.toString("utf8", 9) !== gate || isAt !== ticket) broken(`${address} is parked at two places`);
       return dot(address);
     });
     const tie = [...head.ties.values()].flatMap(({ gates }) => gates).find(({ name }) => name === gate);
     const slots = tie !== undefined && "slots" in tie ? tie.slots : 0;
     const candidates = [...head.candidates.values()].filter((record) => record.toString("utf8", 8) === gate).length;
+    if (gate.startsWith("~")) {
+      const [queue = "", priority = ""] = gate.slice(1).split(":");
+      if ((head.fairQueues.get(queue) ?? []).includes(priority) !== parked.length > 0)
+        broken(`fair gate ${gate} is listed wrongly`);
+    }
+    const clock = head.clocks.get(gate);
+    const served = (head.served.get(gate) ?? []).sort(([a], [b]) => compare(a, b));
     if (used > slots) broken(`gate ${gate} has ${slots} slots and ${used} run`);
-    if (parked.length > 0 && candidates < slots - used) broken(`gate ${gate} has slots free for what is parked there`);
+    if (tie !== undefined && parked.length > 0 && candidates < slots - used)
+      broken(`gate ${gate} has slots free for what is parked there`);
     if (tie !== undefined && "everyMs" in tie && parked.length > 0 && !opening.has(gate))
       broken(`nobody opens pace ${gate}`);
-    return { gate, used, takenMs: paces.get(gate) ?? 0, opensAtMs: opening.get(gate) ?? null, parked };
+    return {
+      gate,
+      used,
+      takenMs: paces.get(gate) ?? 0,
+      opensAtMs: opening.get(gate) ?? null,
+      parked,
+      fair: clock === undefined ? null : { clock, served },
+    };
   });
 }
 
@@ -550,7 +588,7 @@ function staticOf(record: Buffer) {
   };
 }
 
-function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[] } {
+function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[]; hasFlow: boolean } {
   let at = 0;
   const name = (): string => {
     const length = record.readUInt8(at);
@@ -559,6 +597,7 @@ function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[] }
   };
   const [key, line] = [name(), name()];
   const gates: GateTie[] = [];
+  let hasFlow = false;
   while (at < record.length) {
     const slots = record.readUInt32BE(at);
     at += 4;
@@ -566,10 +605,12 @@ function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[] }
     else {
       const [everyMs, burst] = [record.readDoubleBE(at), record.readUInt32BE(at + 8)];
       at += 12;
-      gates.push({ name: name(), everyMs, burst });
+      const tie = name();
+      if (everyMs < 0) hasFlow = true;
+      else gates.push({ name: tie, everyMs, burst });
     }
   }
-  return { key, line, gates };
+  return { key, line, gates, hasFlow };
 }
 
 function countersAt(record: Buffer, at: number) {

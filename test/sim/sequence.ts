@@ -450,7 +450,8 @@ function tiesOf(dice: Dice): Ties {
         value: text(`lapsed ${dice.between(1, 9)}`),
       }
     : null;
-  return { key, line, gates, lapse };
+  const flow = dice.chance(40) ? { name: `f${dice.between(1, 3)}`, weight: dice.pick([1, 3, 0.5]) } : null;
+  return { key, line, gates, lapse, flow };
 }
 
 function gateOf(name: string): GateTie {

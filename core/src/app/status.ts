@@ -6,7 +6,7 @@ import type { RemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import type { Barrier, OperationRecord, OperationState } from "../engine/operation.js";
 import { decodeOutcome } from "../engine/outcome.js";
-import { shownKey } from "../engine/ties.js";
+import { isFairGate, shownKey } from "../engine/ties.js";
 import { gateKind } from "./ties.js";
 
 /** The latest progress note of a running Attempt. */
@@ -75,7 +75,8 @@ export function viewOf(record: OperationRecord): StatusView {
   };
 }
 
-function blockedBy({ kind, name }: Barrier): Blocked {
+function blockedBy({ kind, name }: Barrier): Blocked | null {
+  if (isFairGate(name)) return null; // it waits for nothing but a claim
   return { by: kind === "line" ? "order" : gateKind(name), key: shownKey(name) };
 }
 

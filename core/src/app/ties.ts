@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { createError, show, toRemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import { encodeOutcome } from "../engine/outcome.js";
-import type { GateTie, KeyTie, LapseTie } from "../engine/ties.js";
+import type { FlowTie, GateTie, KeyTie, LapseTie } from "../engine/ties.js";
 import type { MeetingTies } from "../queue/submission.js";
 import type { KeyOf, StepDefinition } from "../workflow/step.js";
 import type { ResolvedEnqueue } from "./options.js";
@@ -15,6 +15,9 @@ import type { ResolvedEnqueue } from "./options.js";
 const IDEMPOTENCY_MS = 24 * 60 * 60 * 1000;
 /** How long a replaced Operation can still be found. */
 const REPLACED_RETAIN_MS = 24 * 60 * 60 * 1000;
+/** Beyond these, turns are no turns any more. */
+const WEIGHT_MIN = 0.001;
+const WEIGHT_MAX = 1000;
 /** Longer names are stored as their SHA-256. */
 const NAME_BYTES_MAX = 200;
 
@@ -40,6 +43,7 @@ export function tiesOf(
     line: order === null ? null : nameOf(step.name, textOf(order, input, `step ${step.name}.order`)),
     gates: [...slotTies(step, input), ...paceTies(step, input)],
     lapse: lapseTie(step, resolved),
+    flow: flowTie(step, input),
   };
 }
 
@@ -77,6 +81,17 @@ function paceTies({ name: step, rate }: StepDefinition, input: unknown): GateTie
 /** Whether the gate of a name is one of slots or a pace, as the two above name them. */
 export function gateKind(name: string): "limit" | "rate" {
   return /@\d+$/.test(name.slice(0, name.indexOf(":"))) ? "rate" : "limit";
+}
+
+function flowTie({ name: step, fair }: StepDefinition, input: unknown): FlowTie | null {
+  if (fair === null) return null;
+  const text = textOf(fair.key, input, `step ${step}.fair.key`);
+  const weight = fair.weight === null ? 1 : fair.weight(text);
+  if (typeof weight !== "number" || !(weight >= WEIGHT_MIN && weight <= WEIGHT_MAX)) {
+    const problem = `expected a number from ${WEIGHT_MIN} to ${WEIGHT_MAX} as the weight of ${show(text)}, got ${show(weight)}`;
+    throw createError("MR_INVALID_OPTION", { path: `step ${step}.fair.weight`, problem });
+  }
+  return { name: nameOf(step, text), weight };
 }
 
 function keyTie(

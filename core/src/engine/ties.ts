@@ -6,6 +6,7 @@
  *   gate  a slot, taken by the claim, given back by whatever ends the Attempt                   (concurrency)
  *         or a pace: one claim every so many milliseconds, not given back                       (rate)
  *   lapse a time by which it must have been claimed, or have ended; else it fails             (expiry, deadline)
+ *   flow  what it belongs to where claims are shared out by turns                                 (weighted fair queueing)
  *
  * Stores know keys, lines and gates by their names alone, 1 to 255 bytes each. An Operation without ties has no trace
  * of all this. Pure data; imports nothing.
@@ -64,6 +65,13 @@ export interface LapseTie {
   readonly value: Uint8Array;
 }
 
+/** Whose share a claim is taken from. */
+export interface FlowTie {
+  readonly name: string;
+  /** Of two flows where something waits, one of twice the weight is let through twice as often; more than 0. */
+  readonly weight: number;
+}
+
 /** All ties of one Operation. */
 export interface Ties {
   readonly key: KeyTie | null;
@@ -72,10 +80,17 @@ export interface Ties {
   readonly gates: readonly GateTie[];
   /** Default: none. */
   readonly lapse?: LapseTie | null;
+  /** Default: none. */
+  readonly flow?: FlowTie | null;
 }
 
 /** Most bytes of a name of a key, line or gate. */
 export const TIE_NAME_BYTES_MAX = 255;
+
+/** Tells the gate beside a ready list, where what bears a flow waits for its turn, from those Operations are tied to. */
+export function isFairGate(name: string): boolean {
+  return name.startsWith("~");
+}
 
 /** What people called a key: its name in stores has a scope before the first colon. */
 export function shownKey(name: string): string {

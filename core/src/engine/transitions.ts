@@ -32,6 +32,12 @@
  *   ends it as failed (`attempt` as it stood, bytes and retention as enqueued, its ties let go of); an element on a list
  *   stays there, withdrawn, until it is popped or requeued. What runs is marked by `promote` like by a cancel, its own
  *   bytes being the reason; what then ends a marked one as cancelled ends this one as failed. A requeued one has none.
+ * - An Operation with a flow is never on a ready list: in its place it is parked at the *fair gate* beside it, from which
+ *   claims take what has the lowest tag, equals by address. Each time it gets ready (enqueue, promote, requeue, its turn
+ *   in a line) its tag is `max(clock, served)` and `served` of its flow rises to the tag + `1 / weight`; handed back or
+ *   rescued, its tag is the clock; after it was parked at another gate, the one it had (by which it stood there, too). The
+ *   clock of a fair gate is the highest tag a claim let run. Served times at or below the clock count for nothing;
+ *   `prune` forgets both while nothing is parked. The bell rings as for a list.
  * Types only; imports the records of this room.
  */
 import type { CheckFinding } from "./findings.js";
@@ -197,7 +203,8 @@ export type EnqueueFullWord = "ok" | "duplicate" | "conflict" | "kept" | "reject
  * `request` numbers the owner's claims from 1. Equal to the owner's last request that took something: the same claims
  * (those still held), same token, in the same order: a lost reply is recovered by asking again. Lower: `stale`.
  * Otherwise Queues are emptied in the order given, paused ones passed over; within a Queue larger priorities first,
- * FIFO among equals. At most `2 * max` list elements are popped in all: those cancelled while waiting are dropped, not
+ * FIFO among equals; where a list and its fair gate both hold something, the gate goes first if `request` is odd, else
+ * the list. At most `2 * max` list elements are popped in all: those cancelled while waiting are dropped, not
  * claimed; those with gates take a slot of each or, if one is full, are parked at the first full one (what moves on for
  * that does so at the end of the call). One token for the whole call: `max(last token of the Segment + 1, nowUs)`. The claimed mark of each lane
  * rises to the highest fast-path counter popped. A claim that pops nothing writes nothing.
@@ -224,7 +231,7 @@ export interface Claim extends Held {
   readonly body: Uint8Array;
 }
 
-/** `waiting` counts what the lists of the unpaused Queues asked for still hold (cancelled elements included). */
+/** `waiting` counts what the lists and fair gates of the unpaused Queues asked for still hold (cancelled elements included). */
 export interface ClaimAnswer {
   readonly answer: "ok" | "stale";
   readonly claims: readonly Claim[];

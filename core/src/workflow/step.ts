@@ -60,6 +60,13 @@ export interface Batch {
   readonly key: KeyOf | null;
 }
 
+/** Whose share of the Workers an Operation is run from. */
+export interface Fair {
+  readonly key: KeyOf;
+  /** Of a key: more than 0. Null: all weigh 1. */
+  readonly weight: ((key: string) => number) | null;
+}
+
 /** How Operations that come one upon another become the last of them. */
 export interface Debounce {
   readonly key: KeyOf;
@@ -100,6 +107,14 @@ function parseDebounce(value: unknown): Debounce | null {
   const key = parseKey(value.key);
   const waitMs = tryParseDuration(value.wait);
   return key === null || waitMs === null ? null : { key, waitMs };
+}
+
+function parseFair(value: unknown): Fair | null {
+  if (!hasOnly(value, ["key", "weight"])) return null;
+  const key = parseKey(value.key);
+  const { weight = null } = value;
+  if (key === null || (weight !== null && typeof weight !== "function")) return null;
+  return { key, weight: weight as Fair["weight"] }; // its types are its caller's promise
 }
 
 function parseLimits(value: unknown): readonly Limit[] | null {
@@ -281,6 +296,13 @@ export const stepTable = {
     sentence:
       "For `app.batchStep`: up to `maxSize` Operations, per key, share one call, which waits for `wait` after the first of them.",
   },
+  fair: {
+    type: "custom",
+    expected: "{ key, weight? } with a dotted path in the input or a function (input) → text as key",
+    parse: parseFair,
+    sentence:
+      "Keys take turns, however much waits of each; one whose `weight` (a function of the key, default 1) is 2 is served twice as often.",
+  },
   input: {
     type: "custom",
     expected: "a Standard Schema",
@@ -358,6 +380,8 @@ export interface StepOptions<I = never> {
   readonly rate?: RateOption<I> | readonly RateOption<I>[];
   /** What the acknowledgement of an enqueue must survive; default the App's. */
   readonly durability?: Durability;
+  /** Keys take turns, however much waits of each; by their weights, default 1. */
+  readonly fair?: { readonly key: KeyOf<I>; readonly weight?: (key: string) => number };
   readonly input?: StandardSchemaV1;
   readonly output?: StandardSchemaV1;
 }
@@ -393,6 +417,7 @@ export interface StepDefinition {
   readonly order: KeyOf | null;
   readonly concurrency: readonly Limit[];
   readonly rate: readonly Rate[];
+  readonly fair: Fair | null;
   /** Whether any of these is there: then its Operations have ties that must meet those of others. */
   readonly isTied: boolean;
   /** Whether they have a time to expire or a deadline: a tie that meets nobody's. */
@@ -415,6 +440,7 @@ export const UNTIED = {
   order: null,
   concurrency: [],
   rate: [],
+  fair: null,
   isTied: false,
   batch: null,
   batchFn: null,
@@ -495,10 +521,12 @@ export function defineStep(
     order: resolved.order ?? null,
     concurrency: resolved.concurrency,
     rate: resolved.rate,
+    fair: resolved.fair ?? null,
     isTied:
       resolved.dedupe !== undefined ||
       resolved.debounce !== undefined ||
       resolved.order !== undefined ||
+      resolved.fair !== undefined ||
       resolved.concurrency.length + resolved.rate.length > 0,
     durability: resolved.durability ?? null,
     batch: resolved.batch ?? null,

@@ -19,6 +19,11 @@ const gate = (slots = 1, ...names: string[]): Ties => ({
   gates: (names.length === 0 ? ["g"] : names).map((name) => ({ name, slots })),
 });
 
+const flow = (name: string, weight = 1, gates: Ties["gates"] = []): Ties => ({
+  ...{ key: null, line: null, gates },
+  flow: { name, weight },
+});
+
 /** Enqueues and answers words and holders' counters. */
 async function ask(s: Scene, lane: Lane, elements: readonly Element[]) {
   const { answers, holders } = await s.store.enqueueFull(s.segment, {
@@ -469,6 +474,96 @@ export function tieSentences(scene: () => Scene): void {
       expect(await s.claim("o1", 10, ["other"])).toEqual([]);
       await s.complete("o1", [await s.claimOne("o1")]);
       expect(await s.claim("o1", 10, ["other"])).toHaveLength(1);
+    });
+  });
+
+  describe("a flow", () => {
+    const of = (flowName: string, from: number, count: number, weight = 1, gates: Ties["gates"] = []) =>
+      Array.from({ length: count }, (_, i) => ({
+        ...{ counter: from + i, text: flowName, ties: flow(flowName, weight, gates) },
+      }));
+
+    it("X4: of two flows each has its turn, whoever came first and however many it has", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, of("a", 1, 50));
+      await ask(s, lane, of("b", 51, 3));
+      const claims = await s.claim("o1", 8);
+      expect(texts(claims).join("")).toBe("abababaa");
+      // Who was away begins where the others are, with no claim to what it left out.
+      await ask(s, lane, of("c", 60, 4));
+      expect(texts(await s.claim("o1", 6)).join("")).toMatch(/^a?(ca){2,3}c?$/);
+    });
+
+    it("X4: a flow of three times the weight is let through three times as often", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, [...of("a", 1, 200, 1), ...of("b", 201, 200, 3)]);
+      let a = 0;
+      for (let i = 0; i < 10; i++) a += texts(await s.claim("o1", 10)).filter((name) => name === "a").length;
+      expect(a).toBeGreaterThanOrEqual(24);
+      expect(a).toBeLessThanOrEqual(26);
+    });
+
+    it("X4: flows share slots as they share claims", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const gates = [{ name: "g", slots: 2 }];
+      await ask(s, lane, of("a", 1, 40, 1, gates));
+      const held = [...(await s.claim("o1"))];
+      await ask(s, lane, of("b", 41, 5, 1, gates));
+      expect(await s.claim("o1")).toEqual([]);
+      const order: string[] = [];
+      for (let i = 0; i < 10; i++) {
+        await s.complete("o1", held.splice(0, 1));
+        const claims = await s.claim("o1");
+        held.push(...claims);
+        order.push(...texts(claims));
+      }
+      expect(order.join("")).toBe("bababababa");
+    });
+
+    it("X4: what is handed back is ahead of its flow; a retry queues up again; what is cancelled goes", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, [
+        { counter: 1, ties: flow("a") },
+        { counter: 2, ties: flow("a") },
+        { counter: 3, ties: flow("a") },
+      ]);
+      await s.release("o1", [await s.claimOne("o1")]);
+      await s.fail("o1", await s.claimOne("o1"), 10);
+      await s.advance(10);
+      await s.promote();
+      expect(await s.cancel(lane, [2])).toEqual(["cancelled"]);
+      expect(await s.claimTexts("o1")).toEqual(["f3", "f1"]);
+      expect(await s.state(lane, 2)).toBe("cancelled");
+    });
+
+    it("X4: goes behind larger priorities, and takes turns with work without a flow", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, [
+        ...of("a", 1, 4),
+        { counter: 5, text: "-" },
+        { counter: 6, text: "-" },
+        { counter: 7, text: "!", ties: flow("a"), priority: 5 },
+      ]);
+      const order = [];
+      for (let i = 0; i < 7; i++) order.push(...texts(await s.claim("o1", 1)));
+      expect(order.join("")).toBe("!-a-aaa");
+    });
+
+    it("X4: rings the bell of its Queue, and nothing is left of it when all is done", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, of("a", 1, 3));
+      await s.bell("q");
+      const claims = await s.claim("o1");
+      await s.complete("o1", claims);
+      await s.prune();
+      const { gates } = (await s.snapshot()) as { gates: unknown[] };
+      expect(gates).toEqual([]);
     });
   });
 

@@ -14,6 +14,7 @@ import type {
   FullElement,
 } from "../../engine/transitions.js";
 import { finishWaiting, sliceFor } from "./ending.js";
+import { makeReady } from "./fair.js";
 import { setLapse } from "./lapsing.js";
 import {
   entryOf,
@@ -27,7 +28,6 @@ import {
   noteRelived,
   type Operation,
   plan,
-  pushBack,
   putEntry,
   type Queue,
   queueOf,
@@ -204,13 +204,18 @@ function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: num
     plan(state, operation, dueAtMs, nowMs);
     touch(state, operation);
   } else {
-    pushBack(state, operation);
+    makeReady(state, operation, "back");
   }
 }
 
-function bind(state: SegmentState, operation: Operation, { key, line, gates, lapse }: Ties, nowMs: number): void {
+function bind(
+  state: SegmentState,
+  operation: Operation,
+  { key, line, gates, flow = null, lapse }: Ties,
+  nowMs: number,
+): void {
   const waits = { parkedAt: null, candidateOf: null, ticket: 0, lineTicket: 0 };
-  operation.tied = { key: key?.name ?? null, line, gates, ...waits };
+  operation.tied = { key: key?.name ?? null, line, gates, flow, ...waits };
   if (key !== null) takeKey(state, key, operation, nowMs);
   if (lapse) setLapse(state, lapse, operation, nowMs);
 }

@@ -25,11 +25,6 @@ export function explain(state: SegmentState, params: ExplainParams, nowUs: numbe
     line: lineOf(state, entry, tied),
     gates: tied.gates.map((tie): ExplainedGate => {
       const { used, opensAtMs, isFull, parked } = judgeGate(state, tie, nowMs);
-      let before = 0;
-      for (const one of parked ?? []) {
-        if (one === entry) break;
-        before++;
-      }
       const isPace = "everyMs" in tie;
       return {
         name: tie.name,
@@ -38,7 +33,7 @@ export function explain(state: SegmentState, params: ExplainParams, nowUs: numbe
         opensAtMs: isPace ? opensAtMs : null,
         everyMs: isPace ? tie.everyMs : null,
         isFull,
-        before,
+        before: parked === null ? 0 : parked.rank(entry),
         holders: (holders.get(tie.name) ?? []).sort(compareNames),
       };
     }),

@@ -59,6 +59,14 @@ export class TimeHeap<T extends Timed> {
     this.#sink(last, last.heapIndex);
   }
 
+  /** How many come before an element; all of them, if it is not in this heap. Costs O(n). */
+  rank(element: T): number {
+    if (!this.has(element)) return this.#places.length;
+    let before = 0;
+    for (const one of this.#places) if (compareTimed(one, element) < 0) before++;
+    return before;
+  }
+
   /** A page of the elements in order, without taking them; costs O((offset + limit) · log) at any size. */
   page(offset: number, limit: number): T[] {
     const found: T[] = [];

@@ -13,13 +13,13 @@ import type {
 } from "../../engine/transitions.js";
 import { forget } from "./ending.js";
 import { unlist } from "./enqueue.js";
+import { dropClocks, makeReady } from "./fair.js";
 import { endLapsed } from "./lapsing.js";
 import { locate } from "./reading.js";
 import {
   dropEntry,
   isFinished,
   type Operation,
-  pushBack,
   type SegmentState,
   type Slice,
   touchSlice,
@@ -37,7 +37,7 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
     const first = state.due.first;
     if (first === undefined || first.timeMs > nowMs) break;
     state.due.remove(first);
-    pushBack(state, first);
+    makeReady(state, first, "back");
   }
   if (state.opening.size > 0) openPaces(state, params.max, nowMs);
   return { promoted, lapsed, nextDueInMs: nextDueInMs(state, nowMs) };
@@ -65,7 +65,7 @@ export function reopen(state: SegmentState, operation: Operation): void {
   operation.attempt = 0;
   operation.recoveries = 0;
   operation.returns = 0;
-  if (joinLine(state, operation, 0)) pushBack(state, operation);
+  if (joinLine(state, operation, 0)) makeReady(state, operation, "back");
 }
 
 /** prune: what is past its retention goes. */
@@ -82,6 +82,7 @@ export function prune(state: SegmentState, params: PruneParams, nowUs: number): 
     dead++;
   }
   dropPaces(state, nowMs);
+  dropClocks(state);
   const areKeysLeft = dropKeys(state, params.max, nowMs);
   return { finished, dead, windows: dropWindows(state, nowMs), more: isOver() || isDead() || areKeysLeft };
 }

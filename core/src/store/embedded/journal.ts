@@ -55,6 +55,7 @@ export function isDirty({ dirty }: SegmentState): boolean {
     dirty.windows.length > 0 ||
     dirty.keys.size > 0 ||
     dirty.paces.size > 0 ||
+    dirty.fair.size > 0 ||
     dirty.withdrawn.length > 0 ||
     dirty.erased.length > 0
   );
@@ -119,6 +120,8 @@ export function writeDirty(state: SegmentState, segment: number, writer: RecordW
   dirty.keys.clear();
   for (const name of dirty.paces) writePace(state, name, segment, writer);
   dirty.paces.clear();
+  for (const name of dirty.fair) writeFair(state, name, segment, writer);
+  dirty.fair.clear();
   for (const { lane, counter, isThere } of dirty.withdrawn.splice(0)) {
     const key = addressKey(segment, SEGMENT_KIND.withdrawn, lane.number, counter);
     if (isThere) {
@@ -173,6 +176,22 @@ function writePace(state: SegmentState, name: string, segment: number, writer: R
   writer.f64(gate.takenMs);
   writer.u8(gate.opensAtMs === null ? 0 : 1);
   writer.f64(gate.opensAtMs ?? 0);
+  writer.end(key);
+}
+
+/** The clock of a fair gate, or the served time of one of its flows. */
+function writeFair(state: SegmentState, name: string, segment: number, writer: RecordWriter): void {
+  const key = nameKey(segment, SEGMENT_KIND.fair, name);
+  const cut = name.indexOf("\n");
+  const fair = state.gates.get(name.slice(0, cut))?.fair ?? null;
+  const flow = name.slice(cut + 1);
+  const time = flow === "" ? fair?.clock : fair?.served.get(flow);
+  if (time === undefined) {
+    writer.remove(key);
+    return;
+  }
+  writer.begin();
+  writer.f64(time);
   writer.end(key);
 }
 
@@ -282,7 +301,7 @@ function writeLapse({ startByMs, endByMs, retainMs, value, heapIndex }: Lapse, w
 
 /** Behind the fields that all have: ties, and where the Operation waits for them. */
 function writeTies(tied: Tied, writer: RecordWriter): void {
-  const { key, line, gates, parkedAt, candidateOf, ticket, lineTicket } = tied;
+  const { key, line, gates, flow, parkedAt, candidateOf, ticket, lineTicket } = tied;
   writer.text(key ?? "");
   writer.text(line ?? "");
   writer.uint(gates.length);
@@ -298,6 +317,8 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
   const isAtGate = parkedAt !== null && "parked" in parkedAt;
   writer.u8(parkedAt === null ? (candidateOf === null ? 0 : 3) : isAtGate ? 1 : 2);
   writer.text((parkedAt ?? candidateOf)?.name ?? "");
+  writer.text(flow?.name ?? "");
+  if (flow !== null) writer.f64(flow.weight);
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {

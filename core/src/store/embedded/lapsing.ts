@@ -78,6 +78,8 @@ function withdraw(operation: Operation): void {
 function failWaiting(state: SegmentState, lapse: Lapse, nowMs: number): void {
   const { operation, value, retainMs } = lapse;
   state.lapses.remove(lapse);
+  const place = operation.tied?.parkedAt ?? null;
+  if (place !== null && "parked" in place) place.parked.remove(operation); // it goes to the dead letters now, by time
   state.loose.push({ operation, didRun: false });
   settleFailed(state, operation, value, retainMs, nowMs);
   state.dirty.root = true;

@@ -36,6 +36,7 @@ export const SEGMENT_KIND = {
   erased: 0x0c,
   key: 0x0d,
   pace: 0x0e,
+  fair: 0x0f,
 } as const;
 
 /** The kinds of records of a Segment, as numbers. */

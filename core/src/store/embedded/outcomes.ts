@@ -16,6 +16,7 @@ import type {
   ReleaseParams,
 } from "../../engine/transitions.js";
 import { bury, finish, finishMarked, finishUnread, finishWaiting, free, own, sliceFor } from "./ending.js";
+import { makeReady } from "./fair.js";
 import { mark } from "./marking.js";
 import { locate } from "./reading.js";
 import {
@@ -25,7 +26,6 @@ import {
   isFinished,
   type Operation,
   plan,
-  pushFront,
   type SegmentState,
   touchNotes,
 } from "./state.js";
@@ -122,7 +122,7 @@ export function release(state: SegmentState, params: ReleaseParams, nowUs: numbe
   // The last goes to the front first, so that the first of the array ends up foremost.
   for (const operation of toFront.toReversed()) {
     own(state, operation);
-    pushFront(state, operation);
+    makeReady(state, operation, "front");
   }
   untie(state, nowMs);
   if (answers.includes("ok")) state.dirty.root = true;

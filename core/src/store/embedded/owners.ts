@@ -14,11 +14,12 @@ import type {
 } from "../../engine/transitions.js";
 import { bury, finishMarked, free, own } from "./ending.js";
 import { newOperation } from "./enqueue.js";
+import { advanceClock, makeReady, shiftFair } from "./fair.js";
 import { mayStart, started } from "./lapsing.js";
 import {
+  type FairGate,
   type Operation,
   type Owner,
-  pushFront,
   putEntry,
   type Queue,
   type ReadyList,
@@ -47,7 +48,9 @@ function waitingIn(state: SegmentState, queues: readonly string[]): number {
   let waiting = 0;
   for (const name of queues) {
     const queue = state.queues.get(name);
-    if (queue !== undefined && !queue.isPaused) waiting += queue.length;
+    if (queue === undefined || queue.isPaused) continue;
+    waiting += queue.length;
+    for (const gate of queue.waiting) waiting += gate.parked.size;
   }
   return waiting;
 }
@@ -86,6 +89,8 @@ interface Harvest {
   /** Gates whose candidates were parked elsewhere; made when it is needed. */
   wakes: Wakes | null;
   readonly nowMs: number;
+  /** Where work with flows and work without waits side by side, they take turns. */
+  readonly isFairFirst: boolean;
 }
 
 function take(state: SegmentState, params: ClaimParams, known: Owner | undefined, nowUs: number): Claim[] {
@@ -106,6 +111,7 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
     popsLeft: 2 * params.max,
     wakes: null,
     nowMs: Math.floor(nowUs / 1000),
+    isFairFirst: params.request % 2 === 1,
   };
   for (const name of params.queues) {
     const queue = state.queues.get(name);
@@ -144,11 +150,34 @@ export function newOwner(name: string): Owner {
 function harvestQueue(state: SegmentState, harvest: Harvest, queue: Queue): void {
   while (harvest.claims.length < harvest.max && harvest.popsLeft > 0) {
     const list = queue.active[0];
+    const gate = queue.waiting[0];
+    if (gate !== undefined && isNext(gate, list, harvest)) {
+      harvestFair(state, harvest, gate);
+      continue;
+    }
     const front = list?.elements.at(0);
     if (list === undefined || front === undefined) return;
     if (front.isRun) harvestRun(state, harvest, list, front);
     else harvestOne(state, harvest, list, front);
   }
+}
+
+function isNext({ fair }: FairGate, list: ReadyList | undefined, { isFairFirst }: Harvest): boolean {
+  if (list === undefined || fair.priority > list.priority) return true;
+  return fair.priority === list.priority && isFairFirst;
+}
+
+function harvestFair(state: SegmentState, harvest: Harvest, gate: FairGate): void {
+  const operation = shiftFair(state, gate);
+  if (operation === undefined || operation.tied === null) return;
+  harvest.popsLeft--;
+  const tag = operation.timeMs;
+  if (operation.lapse !== null && !mayStart(state, operation.lapse, harvest.nowMs)) return;
+  harvest.wakes ??= new Map();
+  if (!passGates(state, operation, operation.tied, harvest.wakes, harvest.nowMs)) return;
+  advanceClock(state, gate, tag);
+  if (operation.lapse !== null) started(state, operation.lapse);
+  hold(state, harvest, operation);
 }
 
 function harvestOne(state: SegmentState, harvest: Harvest, list: ReadyList, operation: Operation): void {
@@ -282,6 +311,6 @@ function rescueOne(
   operation.recoveries++;
   operation.returns++;
   own(state, operation);
-  pushFront(state, operation);
+  makeReady(state, operation, "front");
   return "rescued";
 }

@@ -6,9 +6,10 @@
  * carries.
  * Every reference must resolve: what does not is damage, and the store is not opened.
  */
-import type { GateTie } from "../../engine/ties.js";
+import type { FlowTie, GateTie } from "../../engine/ties.js";
 import { sliceOf } from "./ending.js";
 import { newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
+import { enter, fairGateOf, isFair } from "./fair.js";
 import { STORED_STATES } from "./journal.js";
 import { Damage, type RecordReader, SEGMENT_KIND } from "./layout.js";
 import { linkHeld, newOwner } from "./owners.js";
@@ -20,6 +21,7 @@ import {
   type Finished,
   type HeldKey,
   isFinished,
+  keepAt,
   type Lane,
   listOf,
   newSegment,
@@ -83,6 +85,7 @@ export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   each(SEGMENT_KIND.erased, readErased);
   each(SEGMENT_KIND.withdrawn, readWithdrawn);
   each(SEGMENT_KIND.taking, readTaking);
+  each(SEGMENT_KIND.fair, readFair);
   each(SEGMENT_KIND.operation, readOperation);
   each(SEGMENT_KIND.run, readRun);
   each(SEGMENT_KIND.key, readKey);
@@ -124,6 +127,7 @@ function readQueue({ state }: Assembly, { key, value }: StoredRecord): void {
     isPaused,
     active: [],
     lists: new Map(),
+    waiting: [],
     length: 0,
     withdrawn: 0,
     isDirty: false,
@@ -259,8 +263,11 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
   }
   if (stored === "scheduled") state.due.add(operation);
   else if (operation.state === "failed") state.dead.add(operation);
-  else if (operation.tied !== null && operation.tied.parkedAt !== null) return;
-  else if (!takeClaimed(assembly, operation)) enlist(assembly, operation, queue, priority);
+  else if (takeClaimed(assembly, operation)) {
+    if (operation.tied !== null) keepAt(state, operation.tied, null); // a claim from a fair gate writes no record
+  } else if (operation.tied === null || operation.tied.parkedAt === null) {
+    enlist(assembly, operation, queue, priority);
+  }
 }
 
 function readTies({ state, tied }: Assembly, operation: Operation, value: RecordReader): void {
@@ -274,8 +281,9 @@ function readTies({ state, tied }: Assembly, operation: Operation, value: Record
   const name = value.text();
   const parkedAt = place === 1 ? gateOf(state, name) : place === 2 ? lineOf(state, name) : null;
   const candidateOf = place === 3 ? gateOf(state, name) : null;
+  const flow = readFlow(value);
   const bound: Tied = {
-    ...{ key: key === "" ? null : key, line: line === "" ? null : line, gates },
+    ...{ key: key === "" ? null : key, line: line === "" ? null : line, gates, flow },
     ...{ parkedAt, candidateOf, ticket, lineTicket },
   };
   operation.tied = bound;
@@ -292,6 +300,11 @@ function readLapse(state: SegmentState, operation: Operation, value: RecordReade
   if (!isMarked) state.lapses.add(operation.lapse);
 }
 
+function readFlow(value: RecordReader): FlowTie | null {
+  const name = value.isAtEnd ? "" : value.text(); // older files have none
+  return name === "" ? null : { name, weight: value.f64() };
+}
+
 function readGate(value: RecordReader): GateTie {
   const name = value.text();
   const slots = value.uint();
@@ -306,6 +319,16 @@ function readPace({ state }: Assembly, { key, value }: StoredRecord): void {
   if (!isExpected) return;
   gate.opensAtMs = atMs;
   state.opening.add(gate);
+}
+
+function readFair({ state }: Assembly, { key, value }: StoredRecord): void {
+  const name = key.restText();
+  const cut = name.indexOf("\n");
+  const [queue = "", priority = ""] = name.slice(1, cut).split(":");
+  const flow = name.slice(cut + 1);
+  const { fair } = fairGateOf(state, queueNamed(state, queue), Number(priority));
+  if (flow === "") fair.clock = value.f64();
+  else fair.served.set(flow, value.f64());
 }
 
 function readKey({ state }: Assembly, { key, value }: StoredRecord): void {
@@ -333,7 +356,10 @@ function finishTies({ state, tied }: Assembly): void {
   }
   for (const { operation, bound } of tied.toSorted((a, b) => a.bound.ticket - b.bound.ticket)) {
     const { parkedAt } = bound;
-    if (parkedAt !== null && "parked" in parkedAt) parkedAt.parked.push(operation);
+    if (parkedAt === null || !("parked" in parkedAt)) continue;
+    if (bound.flow === null) operation.timeMs = bound.ticket;
+    if (isFair(parkedAt) && parkedAt.parked.size === 0) enter(parkedAt);
+    parkedAt.parked.add(operation);
   }
 }
 

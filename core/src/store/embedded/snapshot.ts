@@ -12,6 +12,7 @@ import { compareNames } from "./reading.js";
 import {
   type Entry,
   entryOf,
+  type FairTimes,
   FIRST_GENERATION,
   type Finished,
   isFinished,
@@ -144,6 +145,8 @@ export interface SegmentSnapshot {
     readonly takenMs: number;
     readonly opensAtMs: number | null;
     readonly parked: readonly DotSnapshot[];
+    /** Of a fair gate: its clock, and up to where flows are served beyond that, by name. */
+    readonly fair: { readonly clock: number; readonly served: readonly (readonly [string, number])[] } | null;
   }[];
   /** What can lapse, in the order it will; times of null are never. */
   readonly lapses: readonly (DotSnapshot & {
@@ -210,9 +213,17 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
       .sort((a, b) => compareNames(a.name, b.name))
       .map(({ name, members }) => ({ line: name, members: [...members].map(dotOf) })),
     gates: [...state.gates.values()]
-      .filter(({ used, parked, takenMs, opensAtMs }) => used + parked.length + takenMs > 0 || opensAtMs !== null)
+      .filter(
+        ({ used, parked, takenMs, opensAtMs, fair }) =>
+          used + parked.size + takenMs > 0 || opensAtMs !== null || fair !== null,
+      )
       .sort((a, b) => compareNames(a.name, b.name))
-      .map(({ name, parked, ...gate }) => ({ gate: name, ...gate, parked: [...parked].map(dotOf) })),
+      .map(({ name, parked, fair, ...gate }) => ({
+        gate: name,
+        ...gate,
+        parked: parked.page(0, parked.size).map(dotOf),
+        fair: fair && fairSnapshot(fair),
+      })),
     lapses: state.lapses.page(0, state.lapses.size).map(({ startByMs, endByMs, retainMs, value, ...one }) => ({
       ...dotOf(one),
       startByMs: Number.isFinite(startByMs) ? startByMs : null,
@@ -226,6 +237,11 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
     totals: { ...state.totals },
     lastToken: state.lastToken,
   };
+}
+
+function fairSnapshot({ clock, served }: FairTimes) {
+  const beyond = [...served].filter(([, time]) => time > clock);
+  return { clock, served: beyond.sort(([a], [b]) => compareNames(a, b)) };
 }
 
 function queueSnapshot(queue: Queue): QueueSnapshot {

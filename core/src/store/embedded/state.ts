@@ -15,7 +15,7 @@
  */
 import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
-import type { GateTie } from "../../engine/ties.js";
+import type { FlowTie, GateTie } from "../../engine/ties.js";
 import type { Settled, Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
 
@@ -147,11 +147,12 @@ export interface Tied {
   readonly key: string | null;
   readonly line: string | null;
   readonly gates: readonly GateTie[];
+  readonly flow: FlowTie | null;
   /** Where it is parked: ready, and on no list. */
   parkedAt: Gate | Line | null;
   /** The gate it was parked at, while it is on its list for that. */
   candidateOf: Gate | null;
-  /** Its number at gates, kept while it waits; its number in its line. */
+  /** Its number at gates, kept while it waits, if it has no flow; its number in its line. */
   ticket: number;
   lineTicket: number;
 }
@@ -181,9 +182,26 @@ export interface Gate {
   takenMs: number;
   /** When a pace lets the next one through, while something is parked there; else null. */
   opensAtMs: number | null;
-  /** By ticket. */
-  readonly parked: Deque<Operation>;
+  /** By ticket, or by tag where there are flows: `timeMs` has it. */
+  readonly parked: TimeHeap<Operation>;
+  /** What makes it a fair gate (fair.ts); null for those that Operations are tied to. */
+  readonly fair: FairTimes | null;
 }
+
+/** The times of a fair gate, on a clock that runs by work. */
+export interface FairTimes {
+  readonly queue: Queue;
+  readonly priority: number;
+  /** The highest tag that was let run. */
+  clock: number;
+  /** Up to where each flow is served; what is not beyond the clock counts for nothing. */
+  readonly served: Map<string, number>;
+  /** At which size those are thrown out. */
+  sweepAt: number;
+}
+
+/** The gate beside a ready list, where what bears a flow waits. */
+export type FairGate = Gate & { readonly fair: FairTimes };
 
 /** Operations that go one behind another; it is there while somebody stands in it. */
 export interface Line {
@@ -261,6 +279,8 @@ export interface Queue {
   /** Lists that hold something, larger priority first. */
   readonly active: ReadyList[];
   readonly lists: Map<number, ReadyList>;
+  /** Fair gates where something waits, larger priority first. */
+  readonly waiting: FairGate[];
   /** Elements on its lists, and how many of them were cancelled while waiting. */
   length: number;
   withdrawn: number;
@@ -329,6 +349,8 @@ export interface Dirty {
   readonly keys: Set<string>;
   /** Names of paces whose times changed. */
   readonly paces: Set<string>;
+  /** Of fair gates: their name, and a flow or nothing (its clock). */
+  readonly fair: Set<string>;
   /** Fast-path elements withdrawn (`isThere`) or popped since. */
   readonly withdrawn: { readonly lane: Lane; readonly counter: number; readonly isThere: boolean }[];
   /** Finished records deleted (`isThere`), or gone with their slice, since. */
@@ -416,6 +438,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
       windows: [],
       keys: new Set(),
       paces: new Set(),
+      fair: new Set(),
       withdrawn: [],
       erased: [],
     },
@@ -529,6 +552,11 @@ export function isFinished(entry: Entry): entry is Finished {
   return entry.state === "completed" || entry.state === "cancelled";
 }
 
+/** Makes a gate with nothing to remember. */
+export function newGate(name: string): Gate {
+  return { name, used: 0, takenMs: 0, opensAtMs: null, parked: new TimeHeap(), fair: null };
+}
+
 // ── Queues and their lists ─────────────────────────────────────────────────────────────────────────────────────────
 
 /** The Queue of a name, made if absent. */
@@ -540,6 +568,7 @@ export function queueOf(state: SegmentState, name: string): Queue {
     isPaused: false,
     active: [],
     lists: new Map(),
+    waiting: [],
     length: 0,
     withdrawn: 0,
     isDirty: false,
@@ -617,6 +646,13 @@ export function ring(state: SegmentState, queue: string): void {
   state.events.push({ kind: "bell", queue });
 }
 
+/** Notes where one is parked, or that it is no more; counts them. */
+export function keepAt(state: SegmentState, tied: Tied, place: Gate | Line | null): void {
+  if (tied.parkedAt !== null) state.parked--;
+  if (place !== null) state.parked++;
+  tied.parkedAt = place;
+}
+
 // ── What a durable store is told ───────────────────────────────────────────────────────────────────────────────────
 
 /** The record of an Operation changed. From here on it has, or had, a record of its own. */
@@ -683,6 +719,11 @@ export function touchKey(state: SegmentState, name: string): void {
 /** The times of a pace changed, or it was forgotten. */
 export function touchPace(state: SegmentState, gate: Gate): void {
   if (state.tracks) state.dirty.paces.add(gate.name);
+}
+
+/** The clock of a fair gate (`flow` empty) or the served time of a flow changed, or was forgotten. */
+export function touchFair(state: SegmentState, gate: FairGate, flow: string): void {
+  if (state.tracks) state.dirty.fair.add(`${gate.name}\n${flow}`);
 }
 
 /** A Queue became known, was paused or resumed. */

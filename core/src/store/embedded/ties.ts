@@ -5,14 +5,16 @@
  */
 import { Deque } from "../../base/deque.js";
 import type { GateTie, KeyTie, PaceTie } from "../../engine/ties.js";
+import { isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
 import {
   type Gate,
   type HeldKey,
+  keepAt,
   type Line,
+  newGate,
   type Operation,
   plan,
-  pushFront,
   type SegmentState,
   type Tied,
   touch,
@@ -26,7 +28,7 @@ import {
 export function gateOf(state: SegmentState, name: string): Gate {
   const found = state.gates.get(name);
   if (found !== undefined) return found;
-  const gate: Gate = { name, used: 0, takenMs: 0, opensAtMs: null, parked: new Deque() };
+  const gate = newGate(name);
   state.gates.set(name, gate);
   return gate;
 }
@@ -49,8 +51,12 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
     return true;
   }
   const gate = gateOf(state, full.name);
-  if (candidateOf === null) tied.ticket = nextTicket(state);
-  park(gate.parked, operation, tied.ticket);
+  // One with a flow keeps its tag: it stands by that here, too.
+  if (tied.flow === null) {
+    if (candidateOf === null) tied.ticket = nextTicket(state);
+    operation.timeMs = tied.ticket;
+  }
+  gate.parked.add(operation);
   keepAt(state, tied, gate);
   if ("everyMs" in full) expectOpening(state, gate, opensAt(gate, full, nowMs), nowMs);
   touch(state, operation);
@@ -111,7 +117,7 @@ export function openPaces(state: SegmentState, max: number, nowMs: number): void
 }
 
 function openPace(state: SegmentState, gate: Gate, max: number, nowMs: number, woken: Operation[]): void {
-  const tie = gate.parked.at(0)?.tied?.gates.find(({ name }) => name === gate.name);
+  const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie !== undefined && "everyMs" in tie) {
     const opensMs = opensAt(gate, tie, nowMs);
     const free = Math.floor((nowMs - opensMs) / tie.everyMs) + 1;
@@ -120,7 +126,7 @@ function openPace(state: SegmentState, gate: Gate, max: number, nowMs: number, w
     gate.opensAtMs = opensMs + count * tie.everyMs;
   }
   touchPace(state, gate);
-  if (gate.parked.length > 0) return;
+  if (gate.parked.size > 0) return;
   gate.opensAtMs = null;
   state.opening.delete(gate);
   dropIfIdle(state, gate);
@@ -136,23 +142,6 @@ export function dropPaces(state: SegmentState, nowMs: number): void {
   }
 }
 
-/** Notes where one is parked, or that it is no more; counts them. */
-export function keepAt(state: SegmentState, tied: Tied, place: Gate | Line | null): void {
-  if (tied.parkedAt !== null) state.parked--;
-  if (place !== null) state.parked++;
-  tied.parkedAt = place;
-}
-
-/** Those that were parked before keep the order in which they first came. */
-function park(parked: Deque<Operation>, operation: Operation, ticket: number): void {
-  const isLater = (one: Operation | undefined): boolean => (one?.tied?.ticket ?? 0) > ticket;
-  if (!isLater(parked.at(parked.length - 1))) return parked.push(operation);
-  if (isLater(parked.at(0))) return parked.pushFront(operation);
-  const all = parked.shiftMany(parked.length);
-  all.splice(all.findIndex(isLater), 0, operation);
-  for (const one of all) parked.push(one);
-}
-
 /** Lets the first ones parked at each gate go on, in front of their lists. */
 export function moveOn(state: SegmentState, wakes: Wakes): void {
   const woken: Operation[] = [];
@@ -163,8 +152,9 @@ export function moveOn(state: SegmentState, wakes: Wakes): void {
 function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
   for (const [gate, count] of wakes) {
     for (let left = count; left > 0; left--) {
-      const operation = gate.parked.shift();
+      const operation = gate.parked.first;
       if (operation === undefined) break;
+      gate.parked.remove(operation);
       if (operation.tied !== null) {
         keepAt(state, operation.tied, null);
         operation.tied.candidateOf = gate;
@@ -177,11 +167,16 @@ function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
 
 /** The first one woken ends up foremost. */
 function putWoken(state: SegmentState, woken: readonly Operation[]): void {
-  for (const operation of woken.toReversed()) pushFront(state, operation);
+  for (const operation of woken.toReversed()) {
+    // Who comes from a line has not been charged yet.
+    const isNew = operation.tied?.flow != null && operation.tied.candidateOf === null;
+    makeReady(state, operation, isNew ? "back" : "again");
+  }
 }
 
 function dropIfIdle(state: SegmentState, gate: Gate): void {
-  if (gate.used > 0 || gate.parked.length > 0 || gate.takenMs > 0 || gate.opensAtMs !== null) return;
+  if (isFair(gate)) return leaveIfEmpty(gate);
+  if (gate.used > 0 || gate.parked.size > 0 || gate.takenMs > 0 || gate.opensAtMs !== null) return;
   if (state.gates.get(gate.name) === gate) state.gates.delete(gate.name);
 }
 
@@ -340,7 +335,7 @@ function stopWaiting(state: SegmentState, operation: Operation, tied: Tied, wake
   keepAt(state, tied, null);
   tied.candidateOf = null;
   if (parkedAt !== null && "parked" in parkedAt) {
-    takeOut(parkedAt.parked, operation);
+    if (parkedAt.parked.has(operation)) parkedAt.parked.remove(operation); // not one that has just failed
     dropIfIdle(state, parkedAt);
   }
   if (candidateOf !== null) addWake(wakes, candidateOf);

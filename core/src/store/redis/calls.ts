@@ -106,14 +106,14 @@ const KEY_LETTERS: Readonly<Record<KeyMode, string>> = {
 const KEY_TAKING_BYTES = 25;
 
 function tiesLength(ties: Ties): number {
-  const names = sum([ties.key?.name ?? "", ties.line ?? "", ...ties.gates.map(({ name }) => name)], Buffer.byteLength);
-  return (
-    names + 2 + 17 * ties.gates.length + KEY_TAKING_BYTES + (ties.key?.replaced?.value.length ?? 0) + lapseLength(ties)
-  );
+  const all = [ties.key, ties.flow, ...ties.gates].map((tie) => tie?.name ?? "");
+  const names = sum([ties.line ?? "", ...all], Buffer.byteLength);
+  const replaced = ties.key?.replaced?.value.length ?? 0;
+  return names + 2 + 17 * (ties.gates.length + 1) + KEY_TAKING_BYTES + replaced + lapseLength(ties);
 }
 
-/** _ties.lua: key, line, gates. */
-function tieRecord({ key, line, gates }: Ties): Buffer {
+/** _ties.lua: key, line, gates, flow. */
+function tieRecord({ key, line, gates, flow }: Ties): Buffer {
   const parts = [named(key?.name ?? ""), named(line ?? "")];
   for (const gate of gates) {
     const head = Buffer.alloc("slots" in gate ? 4 : 16);
@@ -123,6 +123,11 @@ function tieRecord({ key, line, gates }: Ties): Buffer {
       head.writeUInt32BE(gate.burst, 12);
     }
     parts.push(head, named(gate.name));
+  }
+  if (flow) {
+    const head = Buffer.alloc(16);
+    head.writeDoubleBE(-1 / flow.weight, 4);
+    parts.push(head, named(flow.name));
   }
   return Buffer.concat(parts);
 }

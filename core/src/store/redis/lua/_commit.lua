@@ -43,6 +43,14 @@ local function commit(root, moves, now, retain)
       put(bells, list.queue)
     end
   end
+  if #moves.fair > 0 then
+    for _, queue in ipairs(push_fair(root, moves.fair)) do
+      if not rung[queue] then
+        rung[queue] = true
+        put(bells, queue)
+      end
+    end
+  end
   for total, by in pairs(moves.totals) do add_total(root, total, by) end
   settle(root, moves.settled)
   for _, queue in ipairs(bells) do ring(root, 'b', queue) end

@@ -59,8 +59,14 @@ function K.slots(root) return root .. ':gu' end
 function K.paces(root) return root .. ':gt' end
 --- zset: pace where something is parked -> when the next one may pass
 function K.opening(root) return root .. ':gd' end
---- zset: who is parked at a gate, by ticket
+--- zset: who is parked at a gate, by ticket, or by tag where there are flows
 function K.parked_at(root, gate) return root .. ':gw:' .. gate end
+--- zset: priorities whose fair gate is not empty
+function K.fair(root, queue) return root .. ':fp:' .. queue end
+--- hash: fair gate -> its clock
+function K.clocks(root) return root .. ':fc' end
+--- zset: flow of a fair gate -> up to where it is served, if that lies beyond the clock
+function K.served(root, gate) return root .. ':fs:' .. gate end
 --- hash: address -> parked record (_ties.lua)
 function K.parked(root) return root .. ':pk' end
 --- hash: address -> candidate of a gate (_ties.lua)

@@ -60,7 +60,7 @@ end
 local function new_moves()
   return {
     static = {}, static_gone = {}, meta = {}, meta_gone = {}, due = {}, due_gone = {}, dead = {}, dead_gone = {},
-    withdrawn = {}, withdrawn_counts = {}, front = {}, back = {}, lists = {}, settled = {}, finished = {},
+    withdrawn = {}, withdrawn_counts = {}, fair = {}, lists = {}, settled = {}, finished = {},
     totals = {},
   }
 end

@@ -1,15 +1,19 @@
---- What some Operations of the full path must let go of: a key, a place in a line, slots of gates.
+--- What some Operations of the full path must let go of: a key, a place in a line, slots of gates; and the flows they
+-- are shared out by.
 --
 --   tie record     | 1 B n | n B key | 1 B n | n B line | per gate: 4 B slots, 1 B n, n B gate |       n = 0: none
 --                  | of a pace: 4 B 0, 8 B milliseconds each (a double), 4 B burst, 1 B n, n B gate |
+--                  | of a flow: 4 B 0, 8 B -1 / weight (a double), 4 B 0, 1 B n, n B flow |
 --   key record     | 'l' or 'e' | 8 B address | 8 B digest | 6 B expiry |       its holder lives, or only the expiry counts
 --   parked record  | 'g' | 8 B ticket | gate |, or | 'l' | 8 B due time (a double) | line |       not on a ready list
 --   candidate      | 8 B ticket | gate |       was parked there, is on its ready list, holds nothing yet
+--                  of one with a flow the ticket is its tag (a double)
 --
 -- While a gate has slots free and something parked, at least as many candidates of it are on ready lists: each slot that
 -- comes free, and each candidate that goes elsewhere, makes the next one a candidate.
 
---- Key, line ('' if none) and gates { name, slots } or { name, every, burst } of a tie record.
+--- Key, line ('' if none), gates { name, slots } or { name, every, burst } and flow { name, stride } or nil of a tie
+--- record.
 local function read_ties(record)
   local n = unpack_bytes('>B', record)
   local key = sub(record, 2, 1 + n)
@@ -17,7 +21,7 @@ local function read_ties(record)
   n = unpack_bytes('>B', record, at)
   local line = sub(record, at + 1, at + n)
   at = at + 1 + n
-  local gates, slots = {}, 0
+  local gates, slots, flow = {}, 0, nil
   while at <= #record do
     slots, n = unpack_bytes('>I4B', record, at)
     local gate = { slots = slots }
@@ -26,10 +30,25 @@ local function read_ties(record)
       at = at + 12
     end
     gate.name = sub(record, at + 5, at + 4 + n)
-    gates[#gates + 1] = gate
+    if gate.every and gate.every < 0 then
+      flow = { name = gate.name, stride = -gate.every }
+    else
+      gates[#gates + 1] = gate
+    end
     at = at + 5 + n
   end
-  return key, line, gates
+  return key, line, gates, flow
+end
+
+--- The same as a table, made once for all records of a call that say the same.
+local function tie_of(cache, record)
+  local tie = cache[record]
+  if not tie then
+    local key, line, gates, flow = read_ties(record)
+    tie = { key = key, line = line, gates = gates, flow = flow }
+    cache[record] = tie
+  end
+  return tie
 end
 
 --- The tie records of many addresses; empty places where there is none. Nothing is asked where no Operation has ties.
@@ -41,22 +60,112 @@ end
 --- Numbers what waits, in the order it came.
 local function next_ticket(root) return call('HINCRBY', root, 'ticket', 1) end
 
--- Slots ---------------------------------------------------------------------------------------------------------------
+-- Flows: what bears one is not on its ready list but parked at the fair gate beside it, by its *tag*: the time, on a
+-- clock that runs by work and not by seconds, at which its flow is next to be served. A flow of weight 2 is charged half
+-- as much for each. The clock stands at the highest tag that was let run, and who was away begins there.
 
---- How many slots of a gate are taken; `counts` remembers it for the rest of the call.
-local function used_of(root, counts, gate)
-  local used = counts[gate]
-  if not used then
-    used = tonumber(call('HGET', K.slots(root), gate) or 0)
-    counts[gate] = used
-  end
-  return used
+--- The gate beside the list of a priority; no other begins with this sign.
+local function fair_gate(queue, priority) return '~' .. queue .. ':' .. string.format('%d', priority) end
+
+--- The flow of an Operation with this tie record, or none, or nil.
+local function flow_of(record)
+  if not record then return nil end
+  local _, _, _, flow = read_ties(record)
+  return flow
 end
 
-local function add_used(root, counts, gate, by)
-  local used = used_of(root, counts, gate) + by
-  counts[gate] = used
-  if used > 0 then call('HSET', K.slots(root), gate, used) else call('HDEL', K.slots(root), gate) end
+--- Makes an Operation ready: on the list of its priority or, if it bears a flow, at the gate beside it. There at the back
+--- means charged; at the front, that it was before: it comes with its tag, or goes first.
+local function make_ready(moves, side, address, queue, priority, flow, tag)
+  if not flow then return put_ready(moves, side, address, queue, priority) end
+  moves.fair[#moves.fair + 1] =
+    { address = address, queue = queue, priority = priority, flow = flow, is_charged = side == 'front', tag = tag }
+end
+
+--- Parks what was collected at its fair gates. Answers the Queues of those that were empty.
+local function push_fair(root, entries)
+  local gates, queues = {}, {}
+  for _, entry in ipairs(entries) do
+    local name = fair_gate(entry.queue, entry.priority)
+    local gate = gates[name]
+    if not gate then
+      gate = { name = name, queue = entry.queue, priority = entry.priority, entries = {}, flows = {}, served = {} }
+      gates[name] = gate
+      gates[#gates + 1] = gate
+    end
+    gate.entries[#gate.entries + 1] = entry
+    if not entry.is_charged and not gate.served[entry.flow.name] then
+      gate.served[entry.flow.name] = 0
+      put(gate.flows, entry.flow.name)
+    end
+  end
+  for _, gate in ipairs(gates) do
+    local served, parked, scores, times = gate.served, {}, {}, {}
+    local at = call('HGET', K.clocks(root), gate.name)
+    local clock = tonumber(at or 0)
+    for i, time in ipairs(read_many('ZMSCORE', K.served(root, gate.name), gate.flows, 1, #gate.flows)) do
+      served[gate.flows[i]] = math.max(clock, tonumber(time or 0))
+    end
+    for _, entry in ipairs(gate.entries) do
+      local tag, flow = entry.tag or clock, entry.flow
+      if not entry.is_charged then
+        tag = served[flow.name]
+        served[flow.name] = tag + flow.stride
+      end
+      put(parked, entry.address, 'g' .. pack('>d', tag) .. gate.name)
+      put(scores, string.format('%.17g', tag), entry.address)
+    end
+    for _, flow in ipairs(gate.flows) do put(times, string.format('%.17g', served[flow]), flow) end
+    if call('EXISTS', K.parked_at(root, gate.name)) == 0 then
+      call('ZADD', K.fair(root, gate.queue), gate.priority, gate.priority)
+      put(queues, gate.queue)
+    end
+    if not at then call('HSET', K.clocks(root), gate.name, '0') end
+    variadic('HSET', K.parked(root), parked, 1, #parked)
+    variadic('ZADD', K.parked_at(root, gate.name), scores, 1, #scores)
+    variadic('ZADD', K.served(root, gate.name), times, 1, #times)
+  end
+  return queues
+end
+
+--- Notes that a fair gate may have lost its last one.
+local function forget_fair(root, gate)
+  if sub(gate, 1, 1) ~= '~' or call('EXISTS', K.parked_at(root, gate)) == 1 then return end
+  local queue, priority = string.match(gate, '^~(.*):(-?%d+)$')
+  call('ZREM', K.fair(root, queue), priority)
+end
+
+-- Slots ---------------------------------------------------------------------------------------------------------------
+
+--- Looks up how full the gates of these ties are, those that `pass` does not know yet.
+local function look_at_gates(root, pass, ties)
+  local slots, paces = {}, {}
+  for i = 1, #ties do
+    local gates = ties[i].gates
+    for g = 1, #gates do
+      local gate = gates[g]
+      local name = gate.name
+      if gate.every then
+        if not pass.taken[name] then
+          pass.taken[name] = pass.now
+          paces[#paces + 1] = name
+        end
+      elseif not pass.counts[name] then
+        pass.counts[name] = 0
+        slots[#slots + 1] = name
+      end
+    end
+  end
+  for i, used in ipairs(hmget(K.slots(root), slots, 1, #slots)) do pass.counts[slots[i]] = tonumber(used or 0) end
+  for i, taken in ipairs(read_many('ZMSCORE', K.paces(root), paces, 1, #paces)) do
+    pass.taken[paces[i]] = math.max(pass.now, tonumber(taken or 0))
+  end
+end
+
+--- Takes or gives back a slot; `write_gates` writes it down.
+local function add_used(pass, gate, by)
+  pass.counts[gate] = pass.counts[gate] + by
+  pass.changed[gate] = true
 end
 
 --- Counts for each gate of `wakes` how many may move on; keeps the order in which gates were named.
@@ -70,56 +179,73 @@ end
 
 --- Takes the first ones parked at each gate of `wakes` away from there and adds them to `woken`.
 local function let_on(root, wakes, woken)
+  if #wakes == 0 or call('EXISTS', K.parked(root)) == 0 then return end
   for _, gate in ipairs(wakes) do
-    local popped = call('ZRANGE', K.parked_at(root, gate), 0, wakes[gate] - 1, 'WITHSCORES')
-    for i = 1, #popped, 2 do
-      call('ZREM', K.parked_at(root, gate), popped[i])
-      call('HDEL', K.parked(root), popped[i])
-      call('HSET', K.candidates(root), popped[i], pack('>I8', tonumber(popped[i + 1])) .. gate)
-      put(woken, popped[i])
+    local popped = call('ZRANGE', K.parked_at(root, gate), 0, wakes[gate] - 1)
+    if #popped > 0 then
+      local candidates = {}
+      for i, record in ipairs(hmget(K.parked(root), popped, 1, #popped)) do
+        put(candidates, popped[i], record and sub(record, 2) or ZERO_TOKEN .. gate)
+        put(woken, popped[i])
+        woken[popped[i]] = record
+      end
+      variadic('ZREM', K.parked_at(root, gate), popped, 1, #popped)
+      variadic('HDEL', K.parked(root), popped, 1, #popped)
+      variadic('HSET', K.candidates(root), candidates, 1, #candidates)
     end
   end
 end
 
 --- Puts what was woken in front of its lists, the first one foremost.
 local function put_woken(root, moves, woken)
-  local statics = hmget(K.operations(root), woken, 1, #woken)
+  local statics, ties = hmget(K.operations(root), woken, 1, #woken), hmget(K.ties(root), woken, 1, #woken)
   for i = #woken, 1, -1 do
+    local address, flow = woken[i], flow_of(ties[i])
     local queue, priority = read_static(statics[i])
-    put_ready(moves, 'front', woken[i], queue, priority)
+    local parked = flow and woken[address]
+    -- Who comes from a line has not been charged yet.
+    local side = flow and not parked and 'back' or 'front'
+    make_ready(moves, side, address, queue, priority, flow, parked and unpack_bytes('>d', parked, 2))
   end
 end
 
 -- Paces: a gate lets one through every `every` milliseconds, and up to `burst` at once after a pause. What is kept is the
 -- time at which it would stand still again if nothing came any more; up to `burst` times `every` it may lie ahead.
 
---- Until when a pace is taken up; not before now.
-local function taken_until(root, pass, gate)
-  local taken = pass.taken[gate.name]
-  if not taken then
-    taken = math.max(pass.now, tonumber(call('ZMSCORE', K.paces(root), gate.name)[1] or 0))
-    pass.taken[gate.name] = taken
-  end
-  return taken
-end
-
-local function take_pace(root, pass, gate)
-  local taken = taken_until(root, pass, gate) + gate.every
-  pass.taken[gate.name] = taken
-  call('ZADD', K.paces(root), string.format('%.17g', taken), gate.name)
-end
-
 --- When the next one may pass.
-local function opens_at(root, pass, gate) return taken_until(root, pass, gate) - (gate.burst - 1) * gate.every end
+local function opens_at(pass, gate) return pass.taken[gate.name] - (gate.burst - 1) * gate.every end
 
-local function is_full(root, pass, gate)
-  if gate.every then return opens_at(root, pass, gate) > pass.now end
-  return used_of(root, pass.counts, gate.name) >= gate.slots
+local function is_full(pass, gate)
+  if gate.every then return opens_at(pass, gate) > pass.now end
+  return pass.counts[gate.name] >= gate.slots
+end
+
+--- What one call knows and changes of gates. `cache`: ties by their records; `parked`, `parked_at`, `gone`: who is parked
+--- anew, where, and who is a candidate no more; `opening`: paces where something is parked now.
+local function new_pass(now)
+  return { now = now, cache = {}, counts = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
+    gone = {}, opening = {}, lapsed = {} }
+end
+
+--- Writes down what a call has changed of gates.
+local function write_gates(root, pass)
+  local used, free, taken = {}, {}, {}
+  for gate in pairs(pass.changed) do
+    if pass.counts[gate] > 0 then put(used, gate, pass.counts[gate]) else put(free, gate) end
+  end
+  for gate in pairs(pass.paced) do put(taken, string.format('%.17g', pass.taken[gate]), gate) end
+  variadic('HSET', K.slots(root), used, 1, #used)
+  variadic('HDEL', K.slots(root), free, 1, #free)
+  variadic('ZADD', K.paces(root), taken, 1, #taken)
+  variadic('HDEL', K.candidates(root), pass.gone, 1, #pass.gone)
+  variadic('HSET', K.parked(root), pass.parked, 1, #pass.parked)
+  for gate, members in pairs(pass.parked_at) do variadic('ZADD', K.parked_at(root, gate), members, 1, #members) end
+  for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end
 end
 
 --- Lets what is parked at paces go on, of up to `max` of them that are due, up to `max` at each.
 local function open_paces(root, max, now, woken)
-  local pass = { taken = {}, now = now }
+  local pass = new_pass(now)
   for _, name in ipairs(call('ZRANGEBYSCORE', K.opening(root), '-inf', now, 'LIMIT', 0, max)) do
     local first = call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
     local gate
@@ -130,10 +256,11 @@ local function open_paces(root, max, now, woken)
       end
     end
     if gate then
-      local free = math.floor((now - opens_at(root, pass, gate)) / gate.every) + 1
+      look_at_gates(root, pass, { { gates = { gate } } })
+      local free = math.floor((now - opens_at(pass, gate)) / gate.every) + 1
       local count = math.max(0, math.min(free, max))
       if count > 0 then let_on(root, { name, [name] = count }, woken) end
-      local next_at = opens_at(root, pass, gate) + count * gate.every
+      local next_at = opens_at(pass, gate) + count * gate.every
       if call('EXISTS', K.parked_at(root, name)) == 1 then
         call('ZADD', K.opening(root), string.format('%.17g', next_at), name)
       else
@@ -145,55 +272,126 @@ local function open_paces(root, max, now, woken)
   end
 end
 
---- Whether an Operation that a claim popped may run: then it takes its slots. Else it is parked at the first full gate.
-local function passes(root, pass, address, record)
-  local _, _, gates = read_ties(record)
-  if #gates == 0 then return true end
-  local candidate = call('HGET', K.candidates(root), address)
-  local closed
-  for _, gate in ipairs(gates) do
-    if not closed and is_full(root, pass, gate) then closed = gate end
+--- Whether an Operation that a claim popped may run: then it takes its slots. Else it is parked at the first full gate,
+--- by its tag if it has one.
+local function passes(root, pass, address, tie, candidate, tag)
+  local gates, closed = tie.gates, nil
+  if candidate then pass.gone[#pass.gone + 1] = address end
+  for i = 1, #gates do
+    if is_full(pass, gates[i]) then
+      closed = gates[i]
+      break
+    end
   end
-  if candidate then call('HDEL', K.candidates(root), address) end
   if not closed then
-    for _, gate in ipairs(gates) do
-      if gate.every then take_pace(root, pass, gate) else add_used(root, pass.counts, gate.name, 1) end
+    for i = 1, #gates do
+      local gate = gates[i]
+      if gate.every then
+        pass.taken[gate.name] = pass.taken[gate.name] + gate.every
+        pass.paced[gate.name] = true
+      else
+        add_used(pass, gate.name, 1)
+      end
     end
     return true
   end
-  local ticket = candidate and unpack_bytes('>I8', candidate) or next_ticket(root)
-  call('ZADD', K.parked_at(root, closed.name), ticket, address)
-  call('HSET', K.parked(root), address, 'g' .. pack('>I8', ticket) .. closed.name)
+  local name = closed.name
+  local ticket = tag or candidate and unpack_bytes('>I8', candidate) or next_ticket(root)
+  local members = pass.parked_at[name]
+  if not members then
+    members = {}
+    pass.parked_at[name] = members
+  end
+  put(members, string.format('%.17g', ticket), address)
+  put(pass.parked, address, 'g' .. pack(tag and '>d' or '>I8', ticket) .. name)
   if closed.every then
-    call('ZADD', K.opening(root), string.format('%.17g', opens_at(root, pass, closed)), closed.name)
+    pass.opening[name] = opens_at(pass, closed)
     pass.is_paced = true
   end
-  if candidate and sub(candidate, 9) ~= closed.name then add_wake(pass.wakes, sub(candidate, 9)) end
+  if candidate and sub(candidate, 9) ~= name then add_wake(pass.wakes, sub(candidate, 9)) end
   return false
+end
+
+--- Notes in `held`, by place, which of these have to wait at a gate.
+local function through_ties(root, pass, tied, places, names, tags, held)
+  look_at_gates(root, pass, tied)
+  local candidates = hmget(K.candidates(root), names, 1, #names)
+  for n = 1, #tied do
+    local tag = tags and tags[places[n]]
+    if not passes(root, pass, names[n], tied[n], candidates[n], tag) then held[places[n]] = true end
+  end
+end
+
+--- Of full-path addresses with their tie records, a table of what may not run, by place: that is parked, or has
+--- lapsed. `tags`: those of a fair gate.
+local function not_through(root, pass, addresses, records, tags)
+  local tied, places, names, held = {}, {}, {}, {}
+  local lapses = lapses_of(root, addresses)
+  for i, record in ipairs(records) do
+    local tie = record and tie_of(pass.cache, record)
+    if lapses[i] and lapses_at(lapses[i]) <= pass.now then
+      put(pass.lapsed, addresses[i])
+      held[i] = true
+    elseif tie and #tie.gates > 0 then
+      local n = #tied + 1
+      tied[n], places[n], names[n] = tie, i, addresses[i]
+    end
+  end
+  if #tied > 0 then through_ties(root, pass, tied, places, names, tags, held) end
+  if #lapses > 0 then
+    for i, address in ipairs(addresses) do
+      if lapses[i] and not held[i] then lapse_claimed(root, address, lapses[i]) end
+    end
+  end
+  return held
 end
 
 --- Of a popped batch, what may run; the rest is parked.
 local function through_gates(root, pass, batch)
-  local bare, kept, at = {}, {}, 0
+  local bare, places = {}, {}
   for i = 1, #batch do
-    if #batch[i] == 8 then bare[#bare + 1] = batch[i] end
+    if #batch[i] == 8 then
+      bare[#bare + 1] = batch[i]
+      places[#bare] = i
+    end
   end
   if #bare == 0 then return batch end
-  local ties, lapses = hmget(K.ties(root), bare, 1, #bare), lapses_of(root, bare)
+  local held, out = not_through(root, pass, bare, hmget(K.ties(root), bare, 1, #bare)), {}
+  for place in pairs(held) do out[places[place]] = true end
+  local kept = {}
   for i = 1, #batch do
-    local element, record, lapse = batch[i], false, false
-    if #element == 8 then
-      at = at + 1
-      record, lapse = ties[at], lapses[at]
-    end
-    if lapse and lapses_at(lapse) <= pass.now then
-      put(pass.lapsed, element)
-    elseif not record or passes(root, pass, element, record) then
-      kept[#kept + 1] = element
-      if lapse then lapse_claimed(root, element, lapse) end
-    end
+    if not out[i] then kept[#kept + 1] = batch[i] end
   end
   return kept
+end
+
+--- Of up to n Operations that are next at the fair gate of a list, what may run; the rest is parked. Also answers how
+--- many were looked at.
+local function through_fair_gate(root, pass, queue, priority, n)
+  local name = fair_gate(queue, priority)
+  local popped = call('ZRANGE', K.parked_at(root, name), 0, n - 1, 'WITHSCORES')
+  if #popped == 0 then return popped, 0 end
+  local addresses, tags, kept, last = {}, {}, {}, nil
+  for i = 1, #popped, 2 do
+    addresses[#addresses + 1] = popped[i]
+    tags[#tags + 1] = tonumber(popped[i + 1])
+  end
+  variadic('ZREM', K.parked_at(root, name), addresses, 1, #addresses)
+  variadic('HDEL', K.parked(root), addresses, 1, #addresses)
+  local held = not_through(root, pass, addresses, hmget(K.ties(root), addresses, 1, #addresses), tags)
+  for i = 1, #addresses do
+    if not held[i] then
+      kept[#kept + 1] = addresses[i]
+      last = tags[i]
+    end
+  end
+  if last and last > tonumber(call('HGET', K.clocks(root), name) or 0) then
+    local clock = string.format('%.17g', last)
+    call('HSET', K.clocks(root), name, clock)
+    call('ZREMRANGEBYSCORE', K.served(root, name), '-inf', clock)
+  end
+  forget_fair(root, name)
+  return kept, #addresses
 end
 
 -- Lines ---------------------------------------------------------------------------------------------------------------
@@ -265,14 +463,23 @@ end
 -- Each of `loose` has `address`, `ties` (nothing to do without), `entry` if it ran, `fate`: 'end' (its record goes),
 -- 'failed' (it stays) or nil (it waits again).
 local function untie(root, moves, loose, now)
-  local counts, wakes, lines, woken, ended = {}, {}, {}, {}, {}
+  local pass, tied, gone, ended, lines, woken = new_pass(now), {}, {}, {}, {}, {}
   for _, one in ipairs(loose) do
     if one.ties then
-      local key, line, gates = read_ties(one.ties)
+      one.tie = tie_of(pass.cache, one.ties)
+      if one.entry then tied[#tied + 1] = one.tie end
+    end
+  end
+  look_at_gates(root, pass, tied)
+  local wakes = pass.wakes
+  for _, one in ipairs(loose) do
+    if one.ties then
+      local key, line, gates = one.tie.key, one.tie.line, one.tie.gates
       if one.entry then
-        for _, gate in ipairs(gates) do
+        for i = 1, #gates do
+          local gate = gates[i]
           if not gate.every then
-            add_used(root, counts, gate.name, -1)
+            add_used(pass, gate.name, -1)
             add_wake(wakes, gate.name)
           end
         end
@@ -281,7 +488,10 @@ local function untie(root, moves, loose, now)
         local candidate = call('HGET', K.candidates(root), one.address)
         if parked then
           call('HDEL', K.parked(root), one.address)
-          if sub(parked, 1, 1) == 'g' then call('ZREM', K.parked_at(root, sub(parked, 10)), one.address) end
+          if sub(parked, 1, 1) == 'g' then
+            call('ZREM', K.parked_at(root, sub(parked, 10)), one.address)
+            forget_fair(root, sub(parked, 10))
+          end
         end
         if candidate then
           call('HDEL', K.candidates(root), one.address)
@@ -298,11 +508,13 @@ local function untie(root, moves, loose, now)
             lines[#lines + 1] = line
           end
         end
-        if one.fate == 'end' then call('HDEL', K.ties(root), one.address) end
+        if one.fate == 'end' then gone[#gone + 1] = one.address end
       end
     end
   end
   drop_lapses(root, ended)
+  variadic('HDEL', K.ties(root), gone, 1, #gone)
+  write_gates(root, pass)
   for _, line in ipairs(lines) do advance(root, moves, line, woken, now) end
   let_on(root, wakes, woken)
   if #woken > 0 then put_woken(root, moves, woken) end

@@ -64,7 +64,7 @@ local function look_ahead(root, args)
   for i = 4, #args do names[i - 1] = K.priorities(root, args[i]) end
   if call('EXISTS', unpack(names)) == 0 then return true, nil, nil end
   local raised = call('EXISTS', names[1]) == 1 and {} or nil
-  return false, raised, call('EXISTS', names[2]) == 1 and { counts = {}, wakes = {}, taken = {}, lapsed = {}, now = now_ms(root) } or nil
+  return false, raised, call('EXISTS', names[2]) == 1 and new_pass(now_ms(root)) or nil
 end
 
 --- First 8 bytes of the SHA-1 of some bytes.

@@ -4,7 +4,7 @@
 -- returns  a letter per dot: c (cancelled), r (requested), t (terminal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   d ds n, x xn of what waits in a list, op m due of the full path; c of what runs; waiters a; of what is tied t
---          uk ukx ol gw pk cd r p due
+--          uk ukx ol gw pk cd fp fc fs r p due
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners)), reads only beyond the dots
 local function cancel(root, args)

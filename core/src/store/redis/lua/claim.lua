@@ -4,25 +4,53 @@
 -- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd; of what lapses lp lpd,
---          when it fails like fail; rings who waits for due times
+-- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, of what bears
+--          a flow fp fc fs; of what lapses lp lpd, when it fails like fail; rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
+
+--- Which of a Queue's lists have a fair gate where something waits, by place; lists that have only that are put in.
+local function beside(root, queue, names, priorities)
+  local found, at = {}, 1
+  for _, text in ipairs(call('ZREVRANGE', K.fair(root, queue), 0, -1)) do
+    local priority = tonumber(text)
+    while priorities[at] and priorities[at] > priority do at = at + 1 end
+    if priorities[at] ~= priority then
+      table.insert(names, at, K.ready(root, queue, priority))
+      table.insert(priorities, at, priority)
+    end
+    found[at] = true
+  end
+  return found
+end
 
 --- Pops from the unpaused Queues of args[4..] until `max` are taken or twice as many popped; max 0 only counts.
 -- Answers the elements, how many were popped, how many still wait, and, if anything in the Segment is withdrawn, the
 -- highest address popped of each lane; if anything is tied, what met gates.
 local function harvest(root, args, max)
+  -- Where work with flows and work without waits side by side, they take turns.
+  local is_fair_first = tonumber(args[2]) % 2 == 1
   local paused = hmget(K.queues(root), args, 4, #args)
   local is_plain, raised, pass = look_ahead(root, args)
   local elements, taken, popped, waiting = {}, 0, 0, 0
+  local function take_fair(queue, priority)
+    while taken < max and popped < 2 * max do
+      local batch, looked = through_fair_gate(root, pass, queue, priority, math.min(max - taken, 2 * max - popped))
+      if looked == 0 then return end
+      popped = popped + looked
+      if taken == 0 then elements = batch else for i = 1, #batch do elements[taken + i] = batch[i] end end
+      taken = taken + #batch
+    end
+  end
   for q = 4, #args do
     local queue = args[q]
-    local names, priorities = {}, PLAIN
+    local names, priorities, fair = {}, PLAIN, {}
     if paused[q - 3] ~= '1' then
       if is_plain then names[1] = K.ready(root, queue, 0) else names, priorities = lists_of(root, queue) end
+      if pass then fair = beside(root, queue, names, priorities) end
     end
     for l, name in ipairs(names) do
+      if fair[l] and is_fair_first then take_fair(queue, priorities[l]) end
       while taken < max and popped < 2 * max do
         local batch = call('LPOP', name, math.min(max - taken, 2 * max - popped))
         if not batch then break end
@@ -31,6 +59,10 @@ local function harvest(root, args, max)
         if pass then batch = through_gates(root, pass, batch) end
         if taken == 0 then elements = batch else for i = 1, #batch do elements[taken + i] = batch[i] end end
         taken = taken + #batch
+      end
+      if fair[l] then
+        if not is_fair_first then take_fair(queue, priorities[l]) end
+        waiting = waiting + call('ZCARD', K.parked_at(root, fair_gate(queue, priorities[l])))
       end
       local left = call('LLEN', name)
       waiting = waiting + left
@@ -77,6 +109,7 @@ local function claim(root, args, last_token)
 
   local is_again = request <= last_request
   local elements, popped, waiting, raised, pass = harvest(root, args, is_again and 0 or max)
+  if pass then write_gates(root, pass) end
   if pass and (#pass.wakes > 0 or #pass.lapsed > 0) then
     if #pass.wakes > 0 then move_on(root, pass.wakes) end
     if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end

@@ -5,7 +5,7 @@
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   f d ds n; on the full path op m; if there are any: progress g, cancel marks c, waiters a; of what is tied t uk
---          ukx ol gu gw pk cd r p due
+--          ukx ol gu gw pk cd fp fc fs r p due
 -- flags    allow-oom
 -- cost     O(elements); one concatenation per element
 local function complete(root, args)

@@ -9,7 +9,7 @@
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
 --          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk lp lpd, of what is replaced like cancel; rings the bells of
+-- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk gw fp fc fs lp lpd, of what is replaced like cancel; rings the bells of
 --          lists that were empty
 -- flags    none
 -- cost     O(elements); to replace, like cancel
@@ -70,27 +70,31 @@ local function enqueue_full(root, args)
   local statics = hmget(K.operations(root), addresses, 1, n)
   local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, n) or {}
 
-  local moves, fresh, memory, queues, again, stale, stale_queues = new_moves(), {}, {}, {}, {}, {}, {}
+  local moves, fresh, memory, queues, again, stale, stale_queues, bound = new_moves(), {}, {}, {}, {}, {}, {}, {}
   --- Writes what was gathered so far.
   local function write()
-    for i = 1, #queues, 2 do call('HSETNX', K.queues(root), queues[i], '0') end
+    for queue in pairs(queues) do call('HSETNX', K.queues(root), queue, '0') end
     if #memory > 0 then
       variadic('HSET', K.memory(root, window), memory, 1, #memory)
       call('ZADD', K.windows(root), window, window)
     end
     if #again > 0 then supersede(root, again) end
+    variadic('HSET', K.ties(root), bound, 1, #bound)
     drop_stale(root, stale, stale_queues)
     commit(root, moves, now)
-    moves, memory, queues, again, stale, stale_queues = new_moves(), {}, {}, {}, {}, {}
+    moves, memory, queues, again, stale, stale_queues, bound = new_moves(), {}, {}, {}, {}, {}, {}
   end
 
-  local holders = {}
+  local holders, cache = {}, {}
   for i, address in ipairs(addresses) do
     local at = 3 + (i - 1) * 9
     local queue, priority, due, digest, body = args[at + 1], tonumber(args[at + 2]), args[at + 3], args[at + 4], args[at + 5]
     local ties, how, lapse = args[at + 6], args[at + 7], args[at + 8]
-    local key, line = '', ''
-    if ties ~= '' then key, line = read_ties(ties) end
+    local key, line, flow = '', '', nil
+    if ties ~= '' then
+      local tie = tie_of(cache, ties)
+      key, line, flow = tie.key, tie.line, tie.flow
+    end
     local known = fresh[address] or digests[i]
     if not known and statics[i] then
       local _, _, present_body = read_static(statics[i])
@@ -132,17 +136,17 @@ local function enqueue_full(root, args)
     if letter == 'o' then
       fresh[address] = digest
       put(memory, address, digest)
-      put(queues, queue, '0')
+      queues[queue] = true
       put(moves.static, address, write_static(queue, priority, body))
       count(moves, 'enqueued')
-      if ties ~= '' then call('HSET', K.ties(root), address, ties) end
+      if ties ~= '' then put(bound, address, ties) end
       if lapse ~= '' then set_lapse(root, address, lapse, now) end
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
       if line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then
           put(moves.due, string.format('%.17g', due_ms), address)
         else
-          put_ready(moves, 'back', address, queue, priority)
+          make_ready(moves, 'back', address, queue, priority, flow)
         end
       end
       if unpack_bytes('>I5', args[at]) <= accepted then put(again, address) end

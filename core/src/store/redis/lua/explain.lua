@@ -45,10 +45,10 @@ end
 local function put_gate(root, reply, pass, gate, address, holders)
   local before = call('ZRANK', K.parked_at(root, gate.name), address) or call('ZCARD', K.parked_at(root, gate.name))
   put(reply, gate.name, gate.slots)
-  put(reply, gate.every and 0 or used_of(root, pass.counts, gate.name))
-  put(reply, gate.every and string.format('%.17g', opens_at(root, pass, gate)) or '')
+  put(reply, gate.every and 0 or pass.counts[gate.name])
+  put(reply, gate.every and string.format('%.17g', opens_at(pass, gate)) or '')
   put(reply, gate.every and string.format('%.17g', gate.every) or '')
-  put(reply, is_full(root, pass, gate) and 1 or 0)
+  put(reply, is_full(pass, gate) and 1 or 0)
   put(reply, before, #holders)
   for _, holder in ipairs(holders) do put(reply, holder) end
 end
@@ -75,7 +75,8 @@ local function explain(root, args)
   end
   local reply = { string.format('%.0f', now), key, line, before, first, due, 0 }
   reply[7] = put_lanes(root, reply, met)
-  local pass = { counts = {}, taken = {}, now = now }
+  local pass = new_pass(now)
+  look_at_gates(root, pass, { { gates = gates } })
   for _, gate in ipairs(gates) do put_gate(root, reply, pass, gate, address, holders[gate.name]) end
   return reply
 end

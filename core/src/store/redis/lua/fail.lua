@@ -5,7 +5,7 @@
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   f op m n, then due or dl or d ds x; progress g, cancel marks c, waiters a; of what is tied t uk ukx ol gu gw
---          pk cd r p
+--          pk cd fp fc fs r p
 -- flags    allow-oom
 -- cost     O(elements)
 local function fail(root, args)

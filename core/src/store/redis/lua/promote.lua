@@ -3,7 +3,7 @@
 -- args     max
 -- returns  promoted · lapsed · milliseconds until the earliest is due or lapses, or empty
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   due r p; of paces gw gd pk cd; of what lapses lp lpd, m dl x xn like cancel, c of what runs; rings the bells of lists that were empty
+-- writes   due r p; of what is tied gw gd pk cd fp fc fs; of what lapses lp lpd, m dl x xn like cancel, c of what runs; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(max); of what lapses like cancel
 local function promote(root, args)
@@ -15,10 +15,11 @@ local function promote(root, args)
   local moves, woken = new_moves(), {}
   if #due > 0 then
     moves.due_gone = due
+    local ties = ties_of(root, due)
     for i, static in ipairs(hmget(K.operations(root), due, 1, #due)) do
       if static then
         local queue, priority = read_static(static)
-        put_ready(moves, 'back', due[i], queue, priority)
+        make_ready(moves, 'back', due[i], queue, priority, flow_of(ties[i]))
       end
     end
   end

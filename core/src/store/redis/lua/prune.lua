@@ -3,7 +3,7 @@
 -- args     max
 -- returns  finished records · dead letters · windows · 1 if a bound was hit and something is left, else 0
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   d ds dl op m t k ks uk ukx gt
+-- writes   d ds dl op m t k ks uk ukx gt fc fs
 -- flags    allow-oom
 -- cost     O(max); the records of a slice are freed in the background
 local function prune(root, args)
@@ -32,6 +32,11 @@ local function prune(root, args)
   variadic('HDEL', K.keys(root), keys, 1, #keys)
   local still = call('ZRANGEBYSCORE', K.paces(root), '-inf', now)
   variadic('ZREM', K.paces(root), still, 1, #still)
+  -- While nothing is parked nobody's turn depends on what was before.
+  if call('EXISTS', K.clocks(root)) == 1 and call('EXISTS', K.parked(root)) == 0 then
+    for _, gate in ipairs(call('HKEYS', K.clocks(root))) do call('UNLINK', K.served(root, gate)) end
+    call('UNLINK', K.clocks(root))
+  end
   for _, window in ipairs(windows) do call('UNLINK', K.memory(root, window)) end
   variadic('ZREM', K.windows(root), windows, 1, #windows)
   return { finished, #dead, #windows, more }

@@ -3,7 +3,7 @@
 -- args     per element: lane name, counter (5 bytes), Queue or empty, `=` to keep the enqueued bytes or `!` and new ones
 -- returns  a letter per element: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op dl m q r p; ol pk of what stands in a line; x xn of what failed on a list; rings the bells of lists that were empty
+-- writes   op dl m q r p; ol pk of what stands in a line; pk gw fp fc fs of what bears a flow; x xn of what failed on a list; rings the bells of lists that were empty
 -- flags    none
 -- cost     O(elements × (slices + owners)), reads only beyond the elements
 local function redrive(root, args)
@@ -35,7 +35,9 @@ local function redrive(root, args)
       meta.finished = 0
       keep_record(moves, address, write_static(queue, priority, body), meta)
       put(moves.dead_gone, address)
-      if may_go_on(root, address, ties[i]) then put_ready(moves, 'back', address, queue, priority) end
+      if may_go_on(root, address, ties[i]) then
+        make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
+      end
     else
       letters[i] = here.state == 'missing' and 'm' or 'i'
     end

@@ -5,7 +5,7 @@
 -- returns  a letter per element: o (ok), d (duplicate), s (stale)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   f op m n, then r and p or due or d ds; progress g, cancel marks c, waiters a; rings bells; of what is tied t
---          uk ukx ol gu gw pk cd
+--          uk ukx ol gu gw pk cd fp fc fs
 -- flags    allow-oom
 -- cost     O(elements)
 local function release(root, args)
@@ -33,7 +33,7 @@ local function release(root, args)
       if sub(argument, 9, 9) == 'd' then
         put(moves.due, string.format('%.17g', now + unpack_bytes('>d', argument, 10)), address)
       else
-        put_ready(moves, 'front', address, element.queue, element.priority)
+        make_ready(moves, 'front', address, element.queue, element.priority, flow_of(element.ties))
       end
       count(moves, 'released')
     end

@@ -3,7 +3,7 @@
 -- args     per dot: lane name, counter (5 bytes)
 -- returns  a letter per dot: o (ok), i (illegal), m (missing)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   dl m r p; ol pk of what stands in a line; x xn of what failed on a list; rings the bells of lists that were empty
+-- writes   dl m r p; ol pk of what stands in a line; pk gw fp fc fs of what bears a flow; x xn of what failed on a list; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(dots × (slices + owners)), reads only beyond the dots
 local function requeue(root, args)
@@ -25,7 +25,9 @@ local function requeue(root, args)
       meta.finished = 0
       keep_record(moves, address, nil, meta)
       put(moves.dead_gone, address)
-      if may_go_on(root, address, ties[i]) then put_ready(moves, 'back', address, queue, priority) end
+      if may_go_on(root, address, ties[i]) then
+        make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
+      end
     else
       letters[i] = here.state == 'missing' and 'm' or 'i'
     end

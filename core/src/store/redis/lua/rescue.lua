@@ -4,7 +4,7 @@
 -- returns  ok | stale | missing · rescued · failed · cancelled · left
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   f b op m n, then r and p or dl or d ds; progress g, cancel marks c, waiters a; rings bells; of what is tied t
---          uk ukx ol gu gw pk cd
+--          uk ukx ol gu gw pk cd fp fc fs
 -- flags    allow-oom
 -- cost     O(held by the owner) to read, O(max) to write
 local function rescue(root, args)
@@ -34,7 +34,7 @@ local function rescue(root, args)
     else
       meta.recoveries, meta.returns = meta.recoveries + 1, meta.returns + 1
       keep_record(moves, address, element.new_static, meta)
-      put_ready(moves, 'front', address, element.queue, element.priority)
+      make_ready(moves, 'front', address, element.queue, element.priority, flow_of(element.ties))
       count(moves, 'rescued')
       rescued = rescued + 1
     end
