@@ -117,6 +117,83 @@ const faults: Readonly<Partial<Record<FindingKind, (field: Field) => Promise<unk
   waiter_stale: async ({ redis, root, lane }) => redis.hset(`${root}:a`, address(lane, 1), "someone"),
 };
 
+/** Something kept by ties of every kind; see `tiedField`. */
+const tiedFaults: Readonly<Partial<Record<FindingKind, (field: TiedField) => Promise<unknown>>>> = {
+  tie_recordless: async ({ redis, root, full }) => redis.hset(`${root}:t`, address(full, 66), gateTie("g", 1)),
+  parked_recordless: async ({ redis, root, full }) => redis.hset(`${root}:pk`, address(full, 66), atGate("g", 9)),
+  parked_tieless: async ({ redis, root, full }) => redis.hdel(`${root}:t`, address(full, 3)),
+  parked_elsewhere: async ({ redis, root, full }) => redis.zadd(`${root}:due`, "1e15", address(full, 2)),
+  parked_missing: async ({ redis, root, full }) => redis.zrem(`${root}:gw:g`, address(full, 2)),
+  parked_stale: async ({ redis, root, full }) => redis.zadd(`${root}:gw:g`, "0", address(full, 7)),
+  slots_count: async ({ redis, root }) => redis.hset(`${root}:gu`, "g", "5"),
+  gate_idle: async ({ redis, root, full }) => {
+    for (const counter of [2, 3]) await redis.hset(`${root}:t`, address(full, counter), gateTie("g", 2));
+  },
+  pace_hidden: async ({ redis, root }) => redis.zrem(`${root}:gd`, "p"),
+  candidate_stale: async ({ redis, root, full }) =>
+    redis.hset(`${root}:cd`, address(full, 1), atGate("g", 1).subarray(1)),
+  line_stale: async ({ redis, root, full }) => redis.zadd(`${root}:ol:l`, "0", address(full, 66)),
+  line_missing: async ({ redis, root, full }) => redis.zrem(`${root}:ol:l`, address(full, 6)),
+  line_stuck: async ({ redis, root, full }) => {
+    await redis.lrem(`${root}:r:ql`, 1, address(full, 4));
+    await redis.hset(`${root}:pk`, address(full, 4), inLine("l"));
+  },
+  line_ahead: async ({ redis, root, full }) => {
+    await redis.hdel(`${root}:pk`, address(full, 5));
+    await redis.rpush(`${root}:r:ql`, address(full, 5));
+  },
+  key_stale: async ({ redis, root, full }) =>
+    redis.hset(`${root}:uk`, "ghost", Buffer.concat([Buffer.from("l"), address(full, 66), Buffer.alloc(14)])),
+  key_unending: async ({ redis, root, full }) =>
+    redis.zrem(`${root}:ukx`, Buffer.concat([address(full, 12), Buffer.from("w")])),
+  key_expiry: async ({ redis, root, full }) =>
+    redis.zadd(`${root}:ukx`, "1e15", Buffer.concat([address(full, 66), Buffer.from("gone")])),
+};
+
+interface TiedField {
+  readonly s: Scene;
+  readonly redis: Redis;
+  readonly root: string;
+  readonly full: Lane;
+}
+
+function gateTie(name: string, slots: number): Buffer {
+  return Buffer.concat([Buffer.from([0, 0, 0, 0, 0, slots, name.length]), Buffer.from(name)]);
+}
+
+function atGate(name: string, ticket: number): Buffer {
+  return Buffer.concat([Buffer.from("g"), address({ lane: 0, laneName: "" }, ticket), Buffer.from(name)]);
+}
+
+function inLine(name: string): Buffer {
+  return Buffer.concat([Buffer.from("l"), Buffer.alloc(8), Buffer.from(name)]);
+}
+
+/**
+ * 1 has the slot of gate g, 2 and 3 are kept there; 4 is the first of line l, 5 and 6 are kept; 7 has key k; 8 went
+ * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not.
+ */
+async function tiedField(): Promise<TiedField> {
+  const s = await Scene.open(sut);
+  const full = await s.full();
+  const none = { key: null, line: null, gates: [] };
+  const key = { mode: "return" as const, digest: Buffer.alloc(8), replaced: null };
+  const gated = { ...none, gates: [{ name: "g", slots: 1 }] };
+  const paced = { ...none, gates: [{ name: "p", everyMs: 60_000, burst: 1 }] };
+  const other = { ...none, gates: [{ name: "h", slots: 1 }] };
+  await s.enqueueFull(full, [
+    ...[1, 2, 3].map((counter) => ({ counter, queue: "qg", ties: gated })),
+    ...[4, 5, 6].map((counter) => ({ counter, queue: "ql", ties: { ...none, line: "l" } })),
+    { counter: 7, queue: "qk", ties: { ...none, key: { ...key, name: "k", windowMs: null } } },
+    ...[8, 9].map((counter) => ({ counter, queue: "qp", ties: paced })),
+    ...[10, 11].map((counter) => ({ counter, queue: "qh", ties: other })),
+    { counter: 12, queue: "qw", ties: { ...none, key: { ...key, name: "w", windowMs: 600_000 } } },
+  ]);
+  for (const queue of ["qg", "qp"]) await s.claim("o1", 10, [queue]);
+  for (const queue of ["qh", "qw"]) await s.complete("o1", await s.claim("o1", 10, [queue]));
+  return { s, redis: redis.client, root: rootOf(redis.app, s.segment), full };
+}
+
 let redis: TestRedis;
 let sut: RedisUnderTest;
 
@@ -141,7 +218,7 @@ async function field(): Promise<Field> {
 describe("X19: fsck on Redis", () => {
   it("plants every kind that Redis can have", () => {
     const kinds = Object.keys(FINDINGS).filter((kind) => kind !== "list_count" && kind !== "held_count");
-    expect(Object.keys(faults).sort()).toEqual(kinds.sort());
+    expect([...Object.keys(faults), ...Object.keys(tiedFaults)].sort()).toEqual(kinds.sort());
   });
 
   it.each(Object.entries(faults))("finds and mends %s", async (kind, plant) => {
@@ -155,6 +232,26 @@ describe("X19: fsck on Redis", () => {
     expect(await checkAll(f.s)).toEqual([]);
     // What reads every key on its own account finds no contradiction either.
     await f.s.snapshot();
+    f.s.close();
+  });
+
+  it.each(Object.entries(tiedFaults))("finds and mends %s, and what is tied goes on in order", async (kind, plant) => {
+    const f = await tiedField();
+    expect(await checkAll(f.s)).toEqual([]);
+    await plant(f);
+    expect((await checkAll(f.s)).map((finding) => finding.kind)).toContain(kind);
+    expect((await checkAll(f.s, true)).map((finding) => finding.kind)).toContain(kind);
+    expect(await checkAll(f.s)).toEqual([]);
+    await f.s.snapshot();
+    // The line goes on one by one, in order; a repaired stray may have put its member at the end.
+    const order: string[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      const claims = await f.s.claim("o2", 10, ["ql"]);
+      expect(claims).toHaveLength(1);
+      order.push(...claims.map(({ body }) => Buffer.from(body).toString()));
+      await f.s.complete("o2", claims);
+    }
+    expect(order).toEqual(["f4", "f5", "f6"]);
     f.s.close();
   });
 

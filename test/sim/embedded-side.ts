@@ -11,6 +11,7 @@ import { SetClock } from "../helper/set-clock.js";
 import { canonicalAnswer, canonicalSnapshot } from "./canonical.js";
 import { startUs } from "./sequence.js";
 import type { Outcome, Part, Side } from "./side.js";
+import { expectSound } from "./sound.js";
 import { callStore } from "./store-call.js";
 
 /** After which share of its calls a sequence meets a new life of the store. */
@@ -52,6 +53,7 @@ async function run(parts: readonly Part[]): Promise<readonly Outcome[]> {
       );
     }
     await reopen();
+    for (const { segment } of parts) await expectSound((params) => store.check(segment, params));
     return parts.map(({ segment }, i): Outcome => {
       const given = answers[i] ?? [];
       const failed = given.find((answer) => answer instanceof Error);

@@ -13,6 +13,7 @@ import { clockKey, rootOf } from "../helper/redis-under-test.js";
 import { canonicalAnswer, canonicalSnapshot } from "./canonical.js";
 import { redisSnapshot } from "./redis-snapshot.js";
 import type { Outcome, Part, Side } from "./side.js";
+import { expectSound } from "./sound.js";
 import { callStore } from "./store-call.js";
 
 const app = "sim";
@@ -75,6 +76,7 @@ class RedisSide implements Side {
         try {
           const { snapshot, keys } = await redisSnapshot(this.#client, rootOf(app, segment), existing);
           for (const key of keys) known.add(key);
+          await expectSound((params) => this.#store.check(segment, params));
           return { answers: given.map(asPlain), end: canonicalSnapshot(snapshot) };
         } catch (error) {
           return { answers: given.map(asPlain), end: null, trouble: asError(error).message };

@@ -43,7 +43,7 @@ function findings(state: SegmentState, isMending = false, max = 3): FindingKind[
   const kinds: FindingKind[] = [];
   let cursor: string | null = null;
   do {
-    const answer = check(state, { cursor, max, isMending, suspects: [] });
+    const answer = check(state, { cursor, max, isMending, suspects: [] }, nowUs);
     kinds.push(...answer.findings.map(({ kind }) => kind));
     cursor = answer.cursor;
   } while (cursor !== null);

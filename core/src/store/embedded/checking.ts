@@ -1,12 +1,13 @@
 /**
  * check: looks for what contradicts itself in the state of a Segment, and mends it if asked to.
  *
- * Parts: lanes · Queues and their lists · owners · the index, page by page. Here every place an Operation can be in is
+ * Parts: lanes · Queues and their lists · owners · the index, page by page · ties (checking-ties.ts). Here every place an Operation can be in is
  * known to the Operation itself, so nothing is suspected that is not found out at once. What mending changes is touched,
  * so a durable store writes it. Pure; one family of the machine's moves (machine.ts).
  */
 import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { CheckAnswer, CheckParams } from "../../engine/transitions.js";
+import { checkPlaces, checkTied, type Note } from "./checking-ties.js";
 import { own } from "./ending.js";
 import { compareNames } from "./reading.js";
 import {
@@ -36,11 +37,13 @@ interface Check {
   readonly isMending: boolean;
   readonly findings: CheckFinding[];
   looked: number;
+  readonly nowMs: number;
 }
 
 /** check: one part, or a piece of one. */
-export function check(state: SegmentState, params: CheckParams): CheckAnswer {
-  const run: Check = { state, isMending: params.isMending, findings: [], looked: 0 };
+export function check(state: SegmentState, params: CheckParams, nowUs: number): CheckAnswer {
+  const nowMs = Math.floor(nowUs / 1000);
+  const run: Check = { state, isMending: params.isMending, findings: [], looked: 0, nowMs };
   const cursor = params.suspects.length > 0 ? null : checkPart(run, params.cursor ?? "", params.max);
   return { cursor, looked: run.looked, findings: run.findings, placeless: [], listed: [] };
 }
@@ -55,7 +58,11 @@ function checkPart(run: Check, cursor: string, max: number): string | null {
       checkOwners(run);
       return "index:1:0";
     case "index":
-      return checkIndex(run, place, LOOKS_PER_ELEMENT * max);
+      return checkIndex(run, place, LOOKS_PER_ELEMENT * max) ?? "ties:";
+    case "ties":
+      run.looked += run.state.gates.size + run.state.lines.size + run.state.keys.size;
+      checkPlaces(run.state, run.nowMs, noteTie(run));
+      return null;
     default:
       for (const lane of run.state.lanes) if (lane !== undefined) checkLane(run, lane);
       return "queues:";
@@ -70,6 +77,11 @@ function note(run: Check, kind: FindingKind, id: string | null, about: string): 
 
 function noteOf(run: Check, kind: FindingKind, { lane, counter, queue }: Operation): boolean {
   return note(run, kind, idOf(lane, counter), queue.name);
+}
+
+function noteTie(run: Check): Note {
+  return (kind, operation, about) =>
+    note(run, kind, operation === null ? null : idOf(operation.lane, operation.counter), about);
 }
 
 function checkLane(run: Check, lane: Lane): void {
@@ -236,6 +248,7 @@ function checkIndex(run: Check, place: string, max: number): string | null {
 /** Whether an Operation is where its state says. */
 function checkOperation(run: Check, operation: Operation): void {
   const { state } = run;
+  if (operation.tied !== null) checkTied(state, operation, run.nowMs, noteTie(run));
   if (operation.state === "running") {
     const owner = operation.taking?.owner;
     if (owner === undefined) {

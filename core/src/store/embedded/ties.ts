@@ -16,6 +16,7 @@ import {
   type Operation,
   plan,
   type SegmentState,
+  shrink,
   type Tied,
   touch,
   touchKey,
@@ -213,6 +214,65 @@ export function joinLine(state: SegmentState, operation: Operation, dueAtMs: num
   keepAt(state, tied, line);
   touch(state, operation);
   return false;
+}
+
+/** Puts one in its place at the gate it says it is parked at. */
+export function reparkAt(state: SegmentState, gate: Gate, operation: Operation): void {
+  if (state.gates.get(gate.name) !== gate) state.gates.set(gate.name, gate);
+  park(gate.parked, operation, operation.tied?.ticket ?? 0);
+  touch(state, operation);
+}
+
+/** Lets one that is not in its line join: at its end if it is kept there, else in front, for it goes on already. */
+export function rejoinLine(
+  state: SegmentState,
+  line: Line,
+  operation: Operation,
+  isKept: boolean,
+  nowMs: number,
+): void {
+  const { tied } = operation;
+  if (tied === null) return;
+  if (isKept || line.members.length === 0) {
+    tied.lineTicket = nextTicket(state);
+    line.members.push(operation);
+  } else {
+    tied.lineTicket = (line.members.at(0)?.tied?.lineTicket ?? 1) - 1;
+    line.members.pushFront(operation);
+  }
+  touch(state, operation);
+  advanceLine(state, line, nowMs);
+}
+
+/** Takes one that goes on out of its turn from where it waits, and keeps it in its line. */
+export function parkInLine(state: SegmentState, line: Line, operation: Operation): void {
+  const { tied } = operation;
+  if (tied === null) return;
+  const isScheduled = operation.state === "scheduled";
+  if (isScheduled) state.due.remove(operation);
+  else if (tied.parkedAt !== null && "parked" in tied.parkedAt) takeOut(tied.parkedAt.parked, operation);
+  else takeOffList(operation);
+  operation.timeMs = isScheduled ? operation.timeMs : 0;
+  operation.state = "ready";
+  tied.candidateOf = null;
+  keepAt(state, tied, line);
+  touch(state, operation);
+}
+
+function takeOffList(operation: Operation): void {
+  const list = operation.queue.lists.get(operation.priority);
+  if (list === undefined) return;
+  const kept = list.elements.shiftMany(list.elements.length);
+  const rest = kept.filter((element) => element !== operation);
+  for (const element of rest) list.elements.push(element);
+  if (rest.length < kept.length) shrink(list, 1);
+}
+
+/** Lets the first of a line go on if the line alone keeps it. */
+export function advanceLine(state: SegmentState, line: Line, nowMs: number): void {
+  const woken: Operation[] = [];
+  advance(state, line, woken, nowMs);
+  putWoken(state, woken);
 }
 
 function advance(state: SegmentState, line: Line, woken: Operation[], nowMs: number): void {

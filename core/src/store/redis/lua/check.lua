@@ -11,14 +11,11 @@
 -- cost     O(max × (slices + owners)); a Queue's priorities 2001 names; a suspect and a repair of a list O(its length)
 local CHECK = {
   order = { 'lanes', 'names', 'queues', 'marks', 'held', 'records', 'metas', 'due', 'dead', 'slices', 'finished', 'ready',
-    'withdrawn', 'waiters' },
+    'withdrawn', 'waiters', 'slots', 'ties', 'parked', 'candidates', 'gates', 'keys', 'expiries' },
   RECOUNT_MAX = 10000,
 }
 
-local function note(run, kind, address, about)
-  run.findings[#run.findings + 1] = { kind, address or '', about or '' }
-  return run.mend
-end
+local note = SOUND.note
 
 --- A page of a hash: a flat list of field and value, and where to go on.
 local function hash_page(run, key, place)
@@ -424,7 +421,7 @@ local function check(root, args, last_token)
   local cursor, max = args[2], tonumber(args[3])
   if not cursor or not max or max < 1 or max > 1000 then return BADARGS end
   local run = { root = root, mend = args[1] == '1', max = max, looked = 0, findings = {}, met = {}, now = now_ms(root),
-    token = last_token }
+    token = last_token, holders_of = holders_of }
   local rest = ''
   if cursor == 'suspects' then
     CHECK.suspects(run, addresses_of(root, args, 4))
@@ -435,7 +432,7 @@ local function check(root, args, last_token)
       if name == part then at = i end
     end
     if CHECK.order[at] ~= part then place = '' end
-    rest = CHECK[CHECK.order[at]](run, place)
+    rest = (CHECK[CHECK.order[at]] or SOUND[CHECK.order[at]])(run, place)
     if rest ~= '' then
       rest = CHECK.order[at] .. ':' .. rest
     elseif CHECK.order[at + 1] then

@@ -1,0 +1,141 @@
+/**
+ * The part of check (checking.ts) that looks at ties: gates, lines, keys, and what is kept by them. The kinds are those
+ * of engine/findings.ts. Pure; used by checking.ts alone.
+ */
+import type { FindingKind } from "../../engine/findings.js";
+import {
+  entryOf,
+  type Gate,
+  idOf,
+  isFinished,
+  type Line,
+  type Operation,
+  type SegmentState,
+  touchKey,
+  touchPace,
+} from "./state.js";
+import { advanceLine, gateOf, judgeGate, keepAt, lineOf, moveOn, parkInLine, rejoinLine, reparkAt } from "./ties.js";
+
+/** What a finding is noted with; true if it is to be mended. */
+export type Note = (kind: FindingKind, operation: Operation | null, about: string) => boolean;
+
+/** Whether it runs, is scheduled or failed. */
+function isElsewhere(operation: Operation): boolean {
+  return operation.taking !== null || operation.heapIndex >= 0;
+}
+
+/** Looks at one tied Operation that has not ended. */
+export function checkTied(state: SegmentState, operation: Operation, nowMs: number, note: Note): void {
+  const { tied } = operation;
+  if (tied === null) return;
+  const at = tied.parkedAt;
+  if (at !== null && isElsewhere(operation)) {
+    if (note("parked_elsewhere", operation, at.name)) keepAt(state, tied, null);
+  } else if (at !== null && "parked" in at && ![...at.parked].includes(operation)) {
+    if (note("parked_missing", operation, at.name)) reparkAt(state, at, operation);
+  }
+  if (tied.candidateOf !== null && (isElsewhere(operation) || tied.parkedAt !== null)) {
+    if (note("candidate_stale", operation, tied.candidateOf.name)) tied.candidateOf = null;
+  }
+  if (tied.line === null || operation.state === "failed") return;
+  const line = lineOf(state, tied.line);
+  const rank = [...line.members].indexOf(operation);
+  const isKept = tied.parkedAt === line;
+  if (rank < 0) {
+    if (note("line_missing", operation, line.name)) rejoinLine(state, line, operation, isKept, nowMs);
+  } else if (rank > 0 && !isKept && operation.taking === null) {
+    if (note("line_ahead", operation, line.name)) parkInLine(state, line, operation);
+  } else if (rank === 0 && isKept && note("line_stuck", operation, line.name)) {
+    advanceLine(state, line, nowMs);
+  }
+}
+
+/** Looks at every gate, line and key. */
+export function checkPlaces(state: SegmentState, nowMs: number, note: Note): void {
+  checkSlots(state, note);
+  for (const line of [...state.lines.values()]) checkLine(state, line, nowMs, note);
+  const candidates = candidatesOf(state);
+  for (const gate of [...state.gates.values()]) checkGate(state, gate, candidates.get(gate) ?? 0, nowMs, note);
+  checkKeys(state, note);
+}
+
+function lives(operation: Operation): boolean {
+  return entryOf(operation.lane, operation.counter) === operation && !operation.isGone && operation.state !== "failed";
+}
+
+function checkSlots(state: SegmentState, note: Note): void {
+  const used = new Map<string, number>();
+  for (const owner of state.owners.values()) {
+    for (let held = owner.first; held !== null; held = held.heldAfter) {
+      for (const tie of held.tied?.gates ?? []) {
+        if ("slots" in tie) used.set(tie.name, (used.get(tie.name) ?? 0) + 1);
+      }
+    }
+  }
+  for (const name of new Set([...used.keys(), ...state.gates.keys()])) {
+    const count = used.get(name) ?? 0;
+    if ((state.gates.get(name)?.used ?? 0) !== count && note("slots_count", null, name))
+      gateOf(state, name).used = count;
+  }
+}
+
+function candidatesOf(state: SegmentState): ReadonlyMap<Gate, number> {
+  const found = new Map<Gate, number>();
+  for (const queue of state.queues.values()) {
+    for (const { elements } of queue.active) {
+      for (const element of elements) {
+        const gate = element.isRun ? null : (element.tied?.candidateOf ?? null);
+        if (gate !== null) found.set(gate, (found.get(gate) ?? 0) + 1);
+      }
+    }
+  }
+  return found;
+}
+
+function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: number, note: Note): void {
+  const wrong = new Set([...gate.parked].filter((one) => one.tied?.parkedAt !== gate));
+  let isMending = false;
+  for (const one of wrong) isMending = note("parked_stale", one, gate.name);
+  if (isMending) {
+    for (const one of gate.parked.shiftMany(gate.parked.length)) if (!wrong.has(one)) gate.parked.push(one);
+  }
+  const tie = gate.parked.at(0)?.tied?.gates.find(({ name }) => name === gate.name);
+  if (tie === undefined) return;
+  if ("everyMs" in tie) {
+    if (state.opening.has(gate) || !note("pace_hidden", null, gate.name)) return;
+    gate.opensAtMs = judgeGate(state, tie, nowMs).opensAtMs;
+    state.opening.add(gate);
+    touchPace(state, gate);
+    return;
+  }
+  const missing = Math.min(tie.slots - gate.used, gate.parked.length) - candidates;
+  if (missing > 0 && note("gate_idle", null, gate.name)) moveOn(state, new Map([[gate, missing]]));
+}
+
+function checkLine(state: SegmentState, line: Line, nowMs: number, note: Note): void {
+  const wrong = new Set([...line.members].filter((one) => !lives(one) || one.tied?.line !== line.name));
+  let isMending = false;
+  for (const one of wrong) isMending = note("line_stale", one, line.name);
+  if (!isMending) return;
+  for (const one of line.members.shiftMany(line.members.length)) if (!wrong.has(one)) line.members.push(one);
+  advanceLine(state, line, nowMs);
+}
+
+function checkKeys(state: SegmentState, note: Note): void {
+  for (const held of [...state.keys.values()]) {
+    const entry = entryOf(held.lane, held.counter);
+    const holder = entry !== undefined && !isFinished(entry) ? entry : null;
+    if (held.isLive) {
+      if (holder !== null && lives(holder) && holder.tied?.key === held.name) continue;
+      if (!note("key_stale", holder, `${held.name} ${idOf(held.lane, held.counter)}`)) continue;
+      state.keys.delete(held.name);
+      touchKey(state, held.name);
+    } else if (!state.expiries.has(held) && note("key_unending", holder, held.name)) {
+      held.heapIndex = -1;
+      state.expiries.add(held);
+    }
+  }
+  for (const held of state.expiries.page(0, state.expiries.size)) {
+    if (state.keys.get(held.name) !== held && note("key_expiry", null, held.name)) state.expiries.remove(held);
+  }
+}
