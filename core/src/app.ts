@@ -13,6 +13,7 @@ import { openProducer } from "./app/open-producer.js";
 import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 import {
   type AppOptions,
+  boundOf,
   type EnqueueOptions,
   type ResolvedEnqueue,
   resolveAppOptions,
@@ -631,6 +632,7 @@ export class App implements AsyncDisposable {
         opened: (segment) => {
           segments.view(segment).isAttended = true;
         },
+        bound: boundOf(this.#options),
       });
       const finder = new Finder(context, this.#options.network.timeout);
       const waiters = new Waiters(context, this.#world.waitPollMs);

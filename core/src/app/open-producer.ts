@@ -1,11 +1,12 @@
 /**
  * The choice of a producer: over one server the plain one, over several the one that knows where to go when a server
- * is away; before it the one that sends what has ties to where they meet.
+ * is away; before it the one that sends what has ties to where they meet, and before all the bound, if there is one.
  */
 import type { Logger } from "../base/log.js";
 import type { Placement } from "../engine/placement.js";
 import type { Store } from "../engine/store.js";
 import type { Attendant } from "../queue/attendant.js";
+import { BoundedSink, type OnFull } from "../queue/bounded-sink.js";
 import { HomingProducer } from "../queue/homing-producer.js";
 import { KeyedProducer } from "../queue/keyed-producer.js";
 import { Producer } from "../queue/producer.js";
@@ -21,10 +22,18 @@ export interface OpenProducerOptions extends ResendContext {
   readonly attendant: Attendant;
   /** Told of each Segment that this process has opened to write, now and later. */
   readonly opened: (segment: string) => void;
+  /** How many ready Operations a Queue may hold in one Segment; null for any number. */
+  readonly bound: { readonly max: number; readonly onFull: OnFull } | null;
 }
 
 /** Opens the Node's Segment and makes a producer for it. Errors: those of `openSegment`. */
 export async function openProducer(options: OpenProducerOptions): Promise<SubmissionSink> {
+  const inner = await openUnbounded(options);
+  const { bound, node } = options;
+  return bound === null ? inner : new BoundedSink({ ...options, ...bound, inner, segment: node });
+}
+
+async function openUnbounded(options: OpenProducerOptions): Promise<SubmissionSink> {
   const { store, node } = options;
   if (isPlacement(store)) {
     const homing = await HomingProducer.open({ ...options, placement: store });

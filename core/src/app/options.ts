@@ -202,6 +202,19 @@ export const appTable = {
   },
   workers: { type: "table", table: workersTable, sentence: "How much runs here at once." },
   network: { type: "table", table: networkTable, sentence: "Patience with the store." },
+  queueMax: {
+    type: "integer",
+    min: 1,
+    max: 1_000_000_000,
+    sentence:
+      "How many ready Operations each Queue may hold in one Node's Segment before enqueues find it full; by default any number. Retries, hand-backs and what is for later always pass.",
+  },
+  onQueueFull: {
+    type: "string",
+    choices: ["wait", "reject"],
+    default: "wait",
+    sentence: "What an enqueue into a full Queue does: wait for room, or fail with `MR_QUEUE_FULL`.",
+  },
   defaults: {
     type: "custom",
     expected: "options of a Step",
@@ -237,6 +250,10 @@ export interface AppOptions {
   readonly encryptionKey?: string | readonly string[];
   /** Inputs and results of so many bytes or more are stored compressed. By default none is. */
   readonly compressFrom?: number;
+  /** Ready Operations each Queue may hold in one Node's Segment. Default: any number. */
+  readonly queueMax?: number;
+  /** What an enqueue into a full Queue does; fails with MR_QUEUE_FULL if told to `"reject"`. Default `"wait"`. */
+  readonly onQueueFull?: "wait" | "reject";
   readonly workers?: {
     /** Default 4. */
     readonly asyncWorkers?: number;
@@ -375,3 +392,8 @@ export function resolveEnqueueOptions(given: unknown) {
 
 /** Resolved options of one enqueue. */
 export type ResolvedEnqueue = ReturnType<typeof resolveEnqueueOptions>;
+
+/** The bound on Queues that an App asks for; null for none. */
+export function boundOf({ queueMax, onQueueFull }: ReturnType<typeof resolveAppOptions>) {
+  return queueMax === undefined ? null : { max: queueMax, onFull: onQueueFull };
+}
