@@ -5,6 +5,7 @@
  * store/, by what they are about.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { regressionSentences } from "../regressions/at-store.js";
 import { cancelSentences } from "./store/cancel.js";
 import { claimSentences } from "./store/claim.js";
 import { enqueueSentences } from "./store/enqueue.js";
@@ -57,6 +58,7 @@ export function storeSuite(name: string, setup: Setup): void {
     tieSentences(present);
     lapseSentences(present);
     nodeSentences(present);
+    regressionSentences(present);
   });
 
   describe(`${name}, closed`, () => {

@@ -378,7 +378,7 @@ function plainOrNull(value: unknown): object {
 }
 
 describe.each(cases)("$name", (test) => {
-  it("sent twice", async () => {
+  it("regression: a counter underflows on a duplicate completion: sent twice", async () => {
     const expected = await undisturbed(test);
     const scene = await Scene.open(sut);
     const call = await test.prepare(scene);
@@ -420,7 +420,7 @@ describe.each(cases)("$name", (test) => {
 });
 
 describe("a claim whose answer is lost", () => {
-  it("is answered with the same claims and the same token: nothing waits for a Lease to run out", async () => {
+  it("regression: a claim is delivered again to the same Worker: it is the same, with the same token", async () => {
     const scene = await Scene.open(sut);
     await scene.enqueue(await scene.fast(), 1, series("n", 3));
     const ask = () => scene.store.claim(scene.segment, { owner: "o1", request: 1, queues: ["q"], max: 2 });

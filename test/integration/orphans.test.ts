@@ -36,7 +36,7 @@ function loggerInto(lines: { fields: LogFields; message: string }[]): Logger {
 }
 
 describe("a Segment whose Node was killed", () => {
-  it("is worked off, its due work promoted, its held work rescued, its results pruned, by a Node that lives", async () => {
+  it("regression: orphans wait for minutes: a living Node works off, promotes, rescues and prunes a dead one's Segment", async () => {
     await using redis = await openTestRedis();
     const told = await leaveWork(redis.url, redis.app, "dead-1");
     const lines: { fields: LogFields; message: string }[] = [];

@@ -59,7 +59,7 @@ describe("a process Worker", () => {
     expect(await (await parentAlone.enqueue(7)).result()).toBe(7);
   });
 
-  it("crashes alone: its Operation fails with the signal's name, another process takes its place", async () => {
+  it("regression: a failed child is back in the pool, or survives: it crashes alone, another takes its place", async () => {
     const { app, crashAlone, alone, cpu } = await started(1);
     const other = await cpu.enqueue(300);
     const remote = await failureOf((await crashAlone.enqueue(null)).result());

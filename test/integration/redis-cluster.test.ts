@@ -46,7 +46,7 @@ describe("a store on a Cluster", () => {
     expect(answer).toEqual({ answer: "ok", accepted: 1, fresh: 1 });
   });
 
-  it("R9: refuses calls, unwritten, while a slot is half moved", async () => {
+  it("regression: a wrong slot, undeclared keys: calls are refused, unwritten, while a slot is half moved", async () => {
     const store = make(cluster.url, "half");
     await within(store.open(), "the opening");
     await store.openSegment("s");

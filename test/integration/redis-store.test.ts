@@ -110,7 +110,7 @@ describe("the Redis store", () => {
     expect(await codeOf(store.ready())).toBe("MR_APP_CLOSED");
   });
 
-  it("loads its functions again when the server has lost them, and the call goes through", async () => {
+  it("regression: scripts are gone after a failover: functions are loaded again, and the call goes through", async () => {
     const { store, lane } = await opened();
     await redis.client.call("FUNCTION", "FLUSH");
     const calls = [1, 2, 3].map((first) => store.enqueue("s", { lane, laneName, first, bodies: [bytes("a")] }));
@@ -118,7 +118,7 @@ describe("the Redis store", () => {
     expect(answers.map(({ answer }) => answer)).toEqual(["ok", "ok", "ok"]);
   });
 
-  it("does the same with scripts", async () => {
+  it("regression: scripts are gone after a failover: so are scripts", async () => {
     const { store, lane } = await opened({ scripting: "scripts" });
     await redis.client.call("SCRIPT", "FLUSH");
     expect((await store.enqueue("s", { lane, laneName, first: 1, bodies: [bytes("a")] })).answer).toBe("ok");
@@ -206,7 +206,7 @@ describe("the Redis store", () => {
 });
 
 describe("the Redis store on a server of its own", () => {
-  it("takes no new work when memory is short, and lets what is there go on", async () => {
+  it("regression: eviction and out of memory end in a crash loop: no new work, what is there goes on", async () => {
     await using server = await startRedis();
     const store = new RedisStore({ url: server.url, app: "a" });
     const client = plainClient(server.url);
@@ -228,7 +228,7 @@ describe("the Redis store on a server of its own", () => {
     }
   });
 
-  it("refuses a server that evicts, and warns once of one that keeps nothing", async () => {
+  it("regression: eviction and out of memory end in a crash loop: a server that evicts is refused", async () => {
     await using server = await startRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
     expect(await codeOf(new RedisStore({ url: server.url, app: "a" }).open())).toBe("MR_STORE_UNSAFE");
     const client = plainClient(server.url);

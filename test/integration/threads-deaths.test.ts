@@ -145,7 +145,7 @@ describe("a handler that hears no abort", () => {
 });
 
 describe("recycling", () => {
-  it("replaces a Worker that has done its share and loses nothing", async () => {
+  it("regression: leaky Workers are kept, dying ones are forked in a storm: one that did its share is replaced", async () => {
     const { app, echo } = await started({ asyncWorkers: 2, maxOperations: 200 });
     for (let round = 0; round < 10; round++) {
       const { handles } = await app.enqueueMany(

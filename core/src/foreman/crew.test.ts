@@ -407,7 +407,7 @@ describe("a Worker that ends", () => {
     expect(ends.at(-1)).toBe("1 failed");
   });
 
-  it("is replaced at once, or after growing waits when it died young", async () => {
+  it("regression: leaky Workers are kept, dying ones are forked in a storm: the next comes at once, or after growing waits", async () => {
     const { lines, start, clock, pass } = setUp([{ ...ASYNC, count: 1 }]);
     await start();
     await pass(10_000);
@@ -604,7 +604,7 @@ describe("the Watch", () => {
     expect(ends).toEqual(["1 completed"]);
   });
 
-  it("ends an async Worker that stands still for long, also without a limit", async () => {
+  it("regression: the beat renews a hung Worker: one that stands still for long is ended, also without a limit", async () => {
     const { pool, claim, line, start, ends, errors, pass } = setUp([{ ...ASYNC, count: 1 }]);
     await start();
     pool("async").push("s", claim("long", [1]));

@@ -46,7 +46,7 @@ const turns = () => new Promise((resolve) => setImmediate(resolve));
 const owner = (name: string, beat: number, held = 1): OwnerCounts => ({ owner: name, beat, held });
 
 describe("the Rescuer", () => {
-  test("takes from a silent owner only when a whole Lease has passed", async () => {
+  test("regression: lock time is confused with the check interval: takes only when a whole Lease has passed", async () => {
     const { clock, rescues, rescuer } = setUp();
     for (const passMs of [4_000, 4_000, 1_999]) {
       await rescuer.see("n", [owner("other", 7)]);
@@ -59,7 +59,7 @@ describe("the Rescuer", () => {
     expect(rescues).toEqual([{ owner: "other", beat: 7, max: 1_000 }]);
   });
 
-  test("looks by itself when the first Lease ends, between two surveys", async () => {
+  test("regression: lock time is confused with the check interval: looks when the Lease ends, between two surveys", async () => {
     const { rescues, rescuer, found, pass } = setUp();
     const others = [owner("other", 7), owner("idle", 2, 0)];
     await rescuer.see("n", others);
