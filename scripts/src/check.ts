@@ -27,6 +27,7 @@ const parts: readonly Part[] = [
   part("generated reference docs", generator("build-docs")),
   part("layers", [script("layers")]),
   part("tidy", [script("tidy")]),
+  part("rows and their tests", [script("features", "--check")]),
   part(
     "tests",
     values["no-tests"] ? [] : [script("ensure-redis"), script("ensure-iproute"), tool("vitest", "run")],
