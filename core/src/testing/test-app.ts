@@ -9,18 +9,24 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Step } from "../app/step.js";
 import { type App, type AppWorld, SETTLE_IN } from "../app.js";
 import { type Duration, parseDuration } from "../base/duration.js";
-import { seededRandom } from "../base/random.js";
+import { type Random, seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
 import type { BatchFunction, StepContext, StepDefinition, StepFunction } from "../workflow/step.js";
+import { type CrashPoint, Faults } from "./faults.js";
 import { ManualClock } from "./manual-clock.js";
 
 /** How an App is tested. */
 export interface TestAppOptions {
   /** Default `virtual`. */
   readonly mode?: "inline" | "virtual";
-  /** Default 1; print it when a test fails. */
+  /** What chance is drawn from. Default 1; print it when a test fails (`forSeeds` does). */
   readonly seed?: number;
+  /**
+   * In which order handlers begin that might begin now: `fifo` as claimed, `seeded` shuffled by the seed, as many
+   * Workers would. Default `fifo`.
+   */
+  readonly order?: "fifo" | "seeded";
   /** Default 2026-01-01T00:00:00Z. */
   readonly now?: Date;
 }
@@ -51,6 +57,7 @@ export class TestApp implements AsyncDisposable {
   readonly #stores: readonly Store[];
   readonly #replace: (name: string, fn: StepFunction<unknown, unknown>) => void;
   readonly #calls: Map<string, RecordedCall<unknown>[]>;
+  readonly #faults: Faults;
   /** The last move of the clock that was asked for. */
   #last: Promise<void> = Promise.resolve();
 
@@ -62,6 +69,7 @@ export class TestApp implements AsyncDisposable {
     stores: readonly Store[],
     replace: (name: string, fn: StepFunction<unknown, unknown>) => void,
     calls: Map<string, RecordedCall<unknown>[]>,
+    faults: Faults,
   ) {
     this.app = app;
     this.#clock = clock;
@@ -69,6 +77,7 @@ export class TestApp implements AsyncDisposable {
     this.#stores = stores;
     this.#replace = replace;
     this.#calls = calls;
+    this.#faults = faults;
     this.clock = {
       now: () => new Date(clock.nowMs()),
       advance: (by) => this.#alone(() => this.#advance(parseDuration(by, "advance"))),
@@ -84,6 +93,14 @@ export class TestApp implements AsyncDisposable {
   /** The calls of a Step so far, mocked or not, in order. */
   calls<I, O>(step: Step<I, O>): readonly RecordedCall<I>[] {
     return (this.#calls.get(step.stepName) ?? []) as RecordedCall<I>[]; // recorded from this Step alone
+  }
+
+  /**
+   * Lets a crash, or what comes of one, happen to the next call of a Step; asked for again, to the one after it. What a
+   * crash has given back runs again without spending an Attempt.
+   */
+  crash<I, O>(at: { readonly step: Step<I, O>; readonly point: CrashPoint }): void {
+    this.#faults.plan(at.step.stepName, at.point);
   }
 
   /** Stops and closes the App; time moves meanwhile, so that work which never ends is drained at once. */
@@ -123,7 +140,8 @@ export class TestApp implements AsyncDisposable {
   async #runUntilIdle(): Promise<void> {
     for (;;) {
       await this.#quiet();
-      const dueMs = this.app.metrics().gathering > 0 ? this.#clock.nextMs : await this.#nextDueMs();
+      const isPausing = this.app.metrics().gathering > 0 || this.#faults.isUnheard;
+      const dueMs = isPausing ? this.#clock.nextMs : await this.#nextDueMs();
       if (dueMs === null) return;
       await this.#advance(Math.max(0, dueMs - this.#clock.nowMs()) + 1);
     }
@@ -204,6 +222,9 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
     if (insideStep.getStore() === undefined) await testApp?.clock.runUntilIdle();
   };
   let testApp: TestApp | null = null;
+  const faults = new Faults();
+  // Of its own: whether handlers are shuffled does not change what jitter draws.
+  const shuffler = options.order === "seeded" ? seededRandom((options.seed ?? 1) + 1) : null;
   const world: Partial<AppWorld> = {
     clock,
     random: seededRandom(options.seed ?? 1),
@@ -217,8 +238,10 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
       const claim = store.claim.bind(store);
       store.claim = async (segment, params) => {
         await gate.passed();
-        return await claim(segment, params);
+        const answer = await claim(segment, params);
+        return shuffler === null ? answer : { ...answer, claims: shuffled(answer.claims, shuffler) };
       };
+      faults.tapInto(store);
       return store;
     },
     ...(options.mode === "inline" ? { afterEnqueue } : {}),
@@ -236,14 +259,14 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
     batchFn: null,
     fn: (input, context) => {
       note(definition.name, input, context);
-      return insideStep.run(true, () => fn(input, context));
+      return insideStep.run(true, () => faults.call(definition.name, () => fn(input, context)));
     },
   });
   const recordBatch = (definition: StepDefinition, fn: BatchFunction<unknown, unknown>): StepDefinition => ({
     ...definition,
     batchFn: (inputs, context) => {
       for (const [i, one] of context.contexts.entries()) note(definition.name, inputs[i], one);
-      return insideStep.run(true, () => fn(inputs, context));
+      return insideStep.run(true, () => faults.call(definition.name, () => fn(inputs, context)));
     },
   });
   for (const definition of registry.list()) {
@@ -253,9 +276,17 @@ export async function createTestApp(app: App, options: TestAppOptions = {}): Pro
   const replace = (name: string, fn: StepFunction<unknown, unknown>) => {
     registry.replace(record(registry.get(name), fn));
   };
-  testApp = new TestApp(app, clock, gate, stores, replace, calls);
+  testApp = new TestApp(app, clock, gate, stores, replace, calls, faults);
   await app.start();
   return testApp;
+}
+
+/** Fisher and Yates, from the back. */
+function shuffled<T>(values: readonly T[], random: Random): T[] {
+  const left = [...values];
+  const order: T[] = [];
+  while (left.length > 0) order.push(...left.splice(Math.floor(random.next() * left.length), 1));
+  return order;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
