@@ -3,6 +3,7 @@ import type { Bench } from "./bench.js";
 import { latency } from "./macro/latency.js";
 import { memory } from "./macro/memory.js";
 import { throughput } from "./macro/throughput.js";
+import { limits } from "./micro/limits.js";
 import { lua } from "./micro/lua.js";
 import { ring } from "./micro/ring.js";
 import { roundtrip } from "./micro/roundtrip.js";
@@ -16,6 +17,7 @@ import { versus } from "./versus/versus.js";
 /** The benches `npm run bench -- <name>` knows. */
 export const suite: readonly Bench[] = [
   lua,
+  limits,
   ring,
   roundtrip,
   memory,

@@ -76,7 +76,12 @@ async function openRings(kind: "async" | "blocking"): Promise<Roundtrip> {
     exited: () => ended(),
   };
   const module = new URL("./roundtrip-app.js", import.meta.url).href;
-  const options = { appId: "bench", nodeId: "bench", durability: { level: "memory", isChecked: true, best: "memory", replicates: false }, isDebug: false } as const;
+  const options = {
+    appId: "bench",
+    nodeId: "bench",
+    durability: { level: "memory", isChecked: true, best: "memory", replicates: false },
+    isDebug: false,
+  } as const;
   const member = new Member({
     ...{ id: `${kind}-1`, kind, slots: kind === "blocking" ? 1 : slots, clock: systemClock, port, events },
     openLine: (lineEvents) =>
