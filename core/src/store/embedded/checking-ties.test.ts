@@ -80,15 +80,10 @@ function unlist(state: SegmentState, operation: Operation): void {
 }
 
 const faults: Readonly<Partial<Record<FindingKind, (state: SegmentState) => void>>> = {
-  parked_elsewhere: (state) => {
-    const operation = one(state, 2);
-    operation.state = "scheduled";
-    state.due.add(operation);
-  },
   parked_missing: (state) => {
-    gate(state, "g").parked.shift();
+    gate(state, "g").parked.remove(one(state, 2));
   },
-  parked_stale: (state) => gate(state, "g").parked.push(one(state, 7)),
+  parked_stale: (state) => gate(state, "g").parked.add(one(state, 7)),
   slots_count: (state) => {
     gate(state, "g").used = 5;
   },

@@ -3,6 +3,7 @@
  * of engine/findings.ts. Pure; used by checking.ts alone.
  */
 import type { FindingKind } from "../../engine/findings.js";
+import { isFair } from "./fair.js";
 import {
   entryOf,
   type Gate,
@@ -14,14 +15,14 @@ import {
   touchKey,
   touchPace,
 } from "./state.js";
-import { advanceLine, gateOf, judgeGate, keepAt, lineOf, moveOn, parkInLine, rejoinLine, reparkAt } from "./ties.js";
+import { advanceLine, gateOf, judgeGate, lineOf, moveOn, parkInLine, rejoinLine, reparkAt } from "./ties.js";
 
 /** What a finding is noted with; true if it is to be mended. */
 export type Note = (kind: FindingKind, operation: Operation | null, about: string) => boolean;
 
 /** Whether it runs, is scheduled or failed. */
-function isElsewhere(operation: Operation): boolean {
-  return operation.taking !== null || operation.heapIndex >= 0;
+function isElsewhere({ due, dead }: SegmentState, operation: Operation): boolean {
+  return operation.taking !== null || due.has(operation) || dead.has(operation);
 }
 
 /** Looks at one tied Operation that has not ended. */
@@ -29,12 +30,12 @@ export function checkTied(state: SegmentState, operation: Operation, nowMs: numb
   const { tied } = operation;
   if (tied === null) return;
   const at = tied.parkedAt;
-  if (at !== null && isElsewhere(operation)) {
-    if (note("parked_elsewhere", operation, at.name)) keepAt(state, tied, null);
-  } else if (at !== null && "parked" in at && ![...at.parked].includes(operation)) {
-    if (note("parked_missing", operation, at.name)) reparkAt(state, at, operation);
+  if (at !== null && "parked" in at && operation.heapIndex < 0 && note("parked_missing", operation, at.name)) {
+    reparkAt(state, at, operation);
   }
-  if (tied.candidateOf !== null && (isElsewhere(operation) || tied.parkedAt !== null)) {
+  // At a fair gate a candidate waits as others do on their lists.
+  const isKeptElsewhere = at !== null && !("parked" in at && isFair(at));
+  if (tied.candidateOf !== null && (isElsewhere(state, operation) || isKeptElsewhere)) {
     if (note("candidate_stale", operation, tied.candidateOf.name)) tied.candidateOf = null;
   }
   if (tied.line === null || operation.state === "failed") return;
@@ -89,17 +90,20 @@ function candidatesOf(state: SegmentState): ReadonlyMap<Gate, number> {
       }
     }
   }
+  for (const fair of state.gates.values()) {
+    if (!isFair(fair)) continue;
+    for (const { tied } of fair.parked.page(0, fair.parked.size)) {
+      if (tied?.candidateOf != null) found.set(tied.candidateOf, (found.get(tied.candidateOf) ?? 0) + 1);
+    }
+  }
   return found;
 }
 
 function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: number, note: Note): void {
-  const wrong = new Set([...gate.parked].filter((one) => one.tied?.parkedAt !== gate));
-  let isMending = false;
-  for (const one of wrong) isMending = note("parked_stale", one, gate.name);
-  if (isMending) {
-    for (const one of gate.parked.shiftMany(gate.parked.length)) if (!wrong.has(one)) gate.parked.push(one);
+  for (const one of gate.parked.page(0, gate.parked.size)) {
+    if (one.tied?.parkedAt !== gate && note("parked_stale", one, gate.name)) gate.parked.remove(one);
   }
-  const tie = gate.parked.at(0)?.tied?.gates.find(({ name }) => name === gate.name);
+  const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie === undefined) return;
   if ("everyMs" in tie) {
     if (state.opening.has(gate) || !note("pace_hidden", null, gate.name)) return;
@@ -108,7 +112,7 @@ function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: n
     touchPace(state, gate);
     return;
   }
-  const missing = Math.min(tie.slots - gate.used, gate.parked.length) - candidates;
+  const missing = Math.min(tie.slots - gate.used, gate.parked.size) - candidates;
   if (missing > 0 && note("gate_idle", null, gate.name)) moveOn(state, new Map([[gate, missing]]));
 }
 

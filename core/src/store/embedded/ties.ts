@@ -219,7 +219,7 @@ export function joinLine(state: SegmentState, operation: Operation, dueAtMs: num
 /** Puts one in its place at the gate it says it is parked at. */
 export function reparkAt(state: SegmentState, gate: Gate, operation: Operation): void {
   if (state.gates.get(gate.name) !== gate) state.gates.set(gate.name, gate);
-  park(gate.parked, operation, operation.tied?.ticket ?? 0);
+  gate.parked.add(operation);
   touch(state, operation);
 }
 
@@ -250,8 +250,11 @@ export function parkInLine(state: SegmentState, line: Line, operation: Operation
   if (tied === null) return;
   const isScheduled = operation.state === "scheduled";
   if (isScheduled) state.due.remove(operation);
-  else if (tied.parkedAt !== null && "parked" in tied.parkedAt) takeOut(tied.parkedAt.parked, operation);
-  else takeOffList(operation);
+  else if (tied.parkedAt === null) takeOffList(operation);
+  else if ("parked" in tied.parkedAt) {
+    tied.parkedAt.parked.remove(operation);
+    dropIfIdle(state, tied.parkedAt);
+  }
   operation.timeMs = isScheduled ? operation.timeMs : 0;
   operation.state = "ready";
   tied.candidateOf = null;

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "9353c71e8964573e334e5c160f351b2c57360b224624cdf2ca0ece82d5f7c3bc";
+export const DIGEST = "8a1d8731fb0875c1fc63a304b69e55f62e4191662f3d0c24902e6d6e0ad29705";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -89,7 +89,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '9353c71e8964573e334e5c160f351b2c57360b224624cdf2ca0ece82d5f7c3bc'",
+  "local DIGEST = '8a1d8731fb0875c1fc63a304b69e55f62e4191662f3d0c24902e6d6e0ad29705'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1360,7 +1360,9 @@ export const HELPER_TEXT: string = [
   "end",
   "function SOUND.unpark(root, address, parked)",
   "  call('HDEL', K.parked(root), address)",
-  "  if sub(parked, 1, 1) == 'g' then call('ZREM', K.parked_at(root, sub(parked, 10)), address) end",
+  "  if sub(parked, 1, 1) ~= 'g' then return end",
+  "  call('ZREM', K.parked_at(root, sub(parked, 10)), address)",
+  "  forget_fair(root, sub(parked, 10))",
   "end",
   "function SOUND.park_in_line(run, one, line)",
   "  local root, address = run.root, one.address",
@@ -1408,7 +1410,7 @@ export const HELPER_TEXT: string = [
   "  end",
   "  if gone then SOUND.move(run, line, {}) end",
   "end",
-  "function SOUND.at_gates(run, one, gates)",
+  "function SOUND.at_gates(run, one, gates, flow)",
   "  local root, address, parked = run.root, one.address, one.parked",
   "  local is_elsewhere = one.holder or one.due or one.dead",
   "  local at = parked and sub(parked, 1, 1) == 'g' and sub(parked, 10)",
@@ -1418,7 +1420,7 @@ export const HELPER_TEXT: string = [
   "      one.parked, at = false, nil",
   "    end",
   "  elseif at and not call('ZSCORE', K.parked_at(root, at), address) and SOUND.note(run, 'parked_missing', address, at) then",
-  "    call('ZADD', K.parked_at(root, at), (unpack_bytes('>I8', parked, 2)), address)",
+  "    call('ZADD', K.parked_at(root, at), string.format('%.17g', (unpack_bytes(flow and '>d' or '>I8', parked, 2))), address)",
   "  end",
   "  for _, gate in ipairs(gates) do",
   "    local name = K.parked_at(root, gate.name)",
@@ -1426,7 +1428,8 @@ export const HELPER_TEXT: string = [
   "      call('ZREM', name, address)",
   "    end",
   "  end",
-  "  if one.candidate and (is_elsewhere or one.parked) and SOUND.note(run, 'candidate_stale', address) then",
+  "  local is_kept = one.parked and not (at and sub(at, 1, 1) == '~')",
+  "  if one.candidate and (is_elsewhere or is_kept) and SOUND.note(run, 'candidate_stale', address) then",
   "    call('HDEL', K.candidates(root), address)",
   "  end",
   "end",
@@ -1444,8 +1447,8 @@ export const HELPER_TEXT: string = [
   "    else",
   "      local one = { address = address, static = statics[i], due = due[i], dead = dead[i], parked = parked[i],",
   "        candidate = candidates[i], holder = holders[i][1] }",
-  "      local _, line, gates = read_ties(records[i])",
-  "      SOUND.at_gates(run, one, gates)",
+  "      local _, line, gates, flow = read_ties(records[i])",
+  "      SOUND.at_gates(run, one, gates, flow)",
   "      if line ~= '' then",
   "        if not lines[line] then SOUND.line_head(run, line) end",
   "        lines[line] = true",
@@ -1533,14 +1536,16 @@ export const HELPER_TEXT: string = [
   "    if one.name == name then gate = one end",
   "  end",
   "  if not gate then return end",
+  "  local pass = new_pass(run.now)",
+  "  look_at_gates(root, pass, { { gates = { gate } } })",
   "  if gate.every then",
   "    if not call('ZSCORE', K.opening(root), name) and SOUND.note(run, 'pace_hidden', '', name) then",
-  "      call('ZADD', K.opening(root), string.format('%.17g', opens_at(root, { taken = {}, now = run.now }, gate)), name)",
+  "      call('ZADD', K.opening(root), string.format('%.17g', opens_at(pass, gate)), name)",
   "      ring(root, 'd', due_in(root))",
   "    end",
   "    return",
   "  end",
-  "  local free = gate.slots - used_of(root, {}, name)",
+  "  local free = gate.slots - pass.counts[name]",
   "  local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)",
   "  if missing > 0 and SOUND.note(run, 'gate_idle', '', name) then",
   "    local woken = {}",

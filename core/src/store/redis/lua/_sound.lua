@@ -30,7 +30,9 @@ end
 --- Takes one away from where it is parked.
 function SOUND.unpark(root, address, parked)
   call('HDEL', K.parked(root), address)
-  if sub(parked, 1, 1) == 'g' then call('ZREM', K.parked_at(root, sub(parked, 10)), address) end
+  if sub(parked, 1, 1) ~= 'g' then return end
+  call('ZREM', K.parked_at(root, sub(parked, 10)), address)
+  forget_fair(root, sub(parked, 10))
 end
 
 --- Puts one that goes on behind the others of its line, wherever it waits.
@@ -86,7 +88,7 @@ function SOUND.line_head(run, line)
 end
 
 --- What a tied Operation is parked at, and what it is a candidate of.
-function SOUND.at_gates(run, one, gates)
+function SOUND.at_gates(run, one, gates, flow)
   local root, address, parked = run.root, one.address, one.parked
   local is_elsewhere = one.holder or one.due or one.dead
   local at = parked and sub(parked, 1, 1) == 'g' and sub(parked, 10)
@@ -96,7 +98,7 @@ function SOUND.at_gates(run, one, gates)
       one.parked, at = false, nil
     end
   elseif at and not call('ZSCORE', K.parked_at(root, at), address) and SOUND.note(run, 'parked_missing', address, at) then
-    call('ZADD', K.parked_at(root, at), (unpack_bytes('>I8', parked, 2)), address)
+    call('ZADD', K.parked_at(root, at), string.format('%.17g', (unpack_bytes(flow and '>d' or '>I8', parked, 2))), address)
   end
   for _, gate in ipairs(gates) do
     local name = K.parked_at(root, gate.name)
@@ -104,7 +106,9 @@ function SOUND.at_gates(run, one, gates)
       call('ZREM', name, address)
     end
   end
-  if one.candidate and (is_elsewhere or one.parked) and SOUND.note(run, 'candidate_stale', address) then
+  -- At a fair gate a candidate waits as others do on their lists.
+  local is_kept = one.parked and not (at and sub(at, 1, 1) == '~')
+  if one.candidate and (is_elsewhere or is_kept) and SOUND.note(run, 'candidate_stale', address) then
     call('HDEL', K.candidates(root), address)
   end
 end
@@ -124,8 +128,8 @@ function SOUND.ties(run, place)
     else
       local one = { address = address, static = statics[i], due = due[i], dead = dead[i], parked = parked[i],
         candidate = candidates[i], holder = holders[i][1] }
-      local _, line, gates = read_ties(records[i])
-      SOUND.at_gates(run, one, gates)
+      local _, line, gates, flow = read_ties(records[i])
+      SOUND.at_gates(run, one, gates, flow)
       if line ~= '' then
         if not lines[line] then SOUND.line_head(run, line) end
         lines[line] = true
@@ -223,14 +227,16 @@ function SOUND.gate(run, name, candidates)
     if one.name == name then gate = one end
   end
   if not gate then return end
+  local pass = new_pass(run.now)
+  look_at_gates(root, pass, { { gates = { gate } } })
   if gate.every then
     if not call('ZSCORE', K.opening(root), name) and SOUND.note(run, 'pace_hidden', '', name) then
-      call('ZADD', K.opening(root), string.format('%.17g', opens_at(root, { taken = {}, now = run.now }, gate)), name)
+      call('ZADD', K.opening(root), string.format('%.17g', opens_at(pass, gate)), name)
       ring(root, 'd', due_in(root))
     end
     return
   end
-  local free = gate.slots - used_of(root, {}, name)
+  local free = gate.slots - pass.counts[name]
   local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)
   if missing > 0 and SOUND.note(run, 'gate_idle', '', name) then
     local woken = {}
