@@ -192,6 +192,15 @@ describe("a bad run", () => {
       ...[enqueue(), back("a", 15, 5), start("b", 20, 20), ...whole(20), ...other],
       ...[result(18, "y"), end(18, { id: "y" })],
     ];
-    expect(flags(history, { ...calm, totals: { completed: 2, rescued: 0 } })).toEqual(["order at the front"]);
+    const two = { ...calm, totals: { completed: 2, rescued: 0 } };
+    expect(flags(history, two)).toEqual(["order at the front"]);
+    // What came back by a rescue stands in front, too; and what came back while an answer was lost may stand before it.
+    const rescued = history.map((event) =>
+      event.kind === "end" && event.id === "y" ? { ...event, returns: 1 } : event,
+    );
+    expect(flags(rescued, two)).toEqual([]);
+    const lost = history.map((event) => (event.kind === "back" ? { ...event, sentUs: 8 } : event));
+    expect(flags([back("b", 12, 3, "y"), ...lost], two)).toEqual([]);
+    expect(flags([back("b", 7, 3, "y"), ...lost], two)).toEqual(["order at the front"]);
   });
 });

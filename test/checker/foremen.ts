@@ -52,7 +52,10 @@ export interface BackEvent {
   readonly owner: string;
   readonly ids: readonly string[];
   readonly tokens: readonly number[];
+  /** When the answer was read. */
   readonly atUs: number;
+  /** When it was first asked for: earlier than the answer by more than one call if answers were lost. Default: `atUs`. */
+  readonly sentUs?: number;
 }
 
 /** A client's wait came back: the result names the token of the Attempt that gave it. */
@@ -398,21 +401,34 @@ function judgeStops(run: Run, accuse: Accuse): { stopMs: number[]; givenBack: nu
     if (terminate !== undefined && gone !== undefined) stopMs.push(gone.atMs - terminate.atMs);
   }
   const claims = [...run.lives.values()].flatMap(({ starts }) => starts).sort((a, b) => a.token - b.token);
-  /** Id → when it came back last: what came back later stands before it, wherever it stood at first. */
-  const backUs = new Map<string, number>();
-  for (const { ids, atUs } of run.backs) for (const id of ids) backUs.set(id, atUs);
-  for (const { ids, tokens, atUs } of run.backs) {
+  /** Id → how it came back last: what came back later stands before it, wherever it stood at first. */
+  const backOf = new Map<string, BackEvent>();
+  const timesBack = new Map<string, number>();
+  for (const back of run.backs) {
+    for (const id of back.ids) {
+      backOf.set(id, back);
+      timesBack.set(id, (timesBack.get(id) ?? 0) + 1);
+    }
+  }
+  // It came back in a way that nobody wrote down: by a rescue, or its process died before it heard of it.
+  const hasUnknown = (id: string): boolean => (run.lives.get(id)?.end?.returns ?? 0) > (timesBack.get(id) ?? 0);
+  for (const back of run.backs) {
+    const { ids, tokens, atUs, sentUs = atUs } = back;
     for (const [i, id] of ids.entries()) {
       const next = run.lives.get(id)?.starts.find(({ token }) => token > (tokens[i] ?? 0));
-      if (next === undefined || backUs.get(id) !== atUs) continue;
-      const before = claims.find(
-        ({ token, n, id: other }) =>
-          token > atUs && token < next.token && n > next.n && (backUs.get(other) ?? 0) <= atUs,
-      );
+      if (next === undefined || backOf.get(id) !== back || hasUnknown(id)) continue;
+      const before = claims.find(({ token, n, id: other }) => {
+        if (token <= atUs || token >= next.token || n <= next.n) return false;
+        if (hasUnknown(other)) return false;
+        const its = backOf.get(other);
+        // What never came back stands where it stood at first; what did so more often stands where it came to stand.
+        if (its === undefined) return true;
+        return timesBack.get(id) === 1 && timesBack.get(other) === 1 && (its === back || its.atUs <= sentUs);
+      });
       if (before !== undefined) accuse("order at the front", id, `${before.id} stood behind it and began before it`);
     }
   }
-  return { stopMs: stopMs.sort((a, b) => a - b), givenBack: backUs.size };
+  return { stopMs: stopMs.sort((a, b) => a - b), givenBack: backOf.size };
 }
 
 function grouped<T, Key>(elements: readonly T[], keyOf: (element: T) => Key): Map<Key, T[]> {

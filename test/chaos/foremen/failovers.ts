@@ -66,8 +66,13 @@ export async function failovers(options: FailoverOptions): Promise<Report> {
     const figures = {
       ...figuresOf(verdict),
       ...{ failovers: count, lost, forgotten: forgotten.length },
-      ...{ gapMaxMs: Math.round(Math.max(...gaps)), againMaxMs: Math.round(Math.max(...agains)) },
+      ...{ gapP50Ms: middleOf(gaps), gapMaxMs: Math.round(Math.max(...gaps)) },
+      ...{ againP50Ms: middleOf(agains), againMaxMs: Math.round(Math.max(...agains)) },
     };
     return { figures, breaches: [...breaches, ...verdict.breaches.filter((one) => !isForgotten(one))] };
   });
+}
+
+function middleOf(values: readonly number[]): number {
+  return Math.round([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0);
 }

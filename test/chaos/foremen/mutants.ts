@@ -185,7 +185,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: "lines whose order nobody keeps (I25)",
     ...{ ...profile, promises: ["I25"] },
-    mutations: [{ file: "core/dist/app/ties.js", from: "line: order === null ?", to: "line: true ? null :" }],
+    mutations: [
+      {
+        file: "core/dist/app/ties.js",
+        from: "line: order === null ? null : nameOf(",
+        to: "line: true ? null : nameOf(",
+      },
+    ],
   },
   {
     name: "a claim that does not look whether a limit is used up (I26)",

@@ -40,6 +40,15 @@ const unanswered = new Set<string>();
 
 for (const { prototype } of [RedisStore, EmbeddedStore]) spy(prototype);
 
+/** When a release was sent for the first time; answers may be lost, and it is sent again. */
+const sentUs = new Map<string, number>();
+
+function firstSentUs(what: string): number {
+  const known = sentUs.get(what) ?? Date.now() * 1_000;
+  sentUs.set(what, known);
+  return known;
+}
+
 function glimpse(what: string): void {
   write(journalOf(dir), { kind: "glimpse", what });
 }
@@ -79,6 +88,9 @@ function spy(prototype: Store): void {
   };
 
   prototype.release = async function (this: Store, ...args) {
+    const sentUs = Math.min(
+      ...args[1].elements.map((one) => firstSentUs(`${args[0]} ${one.lane} ${one.counter} ${one.token}`)),
+    );
     const answer = await release.apply(this, args);
     noteOutcomes("release", args[0], args[1].elements, answer.answers);
     const atUs = Date.now() * 1_000 + 1_000;
@@ -86,7 +98,7 @@ function spy(prototype: Store): void {
     const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
     if (taken.length > 0) {
       const ids = taken.map(({ lane, counter }) => idOf(segment, lane, counter));
-      write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs });
+      write(journalOf(dir), { kind: "back", owner, ids, tokens: taken.map(({ token }) => token), atUs, sentUs });
     }
     return answer;
   };

@@ -4,11 +4,13 @@
  */
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import type { Redis } from "ioredis";
+import type { HarmEvent } from "../../checker/run-history.js";
 import { RedisCluster } from "../../helper/cluster.js";
 import { plainClient } from "../../helper/redis.js";
 import { type Hurt, SentinelGroup } from "../../helper/sentinel.js";
 import { startProxy, type TcpProxy } from "../../helper/tcp-proxy.js";
 import type { Dice } from "../../sim/dice.js";
+import { sharedMs } from "../foremen/journal.js";
 
 /** Kinds of places. */
 export const PLACES = ["redis", "everysec", "sentinel", "cluster", "embedded"] as const;
@@ -34,6 +36,8 @@ export interface Place extends AsyncDisposable {
   readonly url: string;
   readonly clientUrl: string;
   readonly harms: readonly Harm[];
+  /** When what was acknowledged may have been lost, beside the harms: a machine too busy for its Sentinels fails over. */
+  windows?(): readonly HarmEvent[];
   /** What is only to be seen here, by its name, so far. */
   glimpses(): Promise<Readonly<Record<string, number>>>;
   /** Figures of the servers: used memory and keys, milliseconds of a function call. */
@@ -48,6 +52,9 @@ const everysecMs = 2_000;
 const stormMs = 3_000;
 /** What replicas may not have yet when their primary is lost. */
 const replicaLagMs = 2_000;
+const watchMs = 250;
+/** From the first sign to the new primary, and from there until the old one is told. */
+const changeMs = 5_000;
 
 /** Starts a place; `dir`: where an embedded store may lie. */
 export async function startPlace(kind: PlaceKind, dir: string): Promise<Place> {
@@ -197,10 +204,14 @@ class SentinelPlace implements Place {
   readonly clientUrl: string;
   readonly harms: readonly Harm[];
   readonly #group: SentinelGroup;
+  readonly #windows: HarmEvent[] = [];
+  readonly #watch: NodeJS.Timeout;
   #failovers = 0;
+  #port = 0;
 
   constructor(group: SentinelGroup) {
     this.#group = group;
+    this.#watch = setInterval(() => void this.#look().catch(() => undefined), watchMs);
     this.url = group.url;
     this.clientUrl = group.url;
     const failover = (how: Hurt): Harm => ({
@@ -230,8 +241,22 @@ class SentinelPlace implements Place {
     ];
   }
 
+  windows(): readonly HarmEvent[] {
+    return this.#windows;
+  }
+
   async glimpses(): Promise<Readonly<Record<string, number>>> {
-    return { failover: this.#failovers };
+    return { failover: this.#failovers, "primary changed": this.#windows.length };
+  }
+
+  /** Any change of the primary may cost what the old one had not passed on, and what it took before it was told. */
+  async #look(): Promise<void> {
+    const port = await this.#group.primaryPort();
+    if (this.#port !== 0 && port !== this.#port) {
+      const [fromMs, untilMs] = [sharedMs() - changeMs, sharedMs() + changeMs];
+      this.#windows.push({ kind: "harm", harm: "primary changed", fromMs, untilMs, losesMs: replicaLagMs });
+    }
+    this.#port = port;
   }
 
   async sample(): Promise<Awaited<ReturnType<Place["sample"]>>> {
@@ -239,6 +264,7 @@ class SentinelPlace implements Place {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watch);
     await this.#group.stop();
   }
 }

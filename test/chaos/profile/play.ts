@@ -30,7 +30,7 @@ import { Workload } from "./workload.js";
 const appName = "chaos";
 const findMax = 500;
 /** After the last fault: work must be over within this and two Leases. */
-const drainSpareMs = 45_000;
+const drainSpareMs = 90_000;
 /** Set to anything, the folder of a run stays: its log is what a violation is understood by. */
 const keepVariable = "MILLRACE_CHAOS_KEEP";
 /** A busy machine's share of what is not a Lease: scheduling, and messages to Workers. */
@@ -99,6 +99,7 @@ async function playFleet({ plan, dir, journal, place, progress }: Stage): Promis
     const hasSettled = await workload.settled(2 * leaseMs + drainSpareMs);
     marks.drainedMs = sharedMs();
     const glimpses = await place.glimpses();
+    for (const window of place.windows?.() ?? []) note(window);
     sampler.stop();
     const store = await openStore(place.clientUrl, appName);
     try {

@@ -53,7 +53,7 @@ const plans: Readonly<Record<ProfileName, Readonly<Partial<Record<PlaceKind, Par
   },
   quick: {
     redis: { harmMs: 80_000 },
-    everysec: { harmMs: 20_000, only: ["foreman killed", "redis killed"] },
+    everysec: { harmMs: 20_000, poison: 0, only: ["foreman killed", "redis killed"] },
     sentinel: { harmMs: 45_000, pauseMs: [2_000, 4_000] },
     cluster: { harmMs: 45_000 },
     embedded: { harmMs: 30_000, foremen: 1 },

@@ -31,6 +31,7 @@ const racers = 10;
 const batchOf = 10;
 const stormOf = 8;
 const gateEveryMs = 6_000;
+const gateFirstMs = 2_000;
 const gateForMs = 1_500;
 /** How often each kind of work comes up, against each other. */
 const weights = {
@@ -84,7 +85,7 @@ export class Workload {
 
   start(): void {
     this.#lastMs = sharedMs();
-    this.#gateMs = this.#lastMs;
+    this.#gateMs = this.#lastMs - gateEveryMs + gateFirstMs;
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
