@@ -633,6 +633,7 @@ export class App implements AsyncDisposable {
           segments.view(segment).isAttended = true;
         },
         bound: boundOf(this.#options),
+        memoryMax: this.#options.memoryMax ?? null,
       });
       const finder = new Finder(context, this.#options.network.timeout);
       const waiters = new Waiters(context, this.#world.waitPollMs);

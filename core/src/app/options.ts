@@ -209,6 +209,14 @@ export const appTable = {
     sentence:
       "How many ready Operations each Queue may hold in one Node's Segment before enqueues find it full; by default any number. Retries, hand-backs and what is for later always pass.",
   },
+  memoryMax: {
+    type: "integer",
+    min: 1024 * 1024,
+    max: 2 ** 50,
+    unit: "bytes",
+    sentence:
+      "Memory the Redis server may use (its `maxmemory`, if that is less): from 85 % of it on enqueues fail with `MR_QUOTA`, so that what is under way can end; by default only the server refuses. Not for several servers.",
+  },
   onQueueFull: {
     type: "string",
     choices: ["wait", "reject"],
@@ -252,6 +260,8 @@ export interface AppOptions {
   readonly compressFrom?: number;
   /** Ready Operations each Queue may hold in one Node's Segment. Default: any number. */
   readonly queueMax?: number;
+  /** Bytes the Redis server may use; from 85 % of it on enqueues fail with MR_QUOTA. Default: only the server refuses. */
+  readonly memoryMax?: number;
   /** What an enqueue into a full Queue does; fails with MR_QUEUE_FULL if told to `"reject"`. Default `"wait"`. */
   readonly onQueueFull?: "wait" | "reject";
   readonly workers?: {

@@ -69,6 +69,10 @@ export const errorTable = {
   MR_POISON: { template: "Operation {id} lost its Worker {recoveries} times and is not tried again", retryable: false },
   MR_PRUNED: { template: "{kind} {id} is past its retention and was deleted", retryable: false },
   MR_QUEUE_FULL: { template: "Queue `{queue}` holds its maximum of {max} Operations", retryable: true },
+  MR_QUOTA: {
+    template: "store {store} uses {used} of {max} MiB: new work is refused until there is room{hint}",
+    retryable: true,
+  },
   MR_RESULT_NOT_SERIALISABLE: { template: "result of {step} cannot be stored: {reason}", retryable: false },
   MR_RETRY_AFTER: { template: "asked to be tried again after {delayMs} ms", retryable: true },
   MR_RING_BROKEN: {

@@ -12,6 +12,7 @@ import { createError, isMillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
 import { type Random, systemRandom } from "../../base/random.js";
 import type { DurabilityLevel, Secured, StoreDurability } from "../../engine/durability.js";
+import type { MemoryGauge } from "../../engine/memory-gauge.js";
 import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   CancelParams,
@@ -93,7 +94,7 @@ import { type LuaFunctionName, SCHEMA } from "./library.gen.js";
 import { Library, type Scripting } from "./library.js";
 import { type Lines, SingleLine } from "./lines.js";
 import { deliverBell, deliverReplies, helpMessage } from "./messages.js";
-import { evictionOf, preflight } from "./preflight.js";
+import { evictionOf, fieldsOfInfo, preflight } from "./preflight.js";
 import { rehearse } from "./rights.js";
 import { Securer } from "./securer.js";
 import { Sentinels } from "./sentinel.js";
@@ -139,7 +140,7 @@ type CallsLinkOptions = Omit<LinkOptions, "name" | "greet" | "up" | "message">;
 const ECHO = Buffer.from([0xff, 0xff]);
 
 /** The Store of one App on one Redis. */
-export class RedisStore implements Store {
+export class RedisStore implements MemoryGauge, Store {
   readonly #target: RedisTarget;
   readonly #app: string;
   readonly #options: RedisStoreOptions;
@@ -322,6 +323,15 @@ export class RedisStore implements Store {
       return Promise.reject(createError("MR_APP_CLOSED", { app: this.#app, method: "calling its store" }));
     }
     return this.#lines.ready(segment === undefined ? segmentsKey(this.#app) : this.#rootOf(segment));
+  }
+
+  /** Of a Cluster, the server of the App's own keys. Errors: MR_STORE_UNAVAILABLE. */
+  async memory(): Promise<{ readonly usedBytes: number; readonly maxBytes: number | null }> {
+    const fields = fieldsOfInfo(await this.#home().command("INFO", "memory"));
+    const usedBytes = Number(fields.get("used_memory") ?? Number.NaN);
+    if (Number.isNaN(usedBytes)) throw unsent(this.#target, "it does not say how much memory it uses");
+    const maxBytes = Number(fields.get("maxmemory") ?? 0);
+    return { usedBytes, maxBytes: maxBytes > 0 ? maxBytes : null };
   }
 
   listen(listener: StoreListener): () => void {
