@@ -129,6 +129,31 @@ export function lapseSentences(scene: () => Scene): void {
       expect(await s.claimTexts("o1")).toEqual([]);
     });
 
+    it("X19: leaves nothing behind that a check would find, whatever it ended", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const gates = [{ name: "g", slots: 1 }];
+      await s.enqueueFull(lane, [
+        { counter: 1, ...startWithin(100) },
+        { counter: 2, due: { in: 500 }, ...startWithin(100) },
+        { counter: 3, ...endWithin(100) },
+        { counter: 4, ...startWithin(100, { gates, line: "l" }) },
+        { counter: 5, ...startWithin(100, { gates, line: "l" }) },
+        { counter: 6, ...within({ startInMs: 100, endInMs: 5000 }) },
+      ]);
+      await s.claim("o1", 3);
+      await s.advance(100);
+      await s.promote();
+      for (let cursor: string | null = null; ; ) {
+        const answer: Awaited<ReturnType<typeof s.store.check>> = await s.store.check(s.segment, {
+          ...{ isMending: false, cursor, max: 100, suspects: [] },
+        });
+        expect(answer.findings).toEqual([]);
+        cursor = answer.cursor;
+        if (cursor === null) break;
+      }
+    });
+
     it("RT6: ends a bounded number in one call", async () => {
       const s = scene();
       const lane = await s.full();
