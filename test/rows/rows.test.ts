@@ -6,6 +6,7 @@ import { describe } from "vitest";
 import { everyPlace } from "../helper/places.js";
 import { doorRows } from "./door.js";
 import { handleRows } from "./handles.js";
+import { promiseRows } from "./promises.js";
 import { runRows } from "./runs.js";
 import { segmentRows } from "./segments.js";
 
@@ -14,4 +15,5 @@ describe.each(everyPlace("rows"))("rows on $name", (place) => {
   runRows(place);
   segmentRows(place);
   doorRows(place);
+  promiseRows(place);
 });
