@@ -1,32 +1,10 @@
 /** Back-pressure as users meet it, on every store: a Queue that holds so many, and enqueues that wait or are refused. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { App, type AppOptions } from "@millrace/core";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
+import { everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 
-const folders: string[] = [];
-afterAll(async () => {
-  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
-});
-
-let made = 0;
-const places: readonly { name: string; fresh: () => Promise<AppOptions> }[] = [
-  { name: "memory", fresh: async () => ({ store: "memory:" }) },
-  {
-    name: "embedded",
-    fresh: async () => {
-      const folder = await mkdtemp(join(tmpdir(), "millrace-full-"));
-      folders.push(folder);
-      return { store: `embedded:${folder}` };
-    },
-  },
-  {
-    name: "Redis",
-    fresh: async () => ({ store: process.env.MILLRACE_REDIS_URL ?? "", id: `full-${process.pid}-${made++}` }),
-  },
-];
+const places = everyPlace("full");
 
 describe.each(places)("on $name", ({ fresh }) => {
   const apps: App[] = [];
