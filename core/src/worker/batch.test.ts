@@ -224,10 +224,17 @@ describe("X15: a batch", () => {
   });
 
   it("asks for as much as would fill it", () => {
-    const { worker, push } = setUp((inputs) => inputs, { maxSize: 100, wait: "1s" });
+    const { worker, push, pass } = setUp(() => new Promise<never>(() => undefined), { maxSize: 100, wait: "1s" });
     expect(worker.room(1)).toBe(1);
     push(1, 2);
     expect(worker.room(1)).toBe(99);
+    worker.abortWhere("s", [{ lane: 1, counter: 1 }], "cancel");
+    expect(worker.room(1)).toBe(100);
+    worker.takeUnstarted(0);
+    expect(worker.room(1)).toBe(1);
+    push(3);
+    pass(1_000);
+    expect(worker.room(1)).toBe(0);
   });
 });
 

@@ -35,6 +35,8 @@ export class Gather<Element> {
   readonly #ready = new Deque<Gathered<Element>>();
   #gathering = 0;
   #readySize = 0;
+  /** Places left in the batches that are open: asked for with each claim, so it is not counted anew. */
+  #places = 0;
 
   /** `due` is called when a wait is over. */
   constructor(clock: Clock, due: () => void) {
@@ -59,9 +61,7 @@ export class Gather<Element> {
 
   /** How many more would complete the batches that are open. */
   get appetite(): number {
-    let appetite = 0;
-    for (const { maxSize, elements } of this.#piles.values()) appetite += maxSize - elements.length;
-    return Math.min(appetite, GATHERED_MAX - this.#gathering);
+    return Math.min(this.#places, GATHERED_MAX - this.#gathering);
   }
 
   /** Adds one to the batch of its Step and key. */
@@ -76,9 +76,11 @@ export class Gather<Element> {
       timer.unref();
       pile = { name, maxSize: batch.maxSize, dueMs, timer, elements: [] };
       this.#piles.set(name, pile);
+      this.#places += batch.maxSize;
     }
     pile.elements.push(element);
     this.#gathering++;
+    this.#places--;
     if (pile.elements.length >= pile.maxSize) return this.#close(pile, this.#clock.monotonicMs());
     if (this.#gathering <= GATHERED_MAX) return;
     const [oldest] = this.#piles.values();
@@ -133,7 +135,9 @@ export class Gather<Element> {
       const before = pile.elements.length;
       pile.elements = rest(pile.elements);
       this.#gathering -= before - pile.elements.length;
+      this.#places += before - pile.elements.length;
       if (pile.elements.length > 0) continue;
+      this.#places -= pile.maxSize;
       pile.timer.cancel();
       this.#piles.delete(pile.name);
     }
@@ -151,6 +155,7 @@ export class Gather<Element> {
     pile.timer.cancel();
     this.#piles.delete(pile.name);
     this.#gathering -= pile.elements.length;
+    this.#places -= pile.maxSize - pile.elements.length;
     this.#readySize += pile.elements.length;
     this.#ready.push({ elements: pile.elements, readyMs });
   }

@@ -250,10 +250,17 @@ export class InlineWorker implements AttemptHost {
     const isMeant = ({ segment: at, claim }: Placed) =>
       at === segment &&
       (addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter));
-    for (const placed of this.#gather.take(isMeant)) {
+    const taken = this.#gather.take(isMeant);
+    if (taken.length === 0) return;
+    this.#isPumping = true;
+    for (const placed of taken) {
       const attempt = this.#enterBatch(placed.segment, placed.claim);
       if (attempt !== null) this.#end(attempt, { kind: "release", inMs: null });
     }
+    this.#isPumping = false;
+    // What never ran says nothing of how long an Attempt takes.
+    this.#isMeasured = false;
+    this.#pump();
   }
 
   /** Tells the Attempt in a seat to end. */
