@@ -50,6 +50,7 @@ export { EmbeddedStore, type EmbeddedStoreOptions } from "./store/embedded/embed
 export { apply, newSegment, type SegmentState, takeEvents } from "./store/embedded/machine.js";
 export { MemoryStore, type MemoryStoreOptions } from "./store/embedded/memory-store.js";
 export { type SegmentSnapshot, snapshot } from "./store/embedded/snapshot.js";
+export { OffloadingStore } from "./store/redis/offload.js";
 export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.js";
 export type { SiteStore } from "./store/sites/site.js";
 export { SitesStore, type SitesStoreOptions } from "./store/sites/sites-store.js";

@@ -61,8 +61,8 @@ export async function makeStore(options: OpenStoreOptions): Promise<Store> {
     case "rediss-sentinel":
     case "redis-cluster":
     case "rediss-cluster": {
-      const { RedisStore } = await import("../store/redis/redis-store.js");
-      return new RedisStore({ url, app, clock, random, logger, ...level });
+      const { OffloadingStore } = await import("../store/redis/offload.js");
+      return new OffloadingStore({ url, app, clock, random, logger, ...level });
     }
     default: {
       const reason =
@@ -78,13 +78,13 @@ async function makeSites(options: OpenStoreOptions, urls: readonly string[]): Pr
   if (only !== undefined && urls.length === 1) return await makeStore({ ...options, url: only });
   const { app, clock, random, logger } = options;
   const durability = ownLevel(options.durability);
-  const { RedisStore } = await import("../store/redis/redis-store.js");
+  const { OffloadingStore } = await import("../store/redis/offload.js");
   const { SitesStore } = await import("../store/sites/sites-store.js");
   const level = durability === undefined ? {} : { durability };
   const makes = urls.map((url) => async () => {
     // A site that is away is waited for as long as it takes; SitesStore judges how long a start may.
     const openTimeoutMs = Number.POSITIVE_INFINITY;
-    return new RedisStore({ url, app, clock, random, logger, openTimeoutMs, ...level });
+    return new OffloadingStore({ url, app, clock, random, logger, openTimeoutMs, ...level });
   });
   return new SitesStore({ app, makes, clock, logger });
 }
@@ -105,5 +105,5 @@ function checkLocal(asked: Durability | undefined, available: DurabilityLevel): 
 /** Loads the program of the store a URL names, so that making it later takes less time. Never fails: making it tells. */
 export async function preloadStore(url: string | readonly string[]): Promise<void> {
   const isRedis = /^(rediss?(-sentinel|-cluster)?|redis\+unix):/.test(typeof url === "string" ? url : (url[0] ?? ""));
-  if (isRedis) await import("../store/redis/redis-store.js").catch(() => undefined);
+  if (isRedis) await import("../store/redis/offload.js").catch(() => undefined);
 }

@@ -98,7 +98,7 @@ function read(depth: number): unknown {
     case 0xdf:
       return readObject(readUint(4), depth);
     case 0xc1:
-      throw malformed("it is sealed and was not opened: its key is missing here, or it was changed");
+      throw malformed("it is sealed or kept elsewhere: its key or its value is missing here, or was changed");
     default:
       throw malformed(`0x${token.toString(16)} is not one of our tokens`);
   }

@@ -33,6 +33,8 @@ export interface SealerOptions {
 const MARK = 0xc1;
 const COMPRESSED = 1;
 const ENCRYPTED = 2;
+/** Stands for a value that its store keeps apart (store/redis/offload.ts): it is sealed there. */
+const ELSEWHERE = 4;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_BYTES = 32;
@@ -112,6 +114,7 @@ export class Sealer {
    */
   open(bytes: Uint8Array, payloadAt: number, place: string): Uint8Array {
     if (!isSealed(bytes, payloadAt)) return bytes;
+    if (bytes[payloadAt + 1] === ELSEWHERE) return bytes;
     const head = bytes.subarray(0, payloadAt);
     const flags = bytes[payloadAt + 1] ?? 0;
     if (flags === 0 || flags > (COMPRESSED | ENCRYPTED)) throw refusal(place, "it was sealed by another release");

@@ -50,6 +50,16 @@ export function replyChannel(app: string, instance: string): string {
   return `{${app}}:reply:${instance}`;
 }
 
+/** Sorted set: names of large values that are kept apart, by when they are looked at next (offload.ts). */
+export function valuesKey(root: string): string {
+  return `${root}:vi`;
+}
+
+/** String: one of these values. */
+export function valueKey(root: string, name: string): string {
+  return `${root}:v:${name}`;
+}
+
 /** The names below a root. */
 export const derivedKeys = {
   lanes: (root: string) => `${root}:l`,

@@ -494,11 +494,11 @@ export class RedisStore implements MemoryGauge, Store {
   /** Draws the name at the first call; see store/sites/site.ts. Errors: the common ones. */
   async siteName(known: string | null): Promise<string> {
     const key = siteKey(this.#app);
-    const found = await this.#command("siteName", "GET", key);
+    const found = await this.command("siteName", "GET", key);
     if (Buffer.isBuffer(found)) return found.toString();
     const drawn = known ?? (this.#options.random ?? systemRandom).text(SITE_BITS);
     // Of two who draw at once the first one's name stands.
-    const present = await this.#command("siteName", "SET", key, drawn, "NX", "GET");
+    const present = await this.command("siteName", "SET", key, drawn, "NX", "GET");
     return Buffer.isBuffer(present) ? present.toString() : drawn;
   }
 
@@ -513,8 +513,8 @@ export class RedisStore implements MemoryGauge, Store {
     // so that a pause between the two reaches us either through the list or through this reading.
     await this.#segmentOpen(segment, []);
     // Asked first: a server without memory refuses SADD even where it would change nothing.
-    const isListed = await this.#command("openSegment", "SISMEMBER", segmentsKey(this.#app), segment);
-    if (isListed !== 1) await this.#command("openSegment", "SADD", segmentsKey(this.#app), segment);
+    const isListed = await this.command("openSegment", "SISMEMBER", segmentsKey(this.#app), segment);
+    if (isListed !== 1) await this.command("openSegment", "SADD", segmentsKey(this.#app), segment);
     const paused = await this.#members(pausedKey(this.#app));
     if (paused.length > 0) await this.#segmentOpen(segment, paused);
     this.#ownSegments.add(segment);
@@ -539,7 +539,7 @@ export class RedisStore implements MemoryGauge, Store {
   }
 
   async callForHelp(segment: string, queue: string): Promise<void> {
-    await this.#command("callForHelp", "PUBLISH", this.#bellChannel, helpMessage(segment, queue));
+    await this.command("callForHelp", "PUBLISH", this.#bellChannel, helpMessage(segment, queue));
   }
 
   async #segmentOpen(segment: string, paused: readonly string[]): Promise<void> {
@@ -549,18 +549,18 @@ export class RedisStore implements MemoryGauge, Store {
   }
 
   async recordPause(queue: string, isPaused: boolean): Promise<void> {
-    await this.#command("recordPause", isPaused ? "SADD" : "SREM", pausedKey(this.#app), queue);
+    await this.command("recordPause", isPaused ? "SADD" : "SREM", pausedKey(this.#app), queue);
   }
 
   async #members(key: string): Promise<string[]> {
-    const reply = await this.#command("segments", "SMEMBERS", key);
+    const reply = await this.command("segments", "SMEMBERS", key);
     return Array.isArray(reply) ? reply.map(String) : [];
   }
 
   // ── Nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async nodes(): Promise<readonly NodeEntry[]> {
-    return answers.nodesAnswer(await this.#command("nodes", "HGETALL", nodesKey(this.#app)));
+    return answers.nodesAnswer(await this.command("nodes", "HGETALL", nodesKey(this.#app)));
   }
 
   async nodeBeat(params: NodeBeatParams): Promise<NodeBeatAnswer> {
@@ -777,7 +777,12 @@ export class RedisStore implements MemoryGauge, Store {
   }
 
   /** Sends a command about one key (or channel), its first argument. */
-  async #command(call: string, name: string, key: string, ...args: readonly (string | Buffer)[]): Promise<Reply> {
+  protected async command(
+    call: string,
+    name: string,
+    key: string,
+    ...args: readonly (string | Buffer)[]
+  ): Promise<Reply> {
     const named = { call, id: key };
     const send = (): Promise<Reply | ErrorReply> => {
       const link = this.#lines.of(key);
