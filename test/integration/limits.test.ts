@@ -88,6 +88,23 @@ describe.each(places)("on $name", ({ isShared, fresh }) => {
     expect(ran).toEqual([4]);
   });
 
+  it("X13: of what is debounced without end one runs by `maxWait`, and that is no less than `wait`", async () => {
+    const app = await make(await fresh());
+    const ran: number[] = [];
+    const step = { debounce: { key: "file", wait: "10m", maxWait: "10m" } } as const;
+    const save = app.step("save", step, async ({ n }: { file: string; n: number }) => {
+      ran.push(n);
+    });
+    expect(() =>
+      app.step("less", { debounce: { key: "file", wait: "2s", maxWait: "1s" } }, async () => undefined),
+    ).toThrow("maxWait");
+    const first = await save.enqueue({ file: "a", n: 1 });
+    const dueAt = (await first.status()).dueAt?.getTime() ?? 0;
+    const second = await save.enqueue({ file: "a", n: 2 });
+    expect((await second.status()).dueAt?.getTime()).toBe(dueAt);
+    expect(ran).toEqual([]);
+  });
+
   it("G11: an idempotency key gives the first handle for the same input, and refuses another", async () => {
     const app = await make(await fresh());
     const charge = app.step("charge", async (amount: number) => amount * 2);

@@ -421,7 +421,16 @@ function bodyOf(laneName: string, counter: number): Uint8Array {
   return text(`${laneName}#${counter}`);
 }
 
-const keyModes: readonly KeyMode[] = ["match", "return", "reject", "replace", "replace", "postpone", "known"];
+const keyModes: readonly KeyMode[] = [
+  "match",
+  "return",
+  "reject",
+  "replace",
+  "replace",
+  "postpone",
+  "debounce",
+  "known",
+];
 
 /** Few names, so that they meet. */
 function tiesOf(dice: Dice): Ties {
@@ -433,9 +442,9 @@ function tiesOf(dice: Dice): Ties {
         mode,
         windowMs,
         isTimed: windowMs !== null && dice.chance(30),
-        digest: text(`digest-${dice.between(1, 2)}`),
+        digest: mode === "debounce" ? double(dice.pick(delays)) : text(`digest-${dice.between(1, 2)}`),
         replaced:
-          mode === "replace" || mode === "postpone"
+          mode === "replace" || mode === "postpone" || mode === "debounce"
             ? { retainMs: dice.pick(retentions), value: text("replaced") }
             : null,
       }
@@ -452,6 +461,12 @@ function tiesOf(dice: Dice): Ties {
     : null;
   const flow = dice.chance(40) ? { name: `f${dice.between(1, 3)}`, weight: dice.pick([1, 3, 0.5]) } : null;
   return { key, line, gates, lapse, flow };
+}
+
+function double(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(value);
+  return new Uint8Array(bytes);
 }
 
 function gateOf(name: string): GateTie {

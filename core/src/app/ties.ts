@@ -112,9 +112,23 @@ function keyTie(
     step.name,
     textOf(key, input, `step ${step.name}.${dedupe === null ? "debounce" : "dedupe"}.key`),
   );
-  const mode = dedupe?.mode ?? "replace";
-  const replaced = mode === "replace" ? { retainMs: REPLACED_RETAIN_MS, value: replacedReason() } : null;
-  return { name, mode, windowMs: dedupe?.windowMs ?? null, digest: digestOf(step.name, body), replaced };
+  const latestMs = debounce?.maxWaitMs ?? null;
+  const mode = dedupe?.mode ?? (latestMs === null ? "replace" : "debounce");
+  const replaced =
+    mode === "replace" || mode === "debounce" ? { retainMs: REPLACED_RETAIN_MS, value: replacedReason() } : null;
+  return {
+    name,
+    mode,
+    windowMs: dedupe?.windowMs ?? null,
+    digest: latestMs === null ? digestOf(step.name, body) : doubleOf(latestMs),
+    replaced,
+  };
+}
+
+function doubleOf(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(value);
+  return bytes;
 }
 
 function replacedReason(): Uint8Array {

@@ -16,10 +16,11 @@
  * What an enqueue means for a key that another Operation holds. `match`: the present holder, if the digests are equal.
  * `return`: the present holder. `reject`: refused. `replace`: a holder that waits is cancelled and this one takes its
  * place; one that runs goes on without its key. `postpone`: the same for a holder that is not due yet; any other is
- * returned. `known`: the present holder as long as its record is kept; one whose record is gone, or that was cancelled,
+ * returned. `debounce`: as `replace`, but due no later than so long after the first of those that were replaced one behind
+ * another. `known`: the present holder as long as its record is kept; one whose record is gone, or that was cancelled,
  * holds nothing.
  */
-export type KeyMode = "match" | "return" | "reject" | "replace" | "postpone" | "known";
+export type KeyMode = "match" | "return" | "reject" | "replace" | "postpone" | "debounce" | "known";
 
 /** A key, and how it is taken. */
 export interface KeyTie {
@@ -29,9 +30,9 @@ export interface KeyTie {
   readonly windowMs: number | null;
   /** The key is held through the window alone, whatever becomes of its holder. Default: false. */
   readonly isTimed?: boolean;
-  /** 8 bytes; what `match` compares. */
+  /** 8 bytes; what `match` compares; of `debounce` how long that is, in milliseconds (a double). */
   readonly digest: Uint8Array;
-  /** How a replaced one is kept: outcome bytes with the reason, and for how long. Null unless `replace` or `postpone`. */
+  /** How a replaced one is kept: outcome bytes with the reason, and for how long. Null unless `replace`, `postpone` or `debounce`. */
   readonly replaced: { readonly retainMs: number; readonly value: Uint8Array } | null;
 }
 

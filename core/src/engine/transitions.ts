@@ -172,7 +172,8 @@ export interface FullElement {
  * A key is held by an Operation that has not ended, and until `floor(nowMs + windowMs)` of its enqueue. Is it held by
  * another, the element is not enqueued and not remembered: `kept` (`return`, `match` of the same digest), `rejected`
  * (`reject`) or `mismatch` (`match` of another digest). `replace` cancels a holder that waits, with the bytes and the
- * retention the element names, and takes the key; a holder that runs goes on without it. `postpone` does so with a
+ * retention the element names, and takes the key; a holder that runs goes on without it. `debounce` does that too, and is due at the latest
+ * so long after `nowMs`, or when a holder it replaced had to be; the key's digest is that time then. `postpone` does so with a
  * holder that is scheduled, and answers `kept` with any other. A key taken with `known` is answered `kept` while `find`
  * has a record of its holder that is not cancelled; else it is free. A timed key is held until
  * `floor(nowMs + windowMs)` and no longer. An element with a line joins its end; is it not the first there, it is parked,

@@ -72,6 +72,8 @@ export interface Debounce {
   readonly key: KeyOf;
   /** Milliseconds without another one of its key, before one is due. */
   readonly waitMs: number;
+  /** How long after the first of those that were replaced it is due at the latest; null: any time. */
+  readonly maxWaitMs: number | null;
 }
 
 const DEDUPE_MODES = ["return", "reject", "replace"] as const;
@@ -103,10 +105,12 @@ function parseDedupe(value: unknown): Dedupe | null {
 }
 
 function parseDebounce(value: unknown): Debounce | null {
-  if (!hasOnly(value, ["key", "wait"])) return null;
+  if (!hasOnly(value, ["key", "wait", "maxWait"])) return null;
   const key = parseKey(value.key);
   const waitMs = tryParseDuration(value.wait);
-  return key === null || waitMs === null ? null : { key, waitMs };
+  const maxWaitMs = value.maxWait === undefined ? null : tryParseDuration(value.maxWait);
+  if (key === null || waitMs === null || (value.maxWait !== undefined && maxWaitMs === null)) return null;
+  return maxWaitMs !== null && maxWaitMs < waitMs ? null : { key, waitMs, maxWaitMs };
 }
 
 function parseFair(value: unknown): Fair | null {
@@ -257,9 +261,10 @@ export const stepTable = {
   },
   debounce: {
     type: "custom",
-    expected: "{ key, wait }",
+    expected: "{ key, wait, maxWait? }, maxWait no less than wait",
     parse: parseDebounce,
-    sentence: "Each waits for `wait`, and one of the same key that comes meanwhile takes its place.",
+    sentence:
+      "Each waits for `wait`, and one of the same key that comes meanwhile takes its place; no later than `maxWait` after the first of them.",
   },
   order: {
     type: "custom",
@@ -371,7 +376,7 @@ export interface StepOptions<I = never> {
     readonly mode?: "return" | "reject" | "replace";
   };
   /** Each waits for `wait`; one of the same key that comes meanwhile takes its place. Not together with `dedupe`. */
-  readonly debounce?: { readonly key: KeyOf<I>; readonly wait: Duration };
+  readonly debounce?: { readonly key: KeyOf<I>; readonly wait: Duration; readonly maxWait?: Duration };
   /** Operations of one key run one behind another, in the order of their enqueue. */
   readonly order?: KeyOf<I>;
   /** How many run at once, in all or per key. */

@@ -193,6 +193,38 @@ export function tieSentences(scene: () => Scene): void {
       expect((await s.counts()).scheduled).toBe(0);
     });
 
+    it("X13: `debounce` puts off what waits, and no further than so long after the first", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const maxWait = Buffer.alloc(8);
+      maxWait.writeDoubleBE(250);
+      const one = (counter: number) => {
+        const replaced = { retainMs, value: bytes("replaced") };
+        return {
+          counter,
+          ties: { ...key("return", { digest: maxWait, replaced, mode: "debounce" }) },
+          due: { in: 100 },
+        };
+      };
+      await ask(s, lane, [one(1)]);
+      for (let counter = 2; counter <= 4; counter++) {
+        await s.advance(80);
+        await s.promote();
+        await ask(s, lane, [one(counter)]);
+      }
+      // 240 ms after the first: the fourth would be due at 340, and is at 250.
+      await s.advance(9);
+      await s.promote();
+      expect(await s.claim("o1")).toEqual([]);
+      await s.advance(1);
+      await s.promote();
+      expect(await s.claimTexts("o1")).toEqual(["f4"]);
+      await ask(s, lane, [one(5)]);
+      await s.advance(90);
+      await s.promote();
+      expect(await s.claim("o1")).toEqual([]);
+    });
+
     it("X13: `replace` lets one that runs go on, and its end frees nothing that is another's", async () => {
       const s = scene();
       const lane = await s.full();

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { ID_MEMORY_MS, type LocalDot } from "../../engine/lease.js";
-import type { Ties } from "../../engine/ties.js";
+import type { KeyTie, Ties } from "../../engine/ties.js";
 import type {
   EnqueueAnswer,
   EnqueueFullAnswer,
@@ -125,10 +125,10 @@ export function enqueueFull(state: SegmentState, params: EnqueueFullParams, nowU
     const sha1 = sha1Of(element.body);
     const known = sha1Enqueued(state, lane, element.counter, nowMs);
     if (known !== null) return known === sha1 ? "duplicate" : "conflict";
-    const refusal = askKey(state, element.ties ?? null, holders, nowMs);
-    if (refusal !== null) return refusal;
+    const asked = askKey(state, element.ties ?? null, holders, nowMs);
+    if (typeof asked === "string") return asked;
     remember(state, lane, element.counter, sha1, nowMs);
-    place(state, lane, element, nowMs);
+    place(state, lane, element, asked, nowMs);
     fresh++;
     return "ok";
   });
@@ -149,19 +149,27 @@ function askKey(
   ties: Ties | null,
   holders: LocalDot[],
   nowMs: number,
-): "kept" | "rejected" | "mismatch" | null {
+): "kept" | "rejected" | "mismatch" | number | null {
   const key = ties?.key ?? null;
   const held = key === null ? null : holderOf(state, key.name, nowMs);
-  if (key === null || held === null) return null;
+  if (key === null || held === null) return latestOf(key, null, nowMs);
   if (key.mode === "known" && !isKnown(held)) return null;
   if (key.replaced !== null && (key.mode !== "postpone" || isScheduled(held))) {
-    replace(state, held, key.replaced, nowMs);
-    return null;
+    const hasWaited = replace(state, held, key.replaced, nowMs);
+    return latestOf(key, hasWaited ? held : null, nowMs);
   }
   holders.push({ laneName: held.lane.name, counter: held.counter });
   if (key.mode === "reject") return "rejected";
   const isMatch = key.mode !== "match" || held.digest === Buffer.from(key.digest).toString("latin1");
   return isMatch ? "kept" : "mismatch";
+}
+
+/** When one that is debounced must be due at the latest: as `before`, the one it replaced. Null if nothing says so. */
+function latestOf(key: KeyTie | null, before: HeldKey | null, nowMs: number): number | null {
+  if (key?.mode !== "debounce") return null;
+  const ownMs = nowMs + Buffer.from(key.digest).readDoubleBE(0);
+  const latestMs = before === null ? ownMs : Buffer.from(before.digest, "latin1").readDoubleBE(0);
+  return latestMs >= 0 && latestMs < ownMs ? latestMs : ownMs;
 }
 
 /** Whether `find` has a record of a key's holder that was not cancelled. */
@@ -175,30 +183,34 @@ function isScheduled({ lane, counter }: HeldKey): boolean {
   return entry !== undefined && entry.state === "scheduled";
 }
 
-/** Ends the holder of a key as cancelled if it waits; what runs goes on. */
+/** Ends the holder of a key as cancelled if it waits; what runs goes on. Answers whether it waited. */
 function replace(
   state: SegmentState,
   held: HeldKey,
   { retainMs, value }: { readonly retainMs: number; readonly value: Uint8Array },
   nowMs: number,
-): void {
+): boolean {
   const entry = entryOf(held.lane, held.counter);
-  if (entry === undefined || isFinished(entry) || (entry.state !== "scheduled" && entry.state !== "ready")) return;
+  if (entry === undefined || isFinished(entry) || (entry.state !== "scheduled" && entry.state !== "ready"))
+    return false;
   finishWaiting(state, entry, value, sliceFor(state, nowMs, retainMs), nowMs);
   state.dirty.root = true;
   untie(state, nowMs);
+  return true;
 }
 
-function place(state: SegmentState, lane: Lane, element: FullElement, nowMs: number): void {
+/** `latestMs`: it is due by then, whatever it says itself; null: it may say. */
+function place(state: SegmentState, lane: Lane, element: FullElement, latestMs: number | null, nowMs: number): void {
   const { due, ties } = element;
-  const dueAtMs = due === null ? nowMs : "in" in due ? nowMs + due.in : due.at;
+  const askedMs = due === null ? nowMs : "in" in due ? nowMs + due.in : due.at;
+  const dueAtMs = Math.min(askedMs, latestMs ?? askedMs);
   const stale = lane.withdrawn.get(element.counter);
   if (stale) takeOff(state, stale);
   const queue = queueOf(state, element.queue);
   const operation = newOperation(lane, element.counter, queue, element.priority, element.body);
   noteRelived(operation);
   putEntry(operation);
-  if (ties) bind(state, operation, ties, nowMs);
+  if (ties) bind(state, operation, ties, latestMs, nowMs);
   if (!joinLine(state, operation, dueAtMs)) return;
   if (dueAtMs > nowMs) {
     plan(state, operation, dueAtMs, nowMs);
@@ -212,12 +224,19 @@ function bind(
   state: SegmentState,
   operation: Operation,
   { key, line, gates, flow = null, lapse }: Ties,
+  latestMs: number | null,
   nowMs: number,
 ): void {
   const waits = { parkedAt: null, candidateOf: null, ticket: 0, lineTicket: 0 };
   operation.tied = { key: key?.name ?? null, line, gates, flow, ...waits };
-  if (key !== null) takeKey(state, key, operation, nowMs);
+  if (key !== null) takeKey(state, latestMs === null ? key : { ...key, digest: doubleOf(latestMs) }, operation, nowMs);
   if (lapse) setLapse(state, lapse, operation, nowMs);
+}
+
+function doubleOf(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(value);
+  return bytes;
 }
 
 /** Takes a withdrawn element off its list: its dot is enqueued anew, long after its memory ended. */

@@ -101,6 +101,7 @@ const KEY_LETTERS: Readonly<Record<KeyMode, string>> = {
   reject: "x",
   replace: "p",
   postpone: "s",
+  debounce: "b",
   known: "k",
 };
 const KEY_TAKING_BYTES = 25;

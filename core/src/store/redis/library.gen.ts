@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "8a1d8731fb0875c1fc63a304b69e55f62e4191662f3d0c24902e6d6e0ad29705";
+export const DIGEST = "01271de99c1103a903caea93fb749656bdcada81aa2a2c87418802e83565670c";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -89,7 +89,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '8a1d8731fb0875c1fc63a304b69e55f62e4191662f3d0c24902e6d6e0ad29705'",
+  "local DIGEST = '01271de99c1103a903caea93fb749656bdcada81aa2a2c87418802e83565670c'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1687,13 +1687,14 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "end",
   "local function replace_holder(root, address, how, now)",
   "  local here = look_up(root, { address }, now)[1]",
-  "  if here.state ~= 'scheduled' and here.state ~= 'ready' then return end",
+  "  if here.state ~= 'scheduled' and here.state ~= 'ready' then return false end",
   "  local moves = new_moves()",
   "  local parked = call('HGET', K.parked(root), address)",
   "  local ties = call('HGET', K.ties(root), address)",
   "  cancel_waiting(moves, address, here, parked, sub(how, 26), now)",
   "  untie(root, moves, { { address = address, ties = ties, fate = 'end' } }, now)",
   "  commit(root, moves, now, (unpack_bytes('>d', how, 18)))",
+  "  return true",
   "end",
   "local HELD_LETTERS = { r = 'k', x = 'x', k = 'k', s = 'k' }",
   "local function is_free(root, mode, holder, now)",
@@ -1751,7 +1752,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      local _, _, present_body = read_static(statics[i])",
   "      known = digest_of(present_body)",
   "    end",
-  "    local letter = 'o'",
+  "    local letter, latest = 'o', nil",
   "    if known then",
   "      letter = known == digest and 'd' or 'c'",
   "    elseif how ~= '' then",
@@ -1762,11 +1763,12 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      local may_take = is_looking and is_free(root, mode, holder, now)",
   "      if holder and mode == 'm' then",
   "        letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'",
-  "      elseif holder and mode ~= 'p' and not may_take then",
+  "      elseif holder and mode ~= 'p' and mode ~= 'b' and not may_take then",
   "        letter = HELD_LETTERS[mode]",
   "      elseif holder and mode ~= 'k' then",
   "        write()",
-  "        replace_holder(root, holder, how, now)",
+  "        local has_waited = replace_holder(root, holder, how, now)",
+  "        if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end",
   "        before = call('HGET', K.keys(root), key)",
   "        for later = i + 1, n do",
   "          if addresses[later] == holder then",
@@ -1777,7 +1779,13 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      end",
   "      if letter == 'o' then",
   "        local expiry = span == 0 and 0 or math.floor(now + math.abs(span))",
-  "        take_key(root, key, address, sub(how, 10, 17), expiry, before, span < 0)",
+  "        local kept = sub(how, 10, 17)",
+  "        if mode == 'b' then",
+  "          local own = now + unpack_bytes('>d', kept)",
+  "          if not (latest and latest >= 0 and latest < own) then latest = own end",
+  "          kept = pack('>d', latest)",
+  "        end",
+  "        take_key(root, key, address, kept, expiry, before, span < 0)",
   "      else",
   "        put(holders, holder)",
   "      end",
@@ -1792,6 +1800,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      if ties ~= '' then put(bound, address, ties) end",
   "      if lapse ~= '' then set_lapse(root, address, lapse, now) end",
   "      local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now",
+  "      if latest then due_ms = math.min(due_ms, latest) end",
   "      if line == '' or join_line(root, line, address, due_ms) then",
   "        if due_ms > now then",
   "          put(moves.due, string.format('%.17g', due_ms), address)",

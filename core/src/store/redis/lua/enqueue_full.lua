@@ -2,8 +2,9 @@
 -- root     the Segment
 -- args     lane number (3 bytes) · lane name · per element: counter (5 bytes), Queue, priority, due (empty, `i` or `a`
 --          and milliseconds), first 8 bytes of the SHA-1 of the enqueued bytes, the enqueued bytes, tie record or empty,
---          how it takes its key or empty: `m` (match), `r` (return), `x` (reject), `k` (known), `p` (replace) or `s`
---          (postpone), 8 bytes window in milliseconds (a double; 0 for none, below 0 for a timed key), 8 bytes digest, and
+--          how it takes its key or empty: `m` (match), `r` (return), `x` (reject), `k` (known), `p` (replace), `s`
+--          (postpone) or `b` (debounce), 8 bytes window in milliseconds (a double; 0 for none, below 0 for a timed key), 8 bytes digest
+--          (of `b` a double), and
 --          to replace: 8 bytes retention (a double), outcome bytes ·
 --          lapse record with times from now on, or empty; only with a tie record
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
@@ -24,16 +25,18 @@ local function is_element(args, at)
   return args[at + 7] == '' or #args[at + 7] >= 17 and #args[at + 6] > 2
 end
 
---- Ends the waiting holder of a key as cancelled, so that another takes its place; what runs goes on.
+--- Ends the waiting holder of a key as cancelled, so that another takes its place; what runs goes on. Answers whether it
+--- waited.
 local function replace_holder(root, address, how, now)
   local here = look_up(root, { address }, now)[1]
-  if here.state ~= 'scheduled' and here.state ~= 'ready' then return end
+  if here.state ~= 'scheduled' and here.state ~= 'ready' then return false end
   local moves = new_moves()
   local parked = call('HGET', K.parked(root), address)
   local ties = call('HGET', K.ties(root), address)
   cancel_waiting(moves, address, here, parked, sub(how, 26), now)
   untie(root, moves, { { address = address, ties = ties, fate = 'end' } }, now)
   commit(root, moves, now, (unpack_bytes('>d', how, 18)))
+  return true
 end
 
 --- The letters that refuse an element whose key is held, by how it takes its key.
@@ -100,7 +103,7 @@ local function enqueue_full(root, args)
       local _, _, present_body = read_static(statics[i])
       known = digest_of(present_body)
     end
-    local letter = 'o'
+    local letter, latest = 'o', nil
     if known then
       letter = known == digest and 'd' or 'c'
     elseif how ~= '' then
@@ -111,11 +114,12 @@ local function enqueue_full(root, args)
       local may_take = is_looking and is_free(root, mode, holder, now)
       if holder and mode == 'm' then
         letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'
-      elseif holder and mode ~= 'p' and not may_take then
+      elseif holder and mode ~= 'p' and mode ~= 'b' and not may_take then
         letter = HELD_LETTERS[mode]
       elseif holder and mode ~= 'k' then
         write()
-        replace_holder(root, holder, how, now)
+        local has_waited = replace_holder(root, holder, how, now)
+        if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end
         before = call('HGET', K.keys(root), key)
         -- Its dot may come again behind this element, long after its memory ended: it is as any other finished one then.
         for later = i + 1, n do
@@ -127,7 +131,13 @@ local function enqueue_full(root, args)
       end
       if letter == 'o' then
         local expiry = span == 0 and 0 or math.floor(now + math.abs(span))
-        take_key(root, key, address, sub(how, 10, 17), expiry, before, span < 0)
+        local kept = sub(how, 10, 17)
+        if mode == 'b' then
+          local own = now + unpack_bytes('>d', kept)
+          if not (latest and latest >= 0 and latest < own) then latest = own end
+          kept = pack('>d', latest)
+        end
+        take_key(root, key, address, kept, expiry, before, span < 0)
       else
         put(holders, holder)
       end
@@ -142,6 +152,7 @@ local function enqueue_full(root, args)
       if ties ~= '' then put(bound, address, ties) end
       if lapse ~= '' then set_lapse(root, address, lapse, now) end
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
+      if latest then due_ms = math.min(due_ms, latest) end
       if line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then
           put(moves.due, string.format('%.17g', due_ms), address)
