@@ -112,8 +112,8 @@ export const mutants: readonly Mutant[] = [
     mutations: [
       {
         file: library,
-        from: '"        put_ready(moves, \'front\', address, element.queue, element.priority)",\n        "      end",\n        "      count(moves, \'released\')",',
-        to: '"        put_ready(moves, \'back\', address, element.queue, element.priority)",\n        "      end",\n        "      count(moves, \'released\')",',
+        from: '"        make_ready(moves, \'front\', address, element.queue, element.priority, flow_of(element.ties))",\n        "      end",\n        "      count(moves, \'released\')",',
+        to: '"        make_ready(moves, \'back\', address, element.queue, element.priority, flow_of(element.ties))",\n        "      end",\n        "      count(moves, \'released\')",',
       },
     ],
   },
@@ -167,7 +167,7 @@ export const mutants: readonly Mutant[] = [
     mutations: [
       {
         file: library,
-        from: "\"      put_ready(moves, 'front', address, element.queue, element.priority)\",\n        \"      count(moves, 'rescued')\"",
+        from: "\"      make_ready(moves, 'front', address, element.queue, element.priority, flow_of(element.ties))\",\n        \"      count(moves, 'rescued')\"",
         to: "\"      count(moves, 'rescued')\"",
       },
     ],
@@ -196,9 +196,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a claim that does not look whether a limit is used up (I26)",
     ...{ ...profile, promises: ["I26"] },
-    mutations: [
-      { file: library, from: "return used_of(root, pass.counts, gate.name) >= gate.slots", to: "return false" },
-    ],
+    mutations: [{ file: library, from: "return pass.counts[gate.name] >= gate.slots", to: "return false" }],
   },
   {
     name: "a pace that lets everybody through (I26)",
@@ -206,7 +204,7 @@ export const mutants: readonly Mutant[] = [
     mutations: [
       {
         file: library,
-        from: "if gate.every then return opens_at(root, pass, gate) > pass.now end",
+        from: "if gate.every then return opens_at(pass, gate) > pass.now end",
         to: "if gate.every then return false end",
       },
     ],
