@@ -649,7 +649,7 @@ export class App implements AsyncDisposable {
           if (cause === "emptied") this.#counters.add("storeLosses");
           else if (cause !== "reconnected") this.#counters.add("storeChanges");
           waiters.readAll(of);
-          this.#foreman?.restored(of);
+          this.#foreman?.restored(of, cause);
         },
       });
       this.#opened = { store, producer, segments, finder, waiters, context };

@@ -6,6 +6,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { regressionSentences } from "../regressions/at-store.js";
+import { announcingSentences } from "./store/announcing.js";
 import { cancelSentences } from "./store/cancel.js";
 import { claimSentences } from "./store/claim.js";
 import { enqueueSentences } from "./store/enqueue.js";
@@ -50,6 +51,7 @@ export function storeSuite(name: string, setup: Setup): void {
     enqueueSentences(present);
     claimSentences(present);
     outcomeSentences(present);
+    announcingSentences(present);
     cancelSentences(present);
     housekeepingSentences(present);
     readingSentences(present);

@@ -275,6 +275,19 @@ const cases: readonly Case[] = [
     again: [1, null],
   },
   {
+    name: "announce",
+    prepare: async (s) => {
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 1));
+      const claim = await s.claimOne("o1");
+      const held = { laneName: claim.laneName, counter: 1, token: claim.token, again: claim };
+      const lost = { ...held, laneName: "z9zz.00" };
+      return () => s.store.announce(s.segment, { owner: "o1", elements: [held, lost] });
+    },
+    first: { answers: ["keep", "recovered"] },
+    again: { answers: ["keep", "stale"] },
+  },
+  {
     name: "erase",
     prepare: async (s) => {
       const lane = await s.fast();

@@ -3,6 +3,8 @@
  * comparison is fed. Also its spelling, for people who read a failure.
  */
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   ClaimAnswer,
@@ -67,6 +69,7 @@ export interface Signatures {
   holders: [HoldersParams, HoldersAnswer];
   peek: [PeekParams, PeekAnswer];
   list: [ListParams, ListAnswer];
+  announce: [AnnounceParams, AnnounceAnswer];
   erase: [EraseParams, EraseAnswer];
   explain: [ExplainParams, ExplainAnswer];
   counts: [Record<string, never>, CountsAnswer];

@@ -42,6 +42,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   peek: 4,
   list: 5,
   holders: 3,
+  announce: 4,
   erase: 4,
   explain: 3,
   counts: 3,
@@ -330,6 +331,8 @@ export class Player {
         return { name, params: { keys: ["k1", "k2", "k3"] } };
       case "explain":
         return { name, params: { dot: dice.pick(this.#dots(dice, 1)), max: 100 } };
+      case "announce":
+        return { name, params: this.#announce(dice) };
       case "erase":
         return { name, params: { dots: this.#dots(dice, 5) } };
       case "counts":
@@ -338,6 +341,23 @@ export class Player {
       case "queue_resume":
         return { name, params: { queue: dice.pick(queues) } };
     }
+  }
+
+  /** What is or was held; now and then by another token, or a full-path dot that was never enqueued. */
+  #announce(dice: Dice) {
+    const owner = dice.pick(owners);
+    const known = this.#claims.slice(-12).map(({ claim }) => claim);
+    const elements = dice.some(known, 0, 4).map((claim) => {
+      const { laneName, counter, token } = claim;
+      const isFull = laneName.endsWith(".00");
+      return {
+        laneName,
+        counter: isFull && dice.chance(10) ? counter + dice.between(1, 4) : counter,
+        token: token + (dice.chance(10) ? dice.between(-1, 9) : 0),
+        again: isFull && dice.chance(60) ? claim : null,
+      };
+    });
+    return { owner, elements };
   }
 
   #enqueue(dice: Dice) {

@@ -45,6 +45,8 @@ export function callStore(store: Store, segment: string, call: Call): Promise<An
       return store.holders(segment, call.params);
     case "explain":
       return store.explain(segment, call.params);
+    case "announce":
+      return store.announce(segment, call.params);
     case "erase":
       return store.erase(segment, call.params);
     case "counts":

@@ -10,6 +10,8 @@
 import type { Durability, Secured, StoreDurability } from "./durability.js";
 import type { LocalDot } from "./lease.js";
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   CheckAnswer,
@@ -165,6 +167,8 @@ export interface Store {
   promote(segment: string, params: PromoteParams): Promise<PromoteAnswer>;
   /** Takes back what a silent incarnation held. Errors: the common ones. */
   rescue(segment: string, params: RescueParams): Promise<RescueAnswer>;
+  /** Compares what an owner runs with what the Segment knows; puts back what it forgot. Errors: the common ones. */
+  announce(segment: string, params: AnnounceParams): Promise<AnnounceAnswer>;
   /** Opens a new generation of failed Operations. Errors: the common ones. */
   requeue(segment: string, params: RequeueParams): Promise<RequeueAnswer>;
   /** Opens a new generation of failed Operations, with another input or in another Queue. Errors: the common ones. */

@@ -59,6 +59,7 @@ export const TRANSITION_NAMES = [
   "cancel",
   "promote",
   "rescue",
+  "announce",
   "requeue",
   "redrive",
   "prune",
@@ -125,7 +126,8 @@ export interface LaneOpenAnswer {
  * The fast path: Operations `first`, `first + 1`, … of one lane join the end of its Queue at priority 0.
  *
  * With `accepted` the lane's mark and `last = first + bodies.length - 1`:
- * lane unknown or of another name → `unknown_lane`; `first > accepted + 1` → `gap`; both unwritten.
+ * lane unknown or of another name → `unknown_lane`; `first > accepted + 1`, or a sealed lane (`announce`) and
+ * `first <= accepted` → `gap`; both unwritten.
  * Elements at or below the mark were accepted before and are passed over; the rest is appended, the mark becomes
  * `max(accepted, last)`. Rings the bell of the Queue if its priority-0 list was empty and something was appended, unless
  * `isQuiet`.
@@ -376,6 +378,37 @@ export interface RescueAnswer {
   readonly failed: number;
   readonly cancelled: number;
   readonly left: number;
+}
+
+/** One Operation an owner runs. `again`: what it was claimed as, to be put back if the Segment does not know it. */
+export interface AnnounceElement extends LocalDot {
+  readonly token: number;
+  readonly again: Pick<Claim, "queue" | "priority" | "generation" | "attempt" | "recoveries" | "body"> | null;
+}
+
+/**
+ * Compares what an owner runs with what the Segment knows: a failover may have taken its latest calls back.
+ *
+ * `keep`: the owner holds it by this token. `stale`: it waits, has ended or runs elsewhere, or by another token: the
+ * Attempt is void. `missing`: the Segment does not know it. With `again` it is put back: `recovered`: ready, at the front
+ * of its list in the order of the array, `recoveries + 1`, one return, no ties; a full-path dot is remembered by its
+ * bytes. The token of the Segment rises to the highest one announced, so that none is given out twice.
+ *
+ * A lane that is unknown is opened. A mark that is lower than a dot put back rises to it; a fast lane is *sealed* then:
+ * `enqueue` answers `gap` to what is at or below the mark, of which the Segment cannot say what it is.
+ */
+export interface AnnounceParams {
+  readonly owner: string;
+  /** 1…1000. */
+  readonly elements: readonly AnnounceElement[];
+}
+
+/** What the Segment says of one announced Operation. */
+export type AnnounceWord = "keep" | "stale" | "missing" | "recovered";
+
+/** Per element in order. */
+export interface AnnounceAnswer {
+  readonly answers: readonly AnnounceWord[];
 }
 
 /** failed → ready at the end of its list: a new generation with fresh counters (attempt, recoveries, returns at 0). */

@@ -83,6 +83,12 @@ export class Cells {
     if (cell !== undefined) this.#close(cell);
   }
 
+  /** All that wait here. */
+  *all(): Iterable<Given> {
+    for (const { isSeated, given } of this.#cells) if (!isSeated) yield given;
+    yield* this.#waiting;
+  }
+
   /** Takes out the waiting ones that are meant. */
   take(isMeant: (given: Given) => boolean): Given[] {
     for (const cell of this.#cells) if (!cell.isSeated && isMeant(cell.given)) this.#close(cell);

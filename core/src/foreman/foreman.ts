@@ -11,13 +11,14 @@
 import type { Clock, Timer } from "../base/clock.js";
 import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
-import type { BellCause } from "../engine/store.js";
+import type { BellCause, RestoredCause } from "../engine/store.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
 import type { ExecutorHost } from "../worker/executors.js";
 import { InlineWorker } from "../worker/inline.js";
 import type { Assignment } from "../worker/port.js";
 import type { Registry } from "../workflow/registry.js";
+import { Announcer } from "./announcer.js";
 import { Beater, isLapsed } from "./beater.js";
 import { CallDesk, type DeskServices } from "./call-desk.js";
 import { Completer, type SettledKind } from "./completer.js";
@@ -109,6 +110,7 @@ export class Foreman {
   readonly #feeder: Feeder;
   readonly #beater: Beater;
   readonly #promoter: Promoter;
+  readonly #announcer: Announcer;
   readonly #rescuer: Rescuer;
   readonly #surveyor: Surveyor;
   readonly #nodes: Nodes;
@@ -139,6 +141,7 @@ export class Foreman {
     this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed });
     const lost = () => void this.#feeder.giveBack(0);
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
+    this.#announcer = new Announcer({ ...options, pools: this.#pools, leaseMs: times.leaseMs });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
     this.#mixKeeper = this.#makeMixKeeper();
     this.#surveyor = new Surveyor({
@@ -276,8 +279,9 @@ export class Foreman {
   }
 
   /** Takes word that a connection came back, to these Segments or to all (`null`): whatever was missed is looked for. */
-  restored(of: readonly string[] | null): void {
+  restored(of: readonly string[] | null, cause: RestoredCause): void {
     const { segments } = this.#options;
+    this.#announcer.restored(of, cause);
     this.#rescuer.reset(of);
     this.#nodes.reset();
     if (of === null) segments.hintAll();
@@ -324,6 +328,7 @@ export class Foreman {
     const crew = this.#crew?.stop();
     const { executors } = this.#options;
     if (executors !== undefined) await this.#settlesWithin(executors.stop(), EXECUTORS_MS);
+    await answered(this.#announcer.stop());
     await answered(this.#completer.whenDrained());
     this.#duties.stop();
     this.#rescuer.stop();

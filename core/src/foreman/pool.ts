@@ -4,11 +4,16 @@
  *
  * `InlinePool` is the Worker of this thread seen that way; pools of threads and processes are worker-pool.ts.
  */
-import type { Address } from "../engine/lease.js";
 import type { Claim } from "../engine/transitions.js";
-import type { InlineWorker, Unstarted } from "../worker/inline.js";
+import type { InlineWorker, Meant, Unstarted } from "../worker/inline.js";
 import type { AbortKind } from "../workflow/context.js";
 import type { PoolKind } from "../workflow/step.js";
+
+/** A claimed Operation that this process has. */
+export interface Held {
+  readonly segment: string;
+  readonly claim: Claim;
+}
 
 /** Workers of one kind. */
 export interface Pool {
@@ -28,8 +33,10 @@ export interface Pool {
   push(segment: string, claims: readonly Claim[]): void;
   /** Takes out what has waited for a slot for `ageMs` or longer, oldest first. */
   takeUnstarted(ageMs: number): Unstarted[];
-  /** Tells Attempts of some addresses, or all of a Segment, to end. */
-  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void;
+  /** Everything it has: what runs, and what waits for a slot. */
+  held(): Iterable<Held>;
+  /** Tells Attempts of some addresses (with a token: of those claims alone), or all of a Segment, to end. */
+  abortWhere(segment: string, addresses: readonly Meant[] | "all", kind: AbortKind): void;
   /** Tells every Attempt to end. */
   abortAll(kind: AbortKind): void;
   /** Gives up on all that still runs and releases it; resolves when none of it can go on beside its next Attempt. */
@@ -73,7 +80,11 @@ export class InlinePool implements Pool {
     return this.#worker.takeUnstarted(ageMs);
   }
 
-  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+  held(): Iterable<Held> {
+    return this.#worker.held();
+  }
+
+  abortWhere(segment: string, addresses: readonly Meant[] | "all", kind: AbortKind): void {
     this.#worker.abortWhere(segment, addresses, kind);
   }
 

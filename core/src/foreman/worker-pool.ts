@@ -10,12 +10,11 @@ import { Deque } from "../base/deque.js";
 import type { Logger } from "../base/log.js";
 import type { Random } from "../base/random.js";
 import { decodeEnvelope } from "../engine/envelope.js";
-import type { Address } from "../engine/lease.js";
 import type { Claim } from "../engine/transitions.js";
 import type { Counters } from "../queue/counters.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
 import { Gather } from "../worker/gather.js";
-import type { Unstarted } from "../worker/inline.js";
+import { isClaim, type Meant, type Unstarted } from "../worker/inline.js";
 import type { OutcomePort } from "../worker/port.js";
 import type { AbortKind } from "../workflow/context.js";
 import type { Registry } from "../workflow/registry.js";
@@ -23,7 +22,7 @@ import { type PoolKind, poolOf, type StepDefinition, UNTIED } from "../workflow/
 import { Cells } from "./cells.js";
 import { Given } from "./given.js";
 import type { Member } from "./member.js";
-import type { Pool } from "./pool.js";
+import type { Held, Pool } from "./pool.js";
 import type { Suspects } from "./suspects.js";
 
 /** Operations claimed ahead of free slots at most: while one full claim is run, the next is fetched. */
@@ -194,10 +193,16 @@ export class WorkerPool implements Pool {
     return unstartedOf(taken);
   }
 
-  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+  *held(): Iterable<Held> {
+    for (const member of this.#members) yield* member.all();
+    yield* this.#buffer;
+    yield* this.#gather.all();
+    yield* this.#cells.all();
+  }
+
+  abortWhere(segment: string, addresses: readonly Meant[] | "all", kind: AbortKind): void {
     const isMeant = ({ segment: at, claim }: Given) =>
-      at === segment &&
-      (addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter));
+      at === segment && (addresses === "all" || addresses.some((one) => isClaim(one, claim)));
     this.#abort(isMeant, kind);
   }
 

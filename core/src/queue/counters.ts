@@ -51,6 +51,13 @@ export const counterTable = {
     sentence: "Times a server of the store came back as another: restarted, or replaced by a replica.",
   },
   storeLosses: { kind: "counter", sentence: "Times a server of the store was found emptied of all it had held." },
+  announced: {
+    kind: "counter",
+    sentence: "Operations this process ran when a connection came back, told to the store.",
+  },
+  announcedStale: { kind: "counter", sentence: "Those of them that the store had taken back or given to others." },
+  announcedMissing: { kind: "counter", sentence: "Those of them that the store did not know any more." },
+  recovered: { kind: "counter", sentence: "Operations this process put back because the store had lost them." },
   segmentsAdopted: { kind: "counter", sentence: "Segments of Nodes that are gone from which this process took work." },
   segmentsOrphaned: { kind: "gauge", sentence: "Segments with work whose Node is gone, as this process sees it." },
   segmentsSkewed: { kind: "gauge", sentence: "Segments more than ten times as deep as the median of all." },

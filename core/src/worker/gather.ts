@@ -117,6 +117,12 @@ export class Gather<Element> {
     return ageMs > 0 ? taken : [...taken, ...this.take(() => true)];
   }
 
+  /** Everything in it. */
+  *all(): Iterable<Element> {
+    for (const { elements } of this.#ready) yield* elements;
+    for (const { elements } of this.#piles.values()) yield* elements;
+  }
+
   /** Takes out those that are meant. */
   take(isMeant: (element: Element) => boolean): Element[] {
     const taken: Element[] = [];

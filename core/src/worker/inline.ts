@@ -114,6 +114,16 @@ export interface Placed {
   readonly claim: Claim;
 }
 
+/** An address, with a token: of one claim alone. */
+export interface Meant extends Address {
+  readonly token?: number;
+}
+
+/** Whether a claim is meant. */
+export function isClaim({ lane, counter, token }: Meant, claim: Claim): boolean {
+  return lane === claim.lane && counter === claim.counter && (token === undefined || token === claim.token);
+}
+
 /** Claims given back unstarted, with their Segment. */
 export interface Unstarted {
   readonly segment: string;
@@ -236,20 +246,27 @@ export class InlineWorker implements AttemptHost {
     return taken;
   }
 
+  /** Every claim it has: what runs, then what waits. */
+  *held(): Iterable<Placed> {
+    yield* this.#deadlines.running();
+    if (this.#gather !== null) yield* this.#gather.all();
+    for (const { segment, claims, at } of this.#batches) {
+      for (const claim of claims.slice(at)) yield { segment, claim };
+    }
+  }
+
   /** Tells Attempts of some addresses, or all of a Segment, to end. */
-  abortWhere(segment: string, addresses: readonly Address[] | "all", kind: AbortKind): void {
+  abortWhere(segment: string, addresses: readonly Meant[] | "all", kind: AbortKind): void {
     for (const attempt of this.#deadlines.running()) {
       const { claim } = attempt;
       if (attempt.segment !== segment) continue;
-      const isMeant =
-        addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter);
+      const isMeant = addresses === "all" || addresses.some((one) => isClaim(one, claim));
       if (isMeant) this.abort(attempt, kind);
     }
     if (this.#gather === null || this.#gather.size === 0) return;
     // What only waits for others of its batch has nothing to end.
     const isMeant = ({ segment: at, claim }: Placed) =>
-      at === segment &&
-      (addresses === "all" || addresses.some((one) => one.lane === claim.lane && one.counter === claim.counter));
+      at === segment && (addresses === "all" || addresses.some((one) => isClaim(one, claim)));
     const taken = this.#gather.take(isMeant);
     if (taken.length === 0) return;
     this.#isPumping = true;

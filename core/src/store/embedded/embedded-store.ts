@@ -220,7 +220,7 @@ export class EmbeddedStore extends MachineStore {
     return commits.release(call, answer);
   }
 
-  protected announce(events: readonly StoreEvent[]): void {
+  protected publish(events: readonly StoreEvent[]): void {
     const hints = events.filter(({ event }) => isHint(event));
     if (hints.length > 0) this.deliver(hints);
     if (hints.length === events.length) return;

@@ -51,6 +51,7 @@ export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnsw
   if (lane === undefined || queue === null) return { answer: "unknown_lane", accepted: 0, fresh: 0 };
   const { first, bodies } = params;
   if (first > lane.accepted + 1) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
+  if (first <= lane.accepted && lane.isSealed) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
   const fresh = first + bodies.length - 1 - lane.accepted;
   if (fresh <= 0) return { answer: "ok", accepted: lane.accepted, fresh: 0 };
 
@@ -316,6 +317,11 @@ export function sha1Remembered(state: SegmentState, lane: Lane, counter: number,
     if (found !== undefined) return found;
   }
   return null;
+}
+
+/** Remembers a dot by the bytes it was enqueued with. */
+export function rememberDot(state: SegmentState, lane: Lane, counter: number, body: Uint8Array, nowMs: number): void {
+  remember(state, lane, counter, sha1Of(body), nowMs);
 }
 
 function remember(state: SegmentState, lane: Lane, counter: number, sha1: string, nowMs: number): void {

@@ -18,6 +18,8 @@ import {
 } from "../../engine/durability.js";
 import type { SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   CheckAnswer,
@@ -116,7 +118,7 @@ export abstract class MachineStore implements Store {
   /** Answers a call when all it tells is as safe as this store promises. */
   protected abstract answer<T>(call: StoreCall, answer: T): Promise<T>;
   /** Passes events on, by `deliver`, not before what they tell is safe. */
-  protected abstract announce(events: readonly StoreEvent[]): void;
+  protected abstract publish(events: readonly StoreEvent[]): void;
   /** A transition threw: a bug in Millrace. What it left behind must not be used any more. */
   protected abstract broke(error: unknown): void;
   /** A Segment came, or the recorded pause of a Queue changed. */
@@ -267,6 +269,10 @@ export abstract class MachineStore implements Store {
     return this.#call("holders", segment, params);
   }
 
+  announce(segment: string, params: AnnounceParams): Promise<AnnounceAnswer> {
+    return this.#call("announce", segment, params);
+  }
+
   erase(segment: string, params: EraseParams): Promise<EraseAnswer> {
     return this.#call("erase", segment, params);
   }
@@ -328,7 +334,7 @@ export abstract class MachineStore implements Store {
   ): AnswerOf<Name> {
     const answer = apply(state, name, params, Math.round(this.clock.nowMs() * 1000));
     if (state.events.length > 0) {
-      this.announce(takeEvents(state).map((event) => ({ segment: state.segment, event })));
+      this.publish(takeEvents(state).map((event) => ({ segment: state.segment, event })));
     }
     return answer;
   }

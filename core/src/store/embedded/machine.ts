@@ -6,6 +6,8 @@
  * durable store must write in `state.dirty`. One file per family of moves; this is their table.
  */
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   CheckAnswer,
@@ -53,6 +55,7 @@ import type {
   SegmentOpenParams,
   SegmentTransitionName,
 } from "../../engine/transitions.js";
+import { announce } from "./announcing.js";
 import { check } from "./checking.js";
 import { enqueue, enqueueFull } from "./enqueue.js";
 import { erase } from "./erasing.js";
@@ -91,6 +94,7 @@ export interface TransitionTypes {
   holders: { params: HoldersParams; answer: HoldersAnswer };
   peek: { params: PeekParams; answer: PeekAnswer };
   list: { params: ListParams; answer: ListAnswer };
+  announce: { params: AnnounceParams; answer: AnnounceAnswer };
   erase: { params: EraseParams; answer: EraseAnswer };
   check: { params: CheckParams; answer: CheckAnswer };
   explain: { params: ExplainParams; answer: ExplainAnswer };
@@ -134,6 +138,7 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   holders,
   peek,
   list,
+  announce,
   erase,
   check,
   explain,

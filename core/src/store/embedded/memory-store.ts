@@ -49,7 +49,7 @@ export class MemoryStore extends MachineStore {
     return Promise.resolve(answer);
   }
 
-  protected announce(events: readonly StoreEvent[]): void {
+  protected publish(events: readonly StoreEvent[]): void {
     this.deliver(events);
   }
 

@@ -49,6 +49,8 @@ export interface Lane {
   readonly queue: Queue | null;
   accepted: number;
   claimed: number;
+  /** It got an Operation back above what it had (`announce`). Not kept on disk: with its writer it ends. */
+  isSealed: boolean;
   /** Counter → what is known of it, in pages of 256; a page goes with its last entry. */
   readonly pages: Map<number, Page>;
   lastPage: Page;
@@ -460,6 +462,7 @@ export function addLane(state: SegmentState, number: number, name: string, queue
     queue,
     accepted: 0,
     claimed: 0,
+    isSealed: false,
     pages: new Map(),
     lastPage: NO_PAGE,
     withdrawn: new Map(),

@@ -11,6 +11,8 @@ import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { Address, LocalDot } from "../../engine/lease.js";
 import type { Barrier, OperationRecord, OperationState } from "../../engine/operation.js";
 import type {
+  AnnounceAnswer,
+  AnnounceWord,
   CancelAnswer,
   CheckAnswer,
   Claim,
@@ -115,6 +117,12 @@ const REQUEUES: Readonly<Record<number, "ok" | "illegal" | "missing">> = {
   111: "ok",
   105: "illegal",
   109: "missing",
+};
+const ANNOUNCES: Readonly<Record<number, AnnounceWord>> = {
+  107: "keep",
+  115: "stale",
+  109: "missing",
+  114: "recovered",
 };
 const STATES: Readonly<Record<string, OperationState>> = {
   s: "scheduled",
@@ -483,6 +491,10 @@ export function listAnswer(segment: string, state: ListParams["of"]["state"], re
     if (typeof record !== "string") records.push(record);
   }
   return { records, cursor };
+}
+
+export function announceAnswer(reply: Reply): AnnounceAnswer {
+  return { answers: letters(reply, ANNOUNCES) };
 }
 
 export function eraseAnswer(reply: Reply): EraseAnswer {

@@ -8,6 +8,7 @@ import { invariant } from "../../base/assert.js";
 import type { Held, LocalDot } from "../../engine/lease.js";
 import { type KeyMode, TIE_NAME_BYTES_MAX, type Ties } from "../../engine/ties.js";
 import type {
+  AnnounceParams,
   CancelParams,
   CheckParams,
   ClaimParams,
@@ -306,6 +307,31 @@ export function redriveFrame(prefix: Buffer, { elements }: RedriveParams): Buffe
   }
   return frame.finish();
 }
+
+export function announceFrame(prefix: Buffer, { owner, elements }: AnnounceParams): Buffer {
+  const content = sum(elements, ({ again }) => Buffer.byteLength(again?.queue ?? "") + (again?.body.length ?? 0));
+  const fixed = Buffer.byteLength(owner) + elements.length * (8 + 12 + TEXT_MAX);
+  const frame = new FrameWriter(prefix, 1 + 7 * elements.length, fixed + dotsLength(elements) + content);
+  frame.text(owner);
+  for (const { laneName, counter, token, again } of elements) {
+    writeDots(frame, [{ laneName, counter }]);
+    frame
+      .open(8)
+      .uint64(token)
+      .close()
+      .text(again?.queue ?? "")
+      .number(again?.priority ?? 0)
+      .open(12)
+      .uint32(again?.generation ?? 0)
+      .uint32(again?.attempt ?? 1)
+      .uint32(again?.recoveries ?? 0)
+      .close()
+      .bytes(again?.body ?? NOTHING);
+  }
+  return frame.finish();
+}
+
+const NOTHING = new Uint8Array(0);
 
 /** `instance` is who waits, empty if nobody. */
 export function findFrame(prefix: Buffer, dots: readonly LocalDot[], instance: string): Buffer {

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "01271de99c1103a903caea93fb749656bdcada81aa2a2c87418802e83565670c";
+export const DIGEST = "c979e2abdaf1ca6cb78dad1510d1433f8d18a044330ac1d16362ca4ba9e52af4";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -30,6 +30,7 @@ export type LuaFunctionName =
   | "cancel"
   | "promote"
   | "rescue"
+  | "announce"
   | "requeue"
   | "redrive"
   | "prune"
@@ -63,6 +64,7 @@ export const LUA_FUNCTIONS: readonly LuaFunction[] = [
   { name: "cancel", transition: "cancel", flags: ["allow-oom"] },
   { name: "promote", transition: "promote", flags: ["allow-oom"] },
   { name: "rescue", transition: "rescue", flags: ["allow-oom"] },
+  { name: "announce", transition: "announce", flags: ["allow-oom"] },
   { name: "requeue", transition: "requeue", flags: ["allow-oom"] },
   { name: "redrive", transition: "redrive", flags: [] },
   { name: "prune", transition: "prune", flags: ["allow-oom"] },
@@ -89,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '01271de99c1103a903caea93fb749656bdcada81aa2a2c87418802e83565670c'",
+  "local DIGEST = 'c979e2abdaf1ca6cb78dad1510d1433f8d18a044330ac1d16362ca4ba9e52af4'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1667,6 +1669,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  if present_name ~= name or queue == '' then return { 'unknown_lane', 0, 0 } end",
   "  if first > accepted + 1 then return { 'gap', accepted, 0 } end",
   "  local last = first + n - 1",
+  "  if first <= accepted and call('HEXISTS', root, 'sealed:' .. lane) == 1 then return { 'gap', accepted, 0 } end",
   "  if last <= accepted then return { 'ok', accepted, 0 } end",
   "  local skip = accepted + 1 - first",
   "  local was_empty = push('RPUSH', K.ready(root, queue, 0), args, 5 + skip, 4 + n)",
@@ -2208,6 +2211,72 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  untie(root, moves, latest, now)",
   "  commit(root, moves, now, retain)",
   "  return { 'ok', rescued, failed, cancelled, left }",
+  "end",
+].join("\n"),
+  announce: [
+  "local function lane_for(root, name, queue)",
+  "  local number = call('HGET', K.lanes(root), name)",
+  "  if number then return number end",
+  "  number = pack('>I3', call('HINCRBY', root, 'lanes', 1))",
+  "  call('HSET', K.lanes(root), name, number)",
+  "  call('HSET', K.marks(root), number, pack('>I5I5B', 0, 0, #queue) .. queue .. name)",
+  "  return number",
+  "end",
+  "local function announce(root, args, last_token)",
+  "  local owner, n = args[1], (#args - 1) / 7",
+  "  if not owner or n < 1 or n ~= math.floor(n) then return BADARGS end",
+  "  local dots, floor = {}, last_token",
+  "  for i = 2, #args, 7 do",
+  "    if #args[i] < 4 or #args[i] > 255 or #args[i + 1] ~= 5 or #args[i + 2] ~= 8 or #args[i + 5] ~= 12 then return BADARGS end",
+  "    if not tonumber(args[i + 4]) or #args[i + 3] > 255 then return BADARGS end",
+  "    put(dots, args[i], args[i + 1])",
+  "    local high, low = unpack_bytes('>I4I4', args[i + 2])",
+  "    floor = math.max(floor, high * 4294967296 + low)",
+  "  end",
+  "  local now = now_ms(root)",
+  "  local addresses = addresses_of(root, dots, 1)",
+  "  local found = look_up(root, addresses, now)",
+  "  local window = math.floor(now / ID_MEMORY_MS)",
+  "  local moves, letters, seen = new_moves(), {}, {}",
+  "  for i = n, 1, -1 do",
+  "    local at = 2 + (i - 1) * 7",
+  "    local name, counter, token, queue, body = args[at], args[at + 1], args[at + 2], args[at + 3], args[at + 6]",
+  "    local here = found[i]",
+  "    if here.state == 'running' and here.owner == owner and sub(here.entry, 1, 8) == token then",
+  "      letters[i] = 'k'",
+  "    elseif here.state ~= 'missing' or seen[name .. counter] then",
+  "      letters[i] = 's'",
+  "    elseif body == '' then",
+  "      letters[i] = 'm'",
+  "    else",
+  "      letters[i] = 'r'",
+  "      seen[name .. counter] = true",
+  "      local is_full = sub(name, -3) == '.00'",
+  "      local lane = lane_for(root, name, is_full and '' or queue)",
+  "      local address = lane .. counter",
+  "      local record = call('HGET', K.marks(root), lane)",
+  "      local accepted = unpack_bytes('>I5', record)",
+  "      if unpack_bytes('>I5', counter) > accepted then",
+  "        call('HSET', K.marks(root), lane, counter .. sub(record, 6))",
+  "        if not is_full then call('HSET', root, 'sealed:' .. lane, '1') end",
+  "      end",
+  "      if is_full then",
+  "        call('HSET', K.memory(root, window), address, digest_of(body))",
+  "        call('ZADD', K.windows(root), window, window)",
+  "      end",
+  "      call('HSETNX', K.queues(root), queue, '0')",
+  "      local meta = read_meta(false)",
+  "      meta.generation, meta.attempts, meta.recoveries = unpack_bytes('>I4I4I4', args[at + 5])",
+  "      meta.attempts, meta.recoveries, meta.returns = meta.attempts - 1, meta.recoveries + 1, 1",
+  "      local priority = tonumber(args[at + 4])",
+  "      keep_record(moves, address, write_static(queue, priority, body), meta)",
+  "      put_ready(moves, 'front', address, queue, priority)",
+  "      count(moves, 'enqueued')",
+  "    end",
+  "  end",
+  "  if floor > last_token then call('HSET', root, 'token', string.format('%.0f', floor)) end",
+  "  commit(root, moves, now)",
+  "  return table.concat(letters)",
   "end",
 ].join("\n"),
   requeue: [

@@ -98,6 +98,19 @@ export class OffloadingStore extends RedisStore {
     return answer;
   };
 
+  override announce: Store["announce"] = async (segment, params) => {
+    if (!params.elements.some(({ again }) => again !== null && isLarge(again.body)))
+      return await super.announce(segment, params);
+    const elements = await Promise.all(
+      params.elements.map(async (element) => {
+        const { again } = element;
+        if (again === null) return element;
+        return { ...element, again: { ...again, body: await this.#putInput(segment, element, again.body) } };
+      }),
+    );
+    return await super.announce(segment, { ...params, elements });
+  };
+
   override redrive: Store["redrive"] = async (segment, params) => {
     if (!params.elements.some(({ body }) => body !== null && isLarge(body)))
       return await super.redrive(segment, params);

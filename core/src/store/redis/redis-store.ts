@@ -15,6 +15,8 @@ import type { DurabilityLevel, Secured, StoreDurability } from "../../engine/dur
 import type { MemoryGauge } from "../../engine/memory-gauge.js";
 import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   CheckAnswer,
@@ -684,6 +686,13 @@ export class RedisStore implements MemoryGauge, Store {
     if (params.keys.length === 0) return { holders: [] };
     return answers.holdersAnswer(
       await this.#call(segment, "holders", (prefix) => calls.textsFrame(prefix, params.keys)),
+    );
+  }
+
+  async announce(segment: string, params: AnnounceParams): Promise<AnnounceAnswer> {
+    if (params.elements.length === 0) return { answers: [] };
+    return answers.announceAnswer(
+      await this.#call(segment, "announce", (prefix) => calls.announceFrame(prefix, params)),
     );
   }
 

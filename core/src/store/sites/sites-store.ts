@@ -14,6 +14,8 @@ import { isAtLeast, type Secured, type StoreDurability } from "../../engine/dura
 import type { Placement, SiteHealth } from "../../engine/placement.js";
 import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
+  AnnounceAnswer,
+  AnnounceParams,
   CancelParams,
   CancelsAnswer,
   CheckAnswer,
@@ -515,6 +517,10 @@ export class SitesStore implements Store, Placement {
 
   holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {
     return this.#at(segment, (store) => store.holders(segment, params));
+  }
+
+  announce(segment: string, params: AnnounceParams): Promise<AnnounceAnswer> {
+    return this.#at(segment, (store) => store.announce(segment, params));
   }
 
   erase(segment: string, params: EraseParams): Promise<EraseAnswer> {

@@ -16,6 +16,8 @@ local function enqueue(root, args)
   if present_name ~= name or queue == '' then return { 'unknown_lane', 0, 0 } end
   if first > accepted + 1 then return { 'gap', accepted, 0 } end
   local last = first + n - 1
+  -- Sent again, to a lane that lost some of what it had and got a later one back.
+  if first <= accepted and call('HEXISTS', root, 'sealed:' .. lane) == 1 then return { 'gap', accepted, 0 } end
   if last <= accepted then return { 'ok', accepted, 0 } end
 
   local skip = accepted + 1 - first
