@@ -78,9 +78,8 @@ export const rows: readonly Row[] = [
     X27: "a door for BullMQ programs",
   }),
   ...rowsOf("queue", "now", ["memory"], { F11: "the memory store behaves as the others" }),
-  ...rowsOf("queue", "building", everywhere, {
-    X29: "a memory budget, and early refusal",
-  }),
+  // A store in this process is bounded by the process's own memory, which nothing tells.
+  ...rowsOf("queue", "now", ["Redis"], { X29: "a memory budget, and early refusal" }),
   ...rowsOf("queue", "now", ["Redis", "Cluster"], {
     B26: "each Node writes a Segment of its own",
     B27: { title: "claims visit Segments fairly", open: "priorities and ages between Segments" },
