@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -256,6 +256,8 @@ export async function playMutant({ play, args, promises, mutations }: Mutant): P
     const env = { ...process.env, [mutantVariable]: JSON.stringify(mutations) };
     const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
     await once(child, "exit");
+    // A play that broke down has judged nothing: that is no way to catch anything.
+    if (!existsSync(json)) return { isKilled: false, broken: ["the play broke down"] };
     const told = JSON.parse(readFileSync(json, "utf8")) as readonly Report[] | ProfileJson; // by plays.ts or profiles.ts
     const names =
       "plays" in told
