@@ -6,19 +6,23 @@
  *   kill-foremen, sigterm, sigstop, freeze, clocks, redis-clock, poison   Foremen are killed, stopped, led astray
  *   outages, failovers   Redis goes away and comes back; Sentinels choose another primary, again and again
  *   mutants [text]   whether these plays notice what they are there for
+ *   tied [--kills 50] [--operations 5000] [--seed N]   Foremen die with slots and places in lines in their hands
  *   all   every play but mutants
  *   sites [--cut 20] [--how site|replies] [--calm 5] [--nodes 3] [--sites 2]
  *       one of several servers is cut off from all, or its answers to one Node are lost, in network namespaces
  */
 import { parseArgs } from "node:util";
+import { startRedis } from "@millrace/scripts/redis-server";
 import { netnsProblem } from "../helper/netns.js";
 import { foremanPlays, foremanUsage, playForemen } from "./foremen/plays.js";
 import { playProfile, profileUsage } from "./profile/profiles.js";
 import { playSites } from "./sites-run.js";
+import { playTied } from "./tied-run.js";
 
 const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
   ...Object.fromEntries(foremanPlays.map((name) => [name, (args: string[]) => playForemen(name, args)])),
   sites,
+  tied,
   all: async (args) => {
     const areKept = await playForemen("all", args);
     return (await sites([])) && areKept;
@@ -38,6 +42,25 @@ async function main(words: string[]): Promise<number> {
     return 2;
   }
   return (await play(args)) ? 0 : 1;
+}
+
+async function tied(args: string[]): Promise<boolean> {
+  const options = {
+    seed: { type: "string", default: String(process.pid) },
+    kills: { type: "string", default: "50" },
+    operations: { type: "string", default: "5000" },
+  } as const;
+  const { values } = parseArgs({ args, options });
+  const server = await startRedis();
+  try {
+    const numbers = { seed: Number(values.seed), kills: Number(values.kills), operations: Number(values.operations) };
+    const report = await playTied({ url: server.url, app: "tied", ...numbers });
+    console.log(JSON.stringify({ ...numbers, ...report }));
+    const isDone = report.completed === 2 * numbers.operations;
+    return isDone && report.overruns + report.disorder + report.findings === 0;
+  } finally {
+    await server.stop();
+  }
 }
 
 async function sites(args: string[]): Promise<boolean> {
