@@ -85,6 +85,20 @@ afterEach(async () => {
   }
 });
 
+it("starts although the store goes away at its first look", async () => {
+  const { app, clock, leave, back } = setUp();
+  const echo = app.step("echo", async (text: string) => text);
+  const handle = await echo.enqueue("there");
+  leave(false);
+  const starting = app.start();
+  await pass(clock, 2_000);
+  back();
+  await pass(clock, 3_000);
+  await starting;
+  await pass(clock, 1_000);
+  expect((await handle.status()).state).toBe("completed");
+});
+
 it("runs again what it gave up while the store was away for longer than a Lease", async () => {
   const { app, clock, leave, back } = setUp();
   const attempts: number[] = [];

@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
 import type { BellCause, RestoredCause } from "../engine/store.js";
-import type { ResendContext } from "../queue/resend.js";
+import { type ResendContext, resend } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
 import type { ExecutorHost } from "../worker/executors.js";
 import { InlineWorker } from "../worker/inline.js";
@@ -236,12 +236,13 @@ export class Foreman {
     const crew = this.#crew?.start() ?? Promise.resolve();
     crew.catch(() => undefined); // awaited below: a failure here must not be unhandled meanwhile
     await this.#sharing.start();
-    await this.#options.segments.refresh();
+    // The first looks: an answer lost here must not fail the whole start.
+    await resend(this.#options, START_MS, () => this.#options.segments.refresh());
     this.#options.segments.hintAll();
     this.#promoter.start();
     this.#duties.start();
     this.#feeder.start();
-    await this.#surveyor.run();
+    await resend(this.#options, START_MS, () => this.#surveyor.run());
     await crew;
   }
 
@@ -483,6 +484,8 @@ function watchOf(crew: Crew): Duty {
   return { name: "watch", periodMs: WATCH_MS, run: async () => crew.watch() };
 }
 
+/** How long a store that is away may hold up a start. */
+const START_MS = 30_000;
 /** How long a store that is away may hold up a stop. */
 const STORE_MS = 10_000;
 /** How long executors may take to stop. */
