@@ -6,10 +6,18 @@
  * `--check` prints only what is owed, and its exit code is 1 if something is.
  */
 import { parseArgs } from "node:util";
+import { readBenches } from "./features/benches.js";
 import { collectTests } from "./features/collect.js";
 import { regressions } from "./features/regressions.js";
-import { findGaps, type RegressionReport, type RowReport, reportRegressions, reportRows } from "./features/report.js";
-import { rows, storeNames } from "./features/rows.js";
+import {
+  findGaps,
+  type RegressionReport,
+  type RowReport,
+  reportRegressions,
+  reportRows,
+  stateWords,
+} from "./features/report.js";
+import { dueWords, rows, storeNames } from "./features/rows.js";
 import { root } from "./root.js";
 
 const flag = { type: "boolean", default: false } as const;
@@ -18,7 +26,7 @@ const { values } = parseArgs({
 });
 
 const tests = collectTests(root);
-const rowReports = reportRows(rows, tests);
+const rowReports = reportRows(rows, tests, readBenches(root));
 const regressionReports = reportRegressions(regressions, tests);
 
 if (values.check) {
@@ -37,18 +45,28 @@ if (values.check) {
 function printRows(reports: readonly RowReport[]): void {
   print([
     ["row", "what", "area", "due", "state", "stores", "tests"],
-    ...reports.map(({ id, title, open, area, due, state, covered, tests: own }) => [
+    ...reports.map(({ id, title, open, area, due, state, covered, tests: own, measured }) => [
       id,
       open === null ? title : `${title} (open: ${open})`,
       area,
       due,
       state,
       covered.length === storeNames.length ? "all" : covered.join(" "),
-      ...(values.tests ? own.map(({ file, line, name }) => `${file}:${line} ${name}`) : [filesOf(own)]),
+      ...proofsOf(own, measured),
     ]),
   ]);
   const count = (state: RowReport["state"]): number => reports.filter((one) => one.state === state).length;
   console.log(`${reports.length} rows: ${count("tested")} tested, ${count("partial")} partial, ${count("none")} none`);
+  console.log("");
+  for (const [word, meaning] of [...Object.entries(dueWords), ...Object.entries(stateWords)])
+    console.log(`${word.padEnd(8)}  ${meaning}`);
+}
+
+/** The cells of a row's last column: a test each with `--tests`, else one for all. */
+function proofsOf(own: RowReport["tests"], measured: RowReport["measured"]): string[] {
+  const bench = measured === null ? [] : [`bench ${measured.bench}: ${measured.folder}`];
+  if (values.tests) return [...own.map(({ file, line, name }) => `${file}:${line} ${name}`), ...bench];
+  return [[...(own.length === 0 ? [] : [filesOf(own)]), ...bench].join(", ")];
 }
 
 function printRegressions(reports: readonly RegressionReport[]): void {

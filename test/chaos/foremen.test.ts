@@ -41,7 +41,7 @@ describe("Foremen", { timeout: timeoutMs }, () => {
     expectKept(await sigterm({ ...brief("command"), times: 3 }));
   });
 
-  it("that stood still for three Leases are refused, tell their handlers, and work on", async () => {
+  it("G9: that stood still for three Leases are refused, tell their handlers, and work on", async () => {
     expectKept(await sigstop(brief("threads")));
   });
 

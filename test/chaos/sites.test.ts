@@ -8,7 +8,7 @@ import { playSites } from "./sites-run.js";
 const problem = netnsProblem();
 if (problem !== null) console.warn(`SKIPPED: one of several servers cut off in network namespaces: ${problem}`);
 
-describe.skipIf(problem !== null)("an App with two servers and three Nodes, one server cut off for 5 s", () => {
+describe.skipIf(problem !== null)("X11: an App with two servers and three Nodes, one server cut off for 5 s", () => {
   it("loses nothing, accepts nothing twice, goes on enqueueing, and agrees in the end", async () => {
     const said: string[] = [];
     const verdict = await playSites({

@@ -55,7 +55,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(status).toMatchObject({ id: handle.id, state: "completed", step: "double", attempt: 1, generation: 0 });
     });
 
-    it("B6: enqueues by name and refuses a misspelt one with a suggestion", async () => {
+    it("B6, F2: enqueues by name and refuses a misspelt one with a suggestion", async () => {
       const app = await make();
       app.step("resize", async (n: number) => n + 1);
       await app.start();
@@ -331,7 +331,7 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(attempts).toEqual([1, 1]);
     });
 
-    it("B7: resolves ten thousand waits for instant tasks", async () => {
+    it("B7, F12: resolves ten thousand waits for instant tasks", async () => {
       const app = await make();
       const echo = app.step("echo", async (n: number) => n);
       await app.start();
@@ -341,13 +341,13 @@ export function appSuite(name: string, place: AppPlace): void {
       expect(results).toEqual(Array.from({ length: 10_000 }, (_, n) => n));
     });
 
-    it("refuses to start with a plain function: it would block this thread", async () => {
+    it("B2, F3: refuses to start with a plain function: it would block this thread", async () => {
       const app = await make();
       app.step("sync", (n: number) => n);
       await expect(app.start()).rejects.toMatchObject({ code: "MR_MODULE_REQUIRED" });
     });
 
-    it("is closed for good by close, and says so", async () => {
+    it("B1, F28: is closed for good by close, and says so", async () => {
       const app = await make();
       const echo = app.step("echo", async (n: number) => n);
       await app.start();

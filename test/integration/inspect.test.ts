@@ -117,7 +117,7 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     expect((await app.inspect.fsck().done()).found).toBe(0);
   });
 
-  it("F23: lists each state page by page, none twice, none missed", async () => {
+  it("B20, F23: lists each state page by page, none twice, none missed", async () => {
     const { app } = await scene();
     for (const [state, count] of [
       ["ready", 20],

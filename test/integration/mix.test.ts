@@ -23,7 +23,7 @@ async function optimiserOf(app: ReturnType<typeof makeApp>["app"]) {
 }
 
 describe("a Foreman with Workers", () => {
-  it("gives Workers to the kind whose work piles up, and finishes it", { timeout: 60_000 }, async () => {
+  it("B17: gives Workers to the kind whose work piles up, and finishes it", { timeout: 60_000 }, async () => {
     const { app, cpu } = appUnderTest({ workers: { asyncWorkers: 3, blockingWorkers: 1, slots: 4 } });
     const folder = mkdtempSync(join(tmpdir(), "millrace-mix-"));
     const logPath = join(folder, "worker_mix.log");
@@ -51,7 +51,7 @@ describe("a Foreman with Workers", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("stays as it is when it is told so, and follows what is configured while it runs", async () => {
+  it("B16, B17: stays as it is when it is told so, and follows what is configured while it runs", async () => {
     const { app, echo } = appUnderTest({ workers: { asyncWorkers: 2, blockingWorkers: 1, autoOptimize: false } });
     await app.start();
     const { foreman } = await app[FOREMAN_VIEW]();

@@ -42,7 +42,7 @@ async function failureOf(result: Promise<unknown>) {
   return (error as { remote: { code?: string; message: string } }).remote;
 }
 
-describe("a process Worker", () => {
+describe("B15: a process Worker", () => {
   it("runs Operations one at a time in a process of its own and ends with the App", async () => {
     const { app, alone } = await started(2);
     const handles = await Promise.all(Array.from({ length: 20 }, () => alone.enqueue(null)));

@@ -69,7 +69,7 @@ describe("the Redis store", () => {
     expect(again).toEqual({ answer: "ok", accepted: 1, fresh: 0 });
   });
 
-  it("refuses calls with MR_STORE_UNAVAILABLE while there is no connection, and tells when it is back", async () => {
+  it("F28: refuses calls with MR_STORE_UNAVAILABLE while there is no connection, and tells when it is back", async () => {
     const { store, lane } = await opened();
     let restored = 0;
     const bells: string[] = [];

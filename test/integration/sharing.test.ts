@@ -72,7 +72,7 @@ describe("Nodes", () => {
     expect(fleet.sum("claimCalls")).toBeLessThan(65);
   });
 
-  it("help one that has more than its slots can run, within a few ten milliseconds", async () => {
+  it("B19: help one that has more than its slots can run, within a few ten milliseconds", async () => {
     await using fleet = await openFleet(4, { serviceMs: 20 });
     await fleet.enqueue(0, 400);
     await fleet.finished(400);

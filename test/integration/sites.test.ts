@@ -111,7 +111,7 @@ function segmentOf(handle: Handle): string {
   return /^(.+)\.[^.]+\.[^.]+$/.exec(handle.id)?.[1] ?? "";
 }
 
-describe("an App with two servers", () => {
+describe("X11: an App with two servers", () => {
   it.concurrent("spreads its Nodes over both, and every Node runs the work of all", async () => {
     await using scene = await Scene.open();
     const nodes = Array.from({ length: 8 }, (_, i) => scene.make(`web-${i}`));
@@ -183,7 +183,7 @@ describe("the example of many Nodes", () => {
   });
 });
 
-describe("when a Node's home is away", () => {
+describe("X11: when a Node's home is away", () => {
   for (const [how, leave] of [
     ["refuses", refuse],
     ["is silent", silence],

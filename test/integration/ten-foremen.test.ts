@@ -138,7 +138,7 @@ describe(`${foremen * perForeman} Operations over ${foremen} Foremen`, () => {
     );
   });
 
-  it("are run by all of them, from the Segments of all", () => {
+  it("B19: are run by all of them, from the Segments of all", () => {
     for (const { node, starts } of reports) expect(starts.length, node).toBeGreaterThan(0);
     // One whose own Segment keeps it busy to the end need not help; most find time to.
     const helpers = reports.filter(({ starts }) => new Set(starts.map((row) => row[4])).size > 1);

@@ -69,7 +69,7 @@ describe("an endless loop", () => {
   }
 });
 
-describe("a thread that dies", () => {
+describe("B13, F9: a thread that dies", () => {
   it("of too much memory takes nobody along", async () => {
     const { app, bomb, cpu, echo } = await started({ blockingWorkers: 2, maxHeapMb: 64 });
     const sinceMs = performance.now();

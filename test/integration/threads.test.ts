@@ -41,7 +41,9 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 describe("kinds of Workers", () => {
-  it("two blocking Workers take four CPU Operations in two rounds and hold no I/O up", { retry: 2 }, async () => {
+  it("B2, B15, F9: two blocking Workers take four CPU Operations in two rounds and hold no I/O up", {
+    retry: 2,
+  }, async () => {
     const { app, cpu, io } = appUnderTest();
     await app.start();
     // The first of each is slower than the rest: code is compiled then.
@@ -82,14 +84,14 @@ describe("kinds of Workers", () => {
     await poll(() => app.workers().find((worker) => worker.running === 1) ?? null, "the Operation to run");
   });
 
-  it("B14: an async Worker runs as many Attempts at once as it has slots, and no more", async () => {
+  it("B14, F8: an async Worker runs as many Attempts at once as it has slots, and no more", async () => {
     const { app, peak } = appUnderTest({ workers: { asyncWorkers: 1, slots: 7 } });
     await app.start();
     const handles = await Promise.all(Array.from({ length: 60 }, () => peak.enqueue(5)));
     expect(Math.max(...(await app.gather(handles)))).toBe(7);
   });
 
-  it("a user's Queue may hold Steps of both kinds", async () => {
+  it("B2: a user's Queue may hold Steps of both kinds", async () => {
     const { app, echo, cpu } = appUnderTest();
     await app.start();
     const mixed = await Promise.all(
@@ -152,7 +154,7 @@ describe("the mix", () => {
 });
 
 describe("a change of the mix", () => {
-  it("from 4 to 16 slots and back takes effect in the same threads", async () => {
+  it("B16: from 4 to 16 slots and back takes effect in the same threads", async () => {
     const made = appUnderTest({ workers: { asyncWorkers: 1, slots: 4, autoOptimize: false } });
     const { app, peak } = made;
     await app.start();

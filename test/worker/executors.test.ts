@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { within } from "../helper/wait.js";
 import { FakeForeman } from "./fake-foreman.js";
 
-describe("in a Worker thread, an executor", () => {
+describe("F10: in a Worker thread, an executor", () => {
   it("has started before work comes, bounds its calls, and is stopped at the end", async () => {
     await using foreman = new FakeForeman("executors", { slots: 8 });
     let printed = "";
@@ -47,7 +47,7 @@ describe("in a Worker thread, an executor", () => {
   });
 });
 
-describe("on the program's own thread, an executor", () => {
+describe("F10: on the program's own thread, an executor", () => {
   it("is started by start(), used, and stopped by stop()", async () => {
     const calls: string[] = [];
     const executor: Executor = {

@@ -363,7 +363,7 @@ describe("a pool", () => {
   });
 });
 
-describe("a Worker that ends", () => {
+describe("B13: a Worker that ends", () => {
   it("is settled on its exit: unbegun work waits again, the one being called fails, the others are released", async () => {
     const { pool, claim, line, start, ends, errors } = setUp([{ ...ASYNC, count: 2, slots: 3 }]);
     await start();
@@ -428,7 +428,7 @@ describe("a Worker that ends", () => {
   });
 });
 
-it("a Worker that dies of its Operations is replaced after the same short wait each time", async () => {
+it("B13: a Worker that dies of its Operations is replaced after the same short wait each time", async () => {
   const { pool, claim, lines, start, clock } = setUp([{ ...ASYNC, count: 1 }]);
   await start();
   for (let death = 1; death <= 20; death++) {
@@ -532,7 +532,7 @@ describe("X8: suspects", () => {
   });
 });
 
-describe("the Watch", () => {
+describe("X2: the Watch", () => {
   it("ends a blocked Worker within a second of its Attempt's limit, with its stack", async () => {
     const { pool, claim, line, start, ends, errors, pass, counters } = setUp([{ ...ASYNC, slots: 3 }]);
     await start();
@@ -668,7 +668,7 @@ describe("the mix", () => {
   });
 });
 
-describe("recycling", () => {
+describe("B13: recycling", () => {
   for (const [reason, limits, spoil] of [
     ["its heap", { maxRssMb: 100 }, (line: FakeLine) => Object.assign(line, { heapKb: 100 * 1_024 + 1 })],
     ["its age", { maxAgeMs: 60_000 }, () => undefined],

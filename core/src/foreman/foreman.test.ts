@@ -85,7 +85,7 @@ afterEach(async () => {
   }
 });
 
-it("starts although the store goes away at its first look", async () => {
+it("B36: starts although the store goes away at its first look", async () => {
   const { app, clock, leave, back } = setUp();
   const echo = app.step("echo", async (text: string) => text);
   const handle = await echo.enqueue("there");

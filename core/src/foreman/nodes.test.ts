@@ -97,7 +97,7 @@ function loggerInto(warnings: string[]): Logger {
   return logger;
 }
 
-describe("the index of Nodes", () => {
+describe("G9: the index of Nodes", () => {
   it("lists every process with what it says of itself, living while its beat moves", async () => {
     const stage = new Stage();
     const one = await stage.join("web-1", "m1");
@@ -150,7 +150,7 @@ describe("the index of Nodes", () => {
   });
 });
 
-describe("a Node's name", () => {
+describe("B25: a Node's name", () => {
   it("is shared by the processes of one machine", async () => {
     const stage = new Stage();
     await stage.join("web-1", "m1");
@@ -240,7 +240,7 @@ describe("an App", () => {
     return app;
   }
 
-  it("does not start beside another machine of its name, starts if told to take over, and leaves when it stops", async () => {
+  it("B25: does not start beside another machine of its name, starts if told to take over, and leaves when it stops", async () => {
     const stage = new Stage();
     const first = makeApp(stage, "m1");
     await first.start();

@@ -70,7 +70,7 @@ function setUp(options: Partial<OptimiserDutyOptions> = {}, pins: Pins = NO_PINS
   return { clock, duty, target, pools, source, decisions, warnings, run, plan };
 }
 
-it("moves Workers to where work waits and tells each step with place and time", async () => {
+it("B17: moves Workers to where work waits and tells each step with place and time", async () => {
   const { duty, target, decisions, run } = setUp();
   duty.attach(target);
   await run(60);

@@ -13,7 +13,7 @@ function sight(parts: Partial<WorkerSight>): WorkerSight {
   return { kind: "async", silentMs: 0, current: -1, begun: [], ...parts };
 }
 
-describe("a Worker", () => {
+describe("X2: a Worker", () => {
   it("that turns is fine, however long its Attempts take", () => {
     const begun = [attempt(0, 10_000, 2_000)];
     expect(judgeWorker(sight({ begun, silentMs: 400 }), STUCK_AFTER_MS)).toBeNull();

@@ -127,7 +127,7 @@ describe("a fast lane", () => {
     expect(store.held).toHaveLength(100);
   });
 
-  it("loses nothing, doubles nothing and keeps the order, whatever calls are refused or of unknown outcome", async () => {
+  it("B36: loses nothing, doubles nothing and keeps the order, whatever calls are refused or of unknown outcome", async () => {
     const fates = fc.array(fc.constantFrom<Fate>("ok", "refused", "unknown-applied", "unknown-lost"), {
       maxLength: 30,
     });
@@ -233,7 +233,7 @@ describe("a fast lane", () => {
     expect(store.held).toEqual(["b"]);
   });
 
-  it("tells MR_INDETERMINATE with the id when time is up, and still keeps the order for what follows", async () => {
+  it("B36: tells MR_INDETERMINATE with the id when time is up, and still keeps the order for what follows", async () => {
     const clock = new ManualClock();
     const store = new ShakyStore([]);
     const lane = makeLane(store, clock, 1_000);

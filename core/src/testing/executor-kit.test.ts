@@ -35,7 +35,7 @@ async function failing(make: () => Executor): Promise<string[]> {
   return failed;
 }
 
-describe("a sound executor", () => {
+describe("F10: a sound executor", () => {
   for (const { name, run } of executorChecks(sample(soundExecutor))) it(name, run);
 
   it("passes without a test runner, too", async () => {
@@ -43,7 +43,7 @@ describe("a sound executor", () => {
   });
 });
 
-describe("a broken executor", () => {
+describe("F10: a broken executor", () => {
   it("that loses results is told so", async () => {
     const make = () => ({ ...soundExecutor(), execute: async () => undefined });
     expect(await failing(make)).toContain("gives what the call gives");

@@ -28,7 +28,7 @@ function settled(): Promise<void> {
   });
 }
 
-describe("an executor", () => {
+describe("F10: an executor", () => {
   it("runs at most `concurrency` calls at once, the rest in order", async () => {
     const ends: (() => void)[] = [];
     const begun: unknown[] = [];

@@ -58,7 +58,7 @@ it("lets a handler take `progress` out of its context, and hears nothing after i
   expect(outcomes).toEqual(["1 noted", "1 completed"]);
 });
 
-describe("onError", () => {
+describe("F3: onError", () => {
   const fail = () => {
     throw new TerminalError("no use");
   };

@@ -9,7 +9,7 @@ function define(options: object, fn: unknown = async () => undefined, executors 
   return defineStep("one", options, fn, undefined, executors);
 }
 
-describe("kind and executor of a Step", () => {
+describe("B2: kind and executor of a Step", () => {
   it("follow from each other and from the function", () => {
     expect(define({})).toMatchObject({ kind: "async", executor: "io", queue: "async" });
     expect(define({}, () => undefined)).toMatchObject({ kind: "blocking", executor: "cpu", queue: "blocking" });
@@ -35,7 +35,7 @@ describe("kind and executor of a Step", () => {
   });
 });
 
-describe("an App's executors", () => {
+describe("F10: an App's executors", () => {
   it("run async Steps, plain functions among them", () => {
     const executors = new Executors();
     executors.register("mine", executor);

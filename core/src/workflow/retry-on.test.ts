@@ -8,7 +8,7 @@ class VeryBusy extends Busy {}
 
 const coded = (code: string) => Object.assign(new Error("failed"), { code });
 
-describe("retryOn", () => {
+describe("F3: retryOn", () => {
   it("takes a function as it is", () => {
     const isBusy = (error: Error) => error.message === "busy";
     expect(parseRetryOn(isBusy)).toBe(isBusy);

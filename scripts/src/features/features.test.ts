@@ -28,6 +28,7 @@ const row = (id: string, due: Row["due"] = "now"): Row => ({
   title: "t",
   area: "a",
   open: null,
+  bench: null,
   due,
   stores: ["memory", "Cluster"],
 });
@@ -71,12 +72,24 @@ describe("reporting rows", () => {
         { ...row("X18"), stores: [], open: "half" },
       ],
       tests,
+      new Map(),
     );
     expect(all.map(({ id, state }) => [id, state])).toEqual([
       ["X13", "tested"],
       ["B8", "partial"],
       ["X4", "none"],
       ["X18", "partial"],
+    ]);
+  });
+
+  it("takes the newest result of a row's bench for a proof: a whole one if it met its gates", () => {
+    const result = (bench: string, missed: readonly string[]) => [bench, { bench, folder: "f", missed }] as const;
+    const benches = new Map([result("fast", []), result("slow", ["rate"])]);
+    const measured = (id: string, bench: string): Row => ({ ...row(id), stores: [], bench });
+    const all = reportRows([measured("B1", "fast"), measured("B2", "slow"), measured("B3", "never")], tests, benches);
+    expect(all.map(({ state }) => state)).toEqual(["tested", "partial", "none"]);
+    expect(findGaps(all, [], [])).toEqual([
+      'B3 (t) has no test whose name begins with "B3:", nor a result of the bench `never`',
     ]);
   });
 
@@ -88,7 +101,7 @@ describe("reporting rows", () => {
     const stray = { name: "regression: nobody's", ids: [], file: "f", line: 1, stores: [] };
     const named = [...tests, stray];
     const gaps = findGaps(
-      reportRows([row("X13"), row("X4"), row("X5", "later")], named),
+      reportRows([row("X13"), row("X4"), row("X5", "later")], named, new Map()),
       reportRegressions(list, named),
       named,
     );

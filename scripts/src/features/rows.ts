@@ -11,8 +11,15 @@ export const storeNames = ["memory", "embedded", "Redis", "Cluster"] as const;
 /** One of them. */
 export type StoreName = (typeof storeNames)[number];
 
-/** Whether a row is owed today. */
+/** Whether a row is owed today; `dueWords` says what each means. */
 export type Due = "now" | "building" | "later";
+
+/** What stands in the column, for readers of the table. */
+export const dueWords: Readonly<Record<Due, string>> = {
+  now: "built: without a proof the check fails",
+  building: "somebody is at it",
+  later: "belongs to a part of the product that is not built yet",
+};
 
 /** One thing Millrace does, with the test that would convince a stranger in mind. */
 export interface Row {
@@ -25,19 +32,29 @@ export interface Row {
   readonly stores: readonly StoreName[];
   /** The part of it that is not built yet; null when nothing is missing. */
   readonly open: string | null;
+  /** The bench whose gates prove it, alone or beside tests, by its name; null for what tests can show. */
+  readonly bench: string | null;
 }
 
 const families = "BFGECXO";
 const everywhere = storeNames;
 const none: readonly StoreName[] = [];
 
-/** Titles by id; one table an area. Where a part is still missing, it stands beside the title. */
-type Titles = Readonly<Record<string, string | { readonly title: string; readonly open: string }>>;
+/** A title with what else is to be said of its row. */
+interface Entry {
+  readonly title: string;
+  readonly open?: string;
+  readonly bench?: string;
+}
+
+/** Titles by id; one table an area. A part that is still missing, or a bench, stands beside the title. */
+type Titles = Readonly<Record<string, string | Entry>>;
 
 function rowsOf(area: string, due: Due, stores: readonly StoreName[], titles: Titles): Row[] {
   return Object.entries(titles).map(([id, given]) => {
-    const { title, open } = typeof given === "string" ? { title: given, open: null } : given;
-    return { id, title, open, area, due, stores };
+    const entry: Entry = typeof given === "string" ? { title: given } : given;
+    const { title, open = null, bench = null } = entry;
+    return { id, title, open, bench, area, due, stores };
   });
 }
 
@@ -101,33 +118,42 @@ export const rows: readonly Row[] = [
     O7: "scores as computed by hand",
     O8: "chains of calls do not starve",
   }),
-  ...rowsOf("foreman", "later", none, {
-    B1: "an App and its stores",
+  ...rowsOf("foreman", "now", everywhere, { B1: "an App and its stores" }),
+  ...rowsOf("foreman", "now", ["Redis", "Cluster"], { F12: "results on Redis" }),
+  ...rowsOf("foreman", "now", none, {
     B2: "Steps, async and blocking",
-    B4: "Services made once per Worker",
     B13: "one Foreman per Node starts, watches and replaces Workers",
     B15: "blocking Workers use several cores",
     B16: "numbers of Workers, changed live",
     B17: "a mix of Workers that follows the work",
-    B18: "waiting parents hold no slot",
-    B19: "more Foremen, more work done",
+    B19: { title: "more Foremen, more work done", open: "how much more, on a processor for each: not measured" },
     B25: "a Node's name belongs to one machine",
-    B36: "calls are repeated while the store is away",
-    B41: "the cost of each call is bounded",
-    B42: "throughput of one to ten Nodes",
-    B43: "advice on settings",
+    B36: { title: "calls are repeated while the store is away", open: "a number of repeats; a time is there" },
+    B41: {
+      title: "the cost of each call is bounded",
+      open: "how enqueues, outcomes and reads cost at a million: not measured",
+      bench: "lua",
+    },
+    B42: { title: "throughput of one to ten Nodes", bench: "nodes" },
+    B43: { title: "advice on settings", open: "timeouts, growing waits, depth of Segments, a name for the App" },
     F1: "an App is stopped by the end of its block",
-    F2: "a registry of Steps",
-    F3: "tasks and their options",
+    F2: { title: "a registry of Steps", open: "taking a Step out" },
+    F3: { title: "tasks and their options", open: "a test of every option; `input` and `output` have an example" },
     F8: "many waits at once on one thread",
     F9: "CPU work on several threads",
     F10: "executors of the user's own",
-    F12: "results on Redis",
-    F13: "results elsewhere",
     F27: "configuration from objects, files and the environment",
     F28: "Workers apart from the program that enqueues",
     X2: "slow is told from stuck",
-    X11: "one Queue over several servers",
+    X11: {
+      title: "one Queue over several servers",
+      open: "moving a Segment; limits over servers and the rate of four are not shown",
+    },
+  }),
+  ...rowsOf("foreman", "later", none, {
+    B4: "Services made once per Worker",
+    B18: "waiting parents hold no slot",
+    F13: "results elsewhere",
     X31: "a view of processes that can act",
   }),
   ...rowsOf("workflows", "later", none, {
@@ -161,7 +187,9 @@ export const rows: readonly Row[] = [
     B49: "credentials",
     X23: "flow that adapts to what a Connector bears",
     X26: "a relay from the user's own database",
-    X28: "large and private payloads",
+  }),
+  ...rowsOf("connectors", "now", ["embedded", "Redis"], {
+    X28: { title: "large and private payloads", open: "values on a disk or in S3, and above 16 MiB" },
   }),
   ...rowsOf("schedules", "later", none, {
     F16: "a scheduler that sleeps until it is needed",
@@ -182,14 +210,16 @@ export const rows: readonly Row[] = [
     G6: "when a run is over",
     G7: "states and their names",
     G8: "retries of a task",
-    G9: "beats and dead Nodes",
     G10: "recovery of runs",
     G12: "shell commands",
     G13: "runs by cron",
     G14: "several schedulers",
   }),
+  ...rowsOf("graphs", "now", none, { G9: "beats and dead Nodes" }),
+  ...rowsOf("server", "now", everywhere, {
+    B20: { title: "typed records of everything", open: "records of all but Operations, Queues, Nodes and Workers" },
+  }),
   ...rowsOf("server", "later", none, {
-    B20: "typed records of everything",
     B24: "audit and retention",
     B50: "errors on each level",
     B51: "a terminal view",

@@ -38,7 +38,7 @@ function sourceOf(config: Config, key: ConfigKey): string {
   return config.settings.get(key)?.origin.text ?? "";
 }
 
-describe("precedence", () => {
+describe("F27: precedence", () => {
   const sources = ["flag", "own variable", "other variable", "file", "default"] as const;
   type Source = (typeof sources)[number];
   /** The key with every kind of source, and what each of them would say. */
@@ -78,7 +78,7 @@ describe("precedence", () => {
     expect(nodeIdOf(await load({ env }))).toBe(expected);
   });
 
-  test("without any, the Node is called as the host", async () => {
+  test("B25: without any, the Node is called as the host", async () => {
     expect(nodeIdOf(await load())).toBe(hostname());
   });
 
@@ -95,7 +95,7 @@ describe("precedence", () => {
   });
 });
 
-describe("the file", () => {
+describe("F27: the file", () => {
   test("named by --config wins over MILLRACE_CONFIG, and that over the working directory's", async () => {
     write("millrace.config.yaml", "app_id: here");
     write("one.yaml", "app_id: one");
@@ -170,7 +170,7 @@ describe("the file", () => {
   });
 });
 
-describe("the environment", () => {
+describe("F27: the environment", () => {
   test.each([
     ["MILLRACE_WORKERS_SLOTZ", "MILLRACE_WORKERS_SLOTS"],
     ["MILLRACE_CONFG", "MILLRACE_CONFIG"],

@@ -153,7 +153,7 @@ export function claimSentences(scene: () => Scene): void {
       expect(await s.state(lane, 1)).toBe("cancelled");
     });
 
-    it("pops at most twice `max` elements, however many were cancelled", async () => {
+    it("B41: pops at most twice `max` elements, however many were cancelled", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 6));

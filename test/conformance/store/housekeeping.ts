@@ -38,7 +38,7 @@ export function housekeepingSentences(scene: () => Scene): void {
       expect(await s.promote()).toEqual({ promoted: 1, lapsed: 0, nextDueInMs: null });
     });
 
-    it("takes at most `max`, and says when the next is due", async () => {
+    it("B41: takes at most `max`, and says when the next is due", async () => {
       const s = scene();
       const full = await s.full();
       await s.enqueueFull(
@@ -296,7 +296,7 @@ export function housekeepingSentences(scene: () => Scene): void {
       expect(await s.state(lane, 1)).toBe("pruned");
     });
 
-    it("keeps each outcome for the time that outcome asked for", async () => {
+    it("F12: keeps each outcome for the time that outcome asked for", async () => {
       const s = scene();
       const lane = await s.fast();
       await s.enqueue(lane, 1, series("n", 3));

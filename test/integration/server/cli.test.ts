@@ -96,13 +96,13 @@ describe("a usage error gives exit code 2 and says what was meant", () => {
 });
 
 describe("other exit codes", () => {
-  it("4 for a Step the module does not have", async () => {
+  it("F28: 4 for a Step the module does not have", async () => {
     const { code, stderr } = await run(["enqueue", "gret", "--module", MODULE, "--store", "memory:"]);
     expect(stderr).toContain("greet");
     expect(code).toBe(4);
   });
 
-  it("6 for a store that cannot be reached, and for a Foreman that cannot reach its store", async () => {
+  it("F28: 6 for a store that cannot be reached, and for a Foreman that cannot reach its store", async () => {
     const nowhere = "redis://127.0.0.1:1";
     const [client, foreman] = await Promise.all([
       run(["enqueue", "greet", "--store", nowhere]),
@@ -211,7 +211,7 @@ describe("enqueue", () => {
     expect(code).toBe(1);
   });
 
-  it("waits for the time it is given and no longer: exit code 6", async () => {
+  it("F28: waits for the time it is given and no longer: exit code 6", async () => {
     await using redis = await openTestRedis();
     const args = ["enqueue", "greet", "--wait", "--timeout", "100ms", "--store", redis.url, "--app", redis.app];
     expect(await run(args)).toMatchObject({ code: 6, stdout: "" });
@@ -236,7 +236,7 @@ describe("enqueue", () => {
   });
 });
 
-describe("doctor", () => {
+describe("B43: doctor", () => {
   it("is content with a Redis that evicts nothing, and knows the module", async () => {
     await using redis = await openTestRedis();
     const { code, stdout } = await run([

@@ -56,7 +56,7 @@ async function held(file: string): Promise<Held> {
 const numberOf = (record: Readonly<Record<string, unknown>>, key: string): number => Number(record[key]);
 
 describe("millrace foreman", () => {
-  it("runs on Redis what another process enqueues, on async and blocking Workers, and ends cleanly", async () => {
+  it("F28: runs on Redis what another process enqueues, on async and blocking Workers, and ends cleanly", async () => {
     await using redis = await openTestRedis();
     await using running = foreman(redis.url, redis.app, ["--node-id", "web-1"]);
     const ready = await running.ready();
@@ -162,7 +162,7 @@ describe("millrace foreman", () => {
     expect(await running.ended()).toMatchObject({ code: 0 });
   });
 
-  it("is refused beside another of the same name on this host, and naming it otherwise helps", async () => {
+  it("B13: is refused beside another of the same name on this host, and naming it otherwise helps", async () => {
     await using redis = await openTestRedis();
     await using running = foreman(redis.url, redis.app, ["--node-id", "twin"]);
     await running.ready();
@@ -212,7 +212,7 @@ describe("millrace foreman", () => {
     await poll(async () => ((await fetch(`${url}/health/ready`)).status === 200 ? true : null), "readiness", 20_000);
   });
 
-  it("takes new settings at SIGHUP, says which need a restart, and keeps the old ones if they are wrong", async () => {
+  it("B16: takes new settings at SIGHUP, says which need a restart, and keeps the old ones if they are wrong", async () => {
     await using redis = await openTestRedis();
     const file = join(cwd, "reload.yaml");
     writeFileSync(file, "log:\n  level: info\n");

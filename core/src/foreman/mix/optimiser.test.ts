@@ -370,7 +370,7 @@ describe("scenarios", () => {
     expect(plant.verdicts.at(-1)?.payload.depth_minimums.blocking).toBe(8);
   });
 
-  it("a change of the configured Workers is followed without a restart", () => {
+  it("B16: a change of the configured Workers is followed without a restart", () => {
     const calm: Second = { times, arrivals: { blocking: 1, async: 20 } };
     const plant = new Plant().run(10, () => calm);
     Object.assign(plant.plan, { start: { blocking: 2, async: 16, slots: 4 } });
