@@ -90,7 +90,8 @@ describe("inside a Step, an App", () => {
     const { services, foreman } = await setUp();
     await using _ = foreman;
     expect(await foreman.run("status", ID)).toMatchObject({ kind: "failed", value: { code: "MR_NOT_FOUND" } });
-    services.found = { id: ID, state: "running", queue: "q", priority: 0, body: null, value: null, progress: null };
+    const unsaid = { body: null, value: null, progress: null, parked: null };
+    services.found = { id: ID, state: "running", queue: "q", priority: 0, ...unsaid };
     expect(await foreman.run("status", ID)).toMatchObject({ value: "running" });
     expect(services.calls[0]).toEqual(["find", "segment", "lane.01", 7]);
     services.answers.cancel = { answers: ["requested"] };
@@ -123,9 +124,9 @@ describe("inside a Step, an App", () => {
     expect(await foreman.run("receipt", 1)).toMatchObject({ value: { durability: "fsync", deduplicated: false } });
     Object.assign(services.answers, {
       segments: ["segment"],
-      counts: { queues: [{ queue: "targets", ready: 4, isPaused: false }] },
+      counts: { queues: [{ queue: "targets", ready: 4, isPaused: false }], parked: 0 },
       peek: {
-        records: [{ id: ID, state: "failed", queue: "targets", body: null, value: null, progress: null }],
+        records: [{ id: ID, state: "failed", queue: "targets", body: null, value: null, progress: null, parked: null }],
         total: 1,
       },
       requeue: { answers: ["ok"] },
