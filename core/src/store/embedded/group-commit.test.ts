@@ -9,20 +9,21 @@ import type { LmdbFile } from "./lmdb.js";
 /** A disk in the test's hands. */
 class Disk {
   readonly batches: (readonly Write[])[] = [];
-  #pending: { commit(): void; flush(): void; fail(error: Error): void }[] = [];
+  #pending: { commit(): void; flush(): void; fail(error: Error): void; failFlush(error: Error): void }[] = [];
 
   readonly file: LmdbFile = {
     write: (writes) => {
       this.batches.push(writes);
-      let [commit, flush, fail] = [() => {}, () => {}, (_: Error) => {}];
+      let [commit, flush, fail, failFlush] = [() => {}, () => {}, (_: Error) => {}, (_: Error) => {}];
       const committed = new Promise<void>((resolve, reject) => {
         commit = resolve;
         fail = reject;
       });
-      const flushed = new Promise<void>((resolve) => {
+      const flushed = new Promise<void>((resolve, reject) => {
         flush = resolve;
+        failFlush = reject;
       });
-      this.#pending.push({ commit, flush, fail });
+      this.#pending.push({ commit, flush, fail, failFlush });
       return { committed, flushed };
     },
     exchange: () => {},
@@ -44,6 +45,11 @@ class Disk {
 
   async fail(index: number): Promise<void> {
     this.#pending[index]?.fail(new Error("the disk said no"));
+    await turn();
+  }
+
+  async failFlush(index: number): Promise<void> {
+    this.#pending[index]?.failFlush(new Error("EIO"));
     await turn();
   }
 }
@@ -169,6 +175,65 @@ describe("group commit", () => {
     expect(s.told).toEqual(["a"]);
     await s.disk.flush(1);
     expect(s.told).toEqual(["a", "r", "b"]);
+  });
+
+  it("leaves the fate of calls open when their flush fails, and of all others until one succeeds", async () => {
+    const s = new Scene("flushed");
+    s.write("a");
+    await turn();
+    await s.disk.commit(0);
+    s.read("r1");
+    await turn();
+    await s.disk.failFlush(0);
+    expect(s.told).toEqual(["a is open", "r1 is open"]);
+    s.read("r2");
+    s.commits.tell(() => s.told.push("an event of what may be lost"));
+    await turn();
+    expect(s.told.splice(0)).toEqual(["a is open", "r1 is open", "r2 is open"]);
+    s.write("b");
+    await turn();
+    await s.disk.commit(1);
+    await s.disk.flush(1);
+    s.read("r3");
+    await turn();
+    expect(s.told).toEqual(["b", "r3"]);
+  });
+
+  it("X9: says that a flush failed to who asked for it alone", async () => {
+    const s = new Scene("aof");
+    s.write("a");
+    const flush = s.commits.flush("flush").catch((error: Error) => s.told.push(error.message));
+    await turn();
+    await s.disk.commit(0);
+    await s.disk.failFlush(0);
+    await flush;
+    s.read("r");
+    await turn();
+    expect(s.told).toEqual(["a", "flush is open", "r"]);
+  });
+
+  it("waits for the flush of what was refused first, and forgets the refusal with it", async () => {
+    const clock = new ManualClock();
+    const s = new Scene("flushed", clock);
+    s.write("a");
+    await turn();
+    await s.disk.fail(0);
+    await s.disk.failFlush(0);
+    expect(s.told.splice(0)).toEqual(["failed", "a is open"]);
+    s.mayRetry = true;
+    clock.moveTo(clock.nowMs() + 300);
+    await turn();
+    await s.disk.commit(1);
+    s.read("r");
+    const secured = s.commits.flush("flush").then(() => s.told.push("secured"));
+    await turn();
+    expect(s.told).toEqual(["healed"]);
+    await s.disk.flush(1);
+    await secured;
+    expect(s.told).toEqual(["healed", "r", "secured"]);
+    s.read("r2");
+    await turn();
+    expect(s.told.at(-1)).toBe("r2");
   });
 
   it("answers ahead of the disk on `memory`, but not by much", async () => {

@@ -12,6 +12,9 @@
  *   committing  the cut is being written; calls go on and wait for the next → scheduled, or idle.
  *   failing     a cut was refused, whole. The state is ahead of the disk by it, so nothing is applied or told; who
  *               waits hears MR_INDETERMINATE; the same bytes are written again until they stand → scheduled.
+ *
+ * After a flush that failed nothing is known to be on the disk: who waits for it, and who would wait for it until a
+ * later one succeeds, hears MR_INDETERMINATE.
  */
 import type { Clock, Timer } from "../../base/clock.js";
 import type { RecordWriter, Write } from "./layout.js";
@@ -107,8 +110,7 @@ export class GroupCommit {
 
   /** Resolves when all that was applied is flushed, whatever the level. Errors: MR_INDETERMINATE. */
   flush(call: string): Promise<void> {
-    const isFlushed = !this.#isTouched && !this.#isCommitting && this.#unflushed === 0 && this.#flushFailure === null;
-    if (isFlushed) return Promise.resolve();
+    if (this.#isFlushed) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       const settle = (error: unknown) => (error === null ? resolve() : reject(error as Error)); // made by `indeterminate`
       this.#flushing.push({ call, settle });
@@ -141,15 +143,23 @@ export class GroupCommit {
     this.#reject([...this.#waiting.splice(0), ...this.#flushing.splice(0)], cause);
   }
 
+  get #isCommitted(): boolean {
+    return !this.#isTouched && !this.#isCommitting && !this.#isFailing;
+  }
+
+  get #isFlushed(): boolean {
+    return this.#isCommitted && this.#unflushed === 0 && this.#flushFailure === null;
+  }
+
   #isSafe(): boolean {
     switch (this.#options.level) {
       case "memory":
         this.#ahead++;
-        return this.#ahead <= AHEAD_MAX || !(this.#isTouched || this.#isCommitting);
+        return this.#ahead <= AHEAD_MAX || this.#isCommitted;
       case "aof":
-        return !this.#isTouched && !this.#isCommitting;
+        return this.#isCommitted;
       case "flushed":
-        return !this.#isTouched && !this.#isCommitting && this.#unflushed === 0;
+        return this.#isFlushed;
     }
   }
 
@@ -205,25 +215,12 @@ export class GroupCommit {
       );
     });
     stall.unref();
-    const { committed, flushed }: Commit = file.write(writes);
-    this.#unflushed++;
-    const flush = flushed.then(
-      () => {
-        this.#unflushed--;
-        this.#flushFailure = null;
-        stall.cancel();
-        if (level === "flushed") settleAll(waiters);
-        settleAll(flushing);
-      },
-      (error: unknown) => {
-        this.#unflushed--;
-        this.#flushFailure = error;
-        stall.cancel();
-        this.#reject(flushing.splice(0), error);
-      },
-    );
-    this.#lastFlush = flush;
-    committed.then(
+    const commit = file.write(writes);
+    void this.#follow(commit).then(() => {
+      stall.cancel();
+      this.#settleFlushed(level === "flushed" ? waiters : [], flushing);
+    });
+    commit.committed.then(
       () => {
         this.#isCommitting = false;
         if (bytes > WRITER_KEPT_BYTES) this.#writer = new Writer(1024 * 1024);
@@ -234,20 +231,41 @@ export class GroupCommit {
       },
       (error: unknown) => {
         this.#isCommitting = false;
-        this.#fail(error, writes, bytes, [...waiters, ...flushing.splice(0)]);
+        this.#fail(error, writes, bytes, [...waiters.splice(0), ...flushing.splice(0)]);
       },
     );
   }
 
+  /** Counts a flush until it ended, and keeps how. A cut that is refused has none: it is written again, with its own. */
+  #follow({ committed, flushed }: Commit): Promise<void> {
+    this.#unflushed++;
+    flushed.catch(nothing); // of a refused cut: `committed` says so
+    const ended = committed.then(() => flushed.then(() => null, failureOf));
+    this.#lastFlush = ended.then(
+      (failure) => {
+        this.#unflushed--;
+        this.#flushFailure = failure;
+      },
+      () => {
+        this.#unflushed--;
+      },
+    );
+    return this.#lastFlush;
+  }
+
   #settleAfterFlush(waiters: Waiter[], flushing: Waiter[]): void {
-    if (flushing.length > 0) {
-      void this.#lastFlush.then(() => {
-        if (this.#flushFailure === null) settleAll(flushing);
-        else this.#reject(flushing, this.#flushFailure);
-      });
+    const isLater = this.#options.level === "flushed";
+    if (!isLater) settleAll(waiters);
+    if (isLater || flushing.length > 0) {
+      void this.#lastFlush.then(() => this.#settleFlushed(isLater ? waiters : [], flushing));
     }
-    if (this.#options.level !== "flushed" || this.#unflushed === 0) settleAll(waiters);
-    else void this.#lastFlush.then(() => settleAll(waiters));
+  }
+
+  /** Settles by how the latest flush ended. */
+  #settleFlushed(...groups: readonly Waiter[][]): void {
+    const waiters = groups.flatMap((group) => group.splice(0));
+    if (this.#flushFailure === null) settleAll(waiters);
+    else this.#reject(waiters, this.#flushFailure);
   }
 
   #fail(error: unknown, writes: readonly Write[], bytes: number, waiters: Waiter[]): void {
@@ -269,9 +287,9 @@ export class GroupCommit {
         this.#retryLater(writes, bytes);
         return;
       }
-      const { committed, flushed } = file.write(writes);
-      this.#lastFlush = flushed.then(nothing, nothing);
-      committed.then(
+      const commit = file.write(writes);
+      void this.#follow(commit);
+      commit.committed.then(
         () => this.#heal(),
         () => this.#retryLater(writes, bytes),
       );
@@ -297,6 +315,11 @@ function settleAll(waiters: readonly Waiter[]): void {
   for (const { settle } of waiters) settle(null);
 }
 
+/** Never null, which stands for success. */
+function failureOf(error: unknown): unknown {
+  return error ?? new Error("a flush failed without a reason");
+}
+
 function nothing(): void {
-  // Either end is fine.
+  // Heard elsewhere.
 }

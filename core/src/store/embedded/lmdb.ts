@@ -13,7 +13,7 @@ import type { Write } from "./layout.js";
 export interface Commit {
   /** Resolves when the batch would survive the end of this process. */
   readonly committed: Promise<void>;
-  /** Resolves when it would survive the end of this machine; stays unsettled if `committed` rejects. */
+  /** Resolves when it would survive the end of this machine; says nothing if `committed` rejects. */
   readonly flushed: Promise<void>;
 }
 
