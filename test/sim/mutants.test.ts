@@ -6,7 +6,7 @@ import { compare } from "./compare.js";
 import { type Mutation, startRedisSide } from "./redis-side.js";
 
 /** How many sequences a mutant may survive. */
-const seedsMax = 500;
+const seedsMax = 3_000;
 
 /** Replaces the first piece that fits, inside one function of the library. */
 function inFunction(name: string, pattern: RegExp, to: string): Mutation {
@@ -52,7 +52,7 @@ const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] =
   },
   {
     name: "an end that keeps its slots",
-    mutate: inFunction("untie", /add_used\(root, counts, gate\.name, -1\)/, ""),
+    mutate: inFunction("untie", /add_used\(pass, gate\.name, -1\)/, ""),
   },
   {
     name: "a line that does not go on when its first one ends",
@@ -60,7 +60,7 @@ const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] =
   },
   {
     name: "a pace that forgets whom it let through",
-    mutate: inFunction("take_pace", /call\('ZADD'.*\)/, ""),
+    mutate: inFunction("write_gates", /variadic\('ZADD', K\.paces.*\)/, ""),
   },
   {
     name: "a promote that does not look at paces",
@@ -75,7 +75,7 @@ describe.each(mutants)("$name", ({ mutate }) => {
       const difference = await compare({ side, firstSeed: 1, seeds: seedsMax });
       expect(difference).not.toBeNull();
       await context.annotate(`found after ${difference?.after} sequences, as ${difference?.calls.length} calls`);
-      expect(difference?.calls.length).toBeLessThanOrEqual(10);
+      expect(difference?.calls.length).toBeLessThanOrEqual(20);
     } finally {
       await side.close();
     }
