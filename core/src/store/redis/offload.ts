@@ -17,6 +17,7 @@ import type { Held, LocalDot } from "../../engine/lease.js";
 import { decodeOutcome } from "../../engine/outcome.js";
 import type { Store, StoreListener } from "../../engine/store.js";
 import type { Claim, Settled } from "../../engine/transitions.js";
+import { unknown } from "./failure.js";
 import { rootKey, valueKey, valuesKey } from "./keys.js";
 import { RedisStore, type RedisStoreOptions } from "./redis-store.js";
 
@@ -164,7 +165,12 @@ export class OffloadingStore extends RedisStore {
     const answer = await super.claim(segment, params);
     this.#noteLanes(segment, answer.claims);
     if (!answer.claims.some(hasStub)) return answer;
-    return { ...answer, claims: await Promise.all(answer.claims.map((claim) => this.#claimed(segment, claim))) };
+    try {
+      return { ...answer, claims: await Promise.all(answer.claims.map((claim) => this.#claimed(segment, claim))) };
+    } catch {
+      // Not as it was refused: that would say that nothing was claimed. Asked again, the claim gives the same.
+      throw unknown({ call: "claim", id: segment });
+    }
   };
 
   override find: Store["find"] = async (segment, params) => {
@@ -274,7 +280,11 @@ export class OffloadingStore extends RedisStore {
     const at = record.length - STUB_BYTES;
     if (!mayBeStub(record) || payloadAt(record) !== at) return record;
     const name = nameOf(kind, dot, record);
-    const value = await this.command("claim", "GET", valueKey(rootKey(this.#app, segment), name));
+    const key = valueKey(rootKey(this.#app, segment), name);
+    const value = await this.command("claim", "GET", key).catch((error: unknown) => {
+      if (isMillraceError(error, "MR_STORE_CORRUPT")) return null; // something else lies there
+      throw error;
+    });
     if (
       !Buffer.isBuffer(value) ||
       !createHash("sha256")
