@@ -423,17 +423,14 @@ function tiesSnapshot(head: Head, address: string): Operations["ties"] {
   const parked = head.parked.get(address);
   const candidate = head.candidates.get(address);
   const kind = parked?.toString("latin1", 0, 1);
-  const waitsAt =
-    parked !== undefined
-      ? `${kind === "g" ? "gate" : "line"}:${parked.toString("utf8", 9)}`
-      : candidate !== undefined
-        ? `candidate:${candidate.toString("utf8", 8)}`
-        : null;
+  const places: string[] = [];
+  if (parked !== undefined) places.push(`${kind === "g" ? "gate" : "line"}:${parked.toString("utf8", 9)}`);
+  if (candidate !== undefined) places.push(`candidate:${candidate.toString("utf8", 8)}`);
   return {
     key: ties.key === "" ? null : ties.key,
     line: ties.line === "" ? null : ties.line,
     gates: ties.gates,
-    waitsAt,
+    waitsAt: places.join(" ") || null,
   };
 }
 

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { isMillraceError } from "../../base/errors.js";
 import { seededRandom } from "../../base/random.js";
 import type { DurabilityLevel } from "../../engine/durability.js";
+import type { Claim } from "../../engine/transitions.js";
 import { EmbeddedStore } from "./embedded-store.js";
 import { RecordWriter, STORE_KIND, storeKey } from "./layout.js";
 import { openLmdb } from "./lmdb.js";
@@ -106,6 +107,30 @@ describe("a store opened again", () => {
       expect((await again.counts("t")).queues).toEqual([{ queue: "later", ready: 0, isPaused: true }]);
     },
   );
+
+  it("X4: knows whom a slot was to go to, be it at a fair gate", async () => {
+    const path = directory();
+    const store = await open(path, { durability: "aof" });
+    await store.openSegment("s");
+    const { lane } = await store.laneOpen("s", { laneName: "a.00", queue: null });
+    const ties = { key: null, line: null, gates: [{ name: "g", slots: 1 }], flow: { name: "f", weight: 1 } };
+    const elements = [1, 2, 3].map((counter) => {
+      return { counter, queue: "q", priority: 0, due: null, body: text(`${counter}`), ties };
+    });
+    await store.enqueueFull("s", { lane, laneName: "a.00", elements });
+    const claim = async (from: EmbeddedStore, request: number): Promise<readonly Claim[]> =>
+      (await from.claim("s", { owner: "o", request, queues: ["q"], max: 8 })).claims;
+    const held = await claim(store, 1);
+    await store.queuePause("s", { queue: "q" });
+    await store.complete("s", { owner: "o", retainMs, held, values: held.map(() => text("")) });
+    const before = store.snapshot("s");
+    await store.close();
+    const again = await open(path, { durability: "aof" });
+    expect(again.snapshot("s")).toEqual(before);
+    await again.cancel("s", { dots: [{ laneName: "a.00", counter: 2 }], retainMs, value: text("no") });
+    await again.queueResume("s", { queue: "q" });
+    expect((await claim(again, 2)).map(({ counter }) => counter)).toEqual([3]);
+  });
 
   it("names the owners that died, and rescues them at once if asked to", async () => {
     const path = directory();

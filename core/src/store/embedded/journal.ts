@@ -315,10 +315,13 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
   writer.uint(lineTicket);
   writer.uint(ticket);
   const isAtGate = parkedAt !== null && "parked" in parkedAt;
-  writer.u8(parkedAt === null ? (candidateOf === null ? 0 : 3) : isAtGate ? 1 : 2);
+  // One with a flow is at a fair gate while it is a candidate.
+  const isBoth = isAtGate && candidateOf !== null;
+  writer.u8(parkedAt === null ? (candidateOf === null ? 0 : 3) : isBoth ? 4 : isAtGate ? 1 : 2);
   writer.text((parkedAt ?? candidateOf)?.name ?? "");
   writer.text(flow?.name ?? "");
   if (flow !== null) writer.f64(flow.weight);
+  if (isBoth) writer.text(candidateOf.name);
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {

@@ -279,9 +279,9 @@ function readTies({ state, tied }: Assembly, operation: Operation, value: Record
   const ticket = value.uint();
   const place = value.u8();
   const name = value.text();
-  const parkedAt = place === 1 ? gateOf(state, name) : place === 2 ? lineOf(state, name) : null;
-  const candidateOf = place === 3 ? gateOf(state, name) : null;
+  const parkedAt = place === 1 || place === 4 ? gateOf(state, name) : place === 2 ? lineOf(state, name) : null;
   const flow = readFlow(value);
+  const candidateOf = place === 3 ? gateOf(state, name) : place === 4 ? gateOf(state, value.text()) : null;
   const bound: Tied = {
     ...{ key: key === "" ? null : key, line: line === "" ? null : line, gates, flow },
     ...{ parkedAt, candidateOf, ticket, lineTicket },

@@ -87,7 +87,10 @@ export interface TiesSnapshot {
   readonly key: string | null;
   readonly line: string | null;
   readonly gates: readonly GateTie[];
-  /** The gate (`gate:…`) or line (`line:…`) where it is parked, the gate it is a candidate of (`candidate:…`), or null. */
+  /**
+   * The gate (`gate:…`) or line (`line:…`) where it is parked, the gate it is a candidate of (`candidate:…`), or null. One
+   * with a flow may have both, a blank between.
+   */
   readonly waitsAt: string | null;
 }
 
@@ -334,9 +337,10 @@ function operationSnapshot(operation: Operation): OperationSnapshot {
 function tiesSnapshot(tied: Tied | null): TiesSnapshot | null {
   if (tied === null) return null;
   const { key, line, gates, parkedAt, candidateOf } = tied;
-  const kind = parkedAt === null ? "candidate" : "parked" in parkedAt ? "gate" : "line";
-  const place = parkedAt ?? candidateOf;
-  return { key, line, gates, waitsAt: place === null ? null : `${kind}:${place.name}` };
+  const places: string[] = [];
+  if (parkedAt !== null) places.push(`${"parked" in parkedAt ? "gate" : "line"}:${parkedAt.name}`);
+  if (candidateOf !== null) places.push(`candidate:${candidateOf.name}`);
+  return { key, line, gates, waitsAt: places.join(" ") || null };
 }
 
 function finishedSnapshot(finished: Finished): FinishedSnapshot {
