@@ -1,11 +1,14 @@
 /**
  * The shortest profile of `npm run chaos`: every kind of work, a kill of Redis and of a Foreman, connections and replies
- * cut off, judged by all invariants. Prints its seed with what it broke.
+ * cut off, judged by all invariants. Prints its seed with what it broke; always the same one, so that a red gate is about
+ * the change at hand: other seeds are for `npm run chaos -- --profile`.
  */
 import { describe, expect, it } from "vitest";
 import { play } from "./profile/play.js";
 import { profileOf } from "./profile/profile.js";
 import { wordsOf } from "./profile/report.js";
+
+const seed = Number(process.env.MILLRACE_SEED ?? 7);
 
 describe("a profile", { timeout: 120_000 }, () => {
   it("is the same for the same seed, and another for another", () => {
@@ -15,7 +18,7 @@ describe("a profile", { timeout: 120_000 }, () => {
   });
 
   it("keeps every promise while Redis, Foremen and answers are lost", async () => {
-    for (const plan of profileOf("smoke", Date.now() % 1_000_000)) {
+    for (const plan of profileOf("smoke", seed)) {
       const report = await play(plan, () => undefined);
       expect(report.violations, wordsOf(report)).toEqual([]);
       expect(report.integrity.lostInWindow, wordsOf(report)).toBe(0);
