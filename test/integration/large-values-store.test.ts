@@ -50,4 +50,14 @@ describe("X28: the store of large values", () => {
     expect(claims.map(({ body }) => body.length)).toEqual([large.length, bodyOf("small").length, large.length]);
     expect((await claim(2)).claims).toEqual([]);
   });
+
+  it("X28: what a failover took back is put back with its large value beside it", async () => {
+    const again = { queue: "q", priority: 0, generation: 1, attempt: 1, recoveries: 0, body: large };
+    const elements = [{ laneName: fast, counter: 1, token: 7, again }];
+    expect(await store.announce("n1", { owner: "o", elements })).toEqual({ answers: ["recovered"] });
+    expect((await redis.keys()).filter((key) => key.includes(":v:"))).toHaveLength(1);
+    const { records } = await store.peek("n1", { of: { queue: "q" }, offset: 0, limit: 1 });
+    expect(records[0]?.body?.length).toBeLessThan(100);
+    expect((await claim()).claims.map(({ body }) => body.length)).toEqual([large.length]);
+  });
 });

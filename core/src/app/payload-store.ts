@@ -9,7 +9,7 @@
 
 import { invariant } from "../base/assert.js";
 import type { Logger } from "../base/log.js";
-import type { Sealer } from "../base/seal.js";
+import { isSealed, type Sealer } from "../base/seal.js";
 import { formatId } from "../engine/dot.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import type { LocalDot } from "../engine/lease.js";
@@ -26,11 +26,29 @@ export interface PayloadStoreOptions {
   readonly log: Logger;
 }
 
-/** The calls that carry payloads. */
-type Carrying = Pick<
-  Store,
-  "enqueue" | "enqueueFull" | "claim" | "complete" | "fail" | "redrive" | "find" | "peek" | "list" | "listen"
->;
+/** Whether bytes stand anywhere in this. */
+type HasBytes<T> = T extends Uint8Array
+  ? true
+  : T extends readonly (infer Element)[]
+    ? HasBytes<Element>
+    : T extends object
+      ? { [Key in keyof T]: HasBytes<T[Key]> }[keyof T]
+      : false;
+/** The methods of a Store whose arguments or answer hold bytes. */
+type WithBytes = {
+  [Key in keyof Store]: Store[Key] extends (...args: infer Args) => infer Answer
+    ? true extends HasBytes<Args> | HasBytes<Awaited<Answer>>
+      ? Key
+      : never
+    : never;
+}[keyof Store];
+/** The calls whose bytes are no payloads: reasons, the word for poison, progress notes, what Nodes say of themselves. */
+type Clear = "cancel" | "rescue" | "progress" | "nodes" | "nodeBeat";
+/**
+ * The calls that carry payloads. Whatever is not here passes as it is, so this is made from the contract: a method with
+ * bytes that comes to it must be sealed below, or named as clear, or nothing compiles.
+ */
+type Carrying = Pick<Store, Exclude<WithBytes, Clear> | "listen">;
 
 /** Puts sealing before a Store. */
 export function payloadStore(options: PayloadStoreOptions): Store {
@@ -78,6 +96,16 @@ class Payloads implements Carrying {
       return body === null ? element : { ...element, body: this.#sealInput(body, segment, laneName, counter) };
     });
     return this.#options.store.redrive(segment, { ...params, elements });
+  };
+
+  /** What is put back is what was claimed, opened here: sealed anew it has the bytes it was enqueued with. */
+  announce: Store["announce"] = (segment, params) => {
+    const elements = params.elements.map((element) => {
+      const { again, laneName, counter } = element;
+      if (again === null) return element;
+      return { ...element, again: { ...again, body: this.#sealInput(again.body, segment, laneName, counter) } };
+    });
+    return this.#options.store.announce(segment, { ...params, elements });
   };
 
   claim: Store["claim"] = async (segment, params) => {
@@ -153,8 +181,9 @@ class Payloads implements Carrying {
   }
 
   #sealInput(body: Uint8Array, segment: string, laneName: LocalDot["laneName"], counter: number): Uint8Array {
-    const place = this.#place("input", formatId(segment, laneName, counter));
-    return this.#options.sealer.seal(body, decodeEnvelope(body).payloadAt, place);
+    const { payloadAt } = decodeEnvelope(body);
+    if (isSealed(body, payloadAt)) return body; // what could not be opened here
+    return this.#options.sealer.seal(body, payloadAt, this.#place("input", formatId(segment, laneName, counter)));
   }
 
   #sealOutcome(value: Uint8Array, segment: string, lane: number, counter: number): Uint8Array {
