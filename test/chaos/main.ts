@@ -29,19 +29,43 @@ const plays: Readonly<Record<string, (args: string[]) => Promise<boolean>>> = {
   },
 };
 
+const usage = `usage: npm run chaos -- ${profileUsage}
+       npm run chaos -- <play> [options]
+
+plays: ${Object.keys(plays).join(", ")}
+       tied takes [--kills N] [--operations N] [--seed N]
+       sites takes [--cut SECONDS] [--calm SECONDS] [--nodes N] [--sites N] [--how site|replies]
+       mutants takes a piece of their names
+       all others take ${foremanUsage}
+
+docs/guides/chaos.md says what is done, what is judged and how to read a report.`;
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(words: string[]): Promise<number> {
   const [name = "", ...args] = words;
-  if (name.startsWith("--profile")) return (await playProfile(words)) ? 0 : 1;
-  const play = plays[name];
-  if (play === undefined) {
-    console.error(`usage: npm run chaos -- <play> [options]; plays are ${Object.keys(plays).join(", ")}`);
-    console.error(`all but sites take ${foremanUsage}`);
-    console.error(`       npm run chaos -- ${profileUsage}`);
-    return 2;
+  if (words.includes("--help") || words.includes("-h")) {
+    console.log(usage);
+    return 0;
   }
-  return (await play(args)) ? 0 : 1;
+  const play = name.startsWith("--profile") ? () => playProfile(words) : plays[name];
+  if (play === undefined) return misused(name === "" ? "which play?" : `there is no play called ${name}`);
+  try {
+    return (await play(args)) ? 0 : 1;
+  } catch (error) {
+    if (isMisuse(error)) return misused(error.message);
+    throw error;
+  }
+}
+
+function misused(says: string): number {
+  console.error(`${says}\n\n${usage}`);
+  return 2;
+}
+
+/** Whether node:util's parseArgs did not understand the command line. */
+function isMisuse(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
 }
 
 async function tied(args: string[]): Promise<boolean> {
