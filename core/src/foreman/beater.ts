@@ -44,12 +44,13 @@ export class Beater {
   }
 
   /**
-   * One round: beats wherever something is held, or was claimed since the last round. Waits for no answer: a server
-   * that gives none must not hold up the beats to the others.
+   * One round: beats wherever something is held, was claimed since the last round, or may have been by a claim that is
+   * under way: its values may take long to come. Waits for no answer: a server that gives none must not hold up the
+   * beats to the others.
    */
   async run(): Promise<void> {
     for (const view of this.#options.segments.all()) {
-      if (view.held > 0 || view.wasClaimed) {
+      if (view.held > 0 || view.wasClaimed || view.askedMs !== null) {
         if (!this.#beating.has(view)) void this.#beatOnce(view);
       } else this.#rest(view);
     }
@@ -66,9 +67,12 @@ export class Beater {
     const { store, owner, clock, counters, leaseMs } = this.#options;
     const sentMs = clock.monotonicMs();
     // Whoever stood still for so long, and wakes, must not be taken in by this beat's answer: it is for new claims.
-    const isLate = sentMs - (view.provenMs ?? sentMs) >= leaseMs - MARGIN_MS;
+    const provenMs = view.provenMs ?? view.askedMs ?? sentMs;
+    const isLate = sentMs - provenMs >= leaseMs - MARGIN_MS;
     if (isLate) this.#lose(view);
-    this.#fence(view, isLate ? sentMs : (view.provenMs ?? sentMs));
+    // What an old claim brings must not be begun before a beat got through.
+    const isNewOnly = view.held > 0 || view.askedMs === null;
+    this.#fence(view, isLate && isNewOnly ? sentMs : provenMs);
     view.wasClaimed = false;
     try {
       const { answer, marked } = await store.extend(view.name, { owner });

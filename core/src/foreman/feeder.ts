@@ -159,6 +159,7 @@ export class Feeder {
     const params = { owner, request: ++view.request, queues, max };
     view.isBusy = true;
     const sentMs = clock.monotonicMs();
+    view.askedMs = sentMs;
     const flight: Flight = { intake, max, sentMs, isStuck: false };
     this.#flights.add(flight);
     this.#claims++;
@@ -176,6 +177,7 @@ export class Feeder {
     this.#flights.delete(flight);
     if (!flight.isStuck) this.#land(flight);
     view.isBusy = false;
+    view.askedMs = null;
     intake.rotation.settle(turn, answer !== null && (answer.waiting > 0 || turn.hints !== hints));
     if (answer !== null) {
       const brought = answer.claims.length;

@@ -15,6 +15,8 @@ export interface SegmentView {
   hints: number;
   /** A claim is on its way: one at a time, whichever pool sent it, since claims are numbered per owner and Segment. */
   isBusy: boolean;
+  /** When the claim under way was sent, by the monotonic clock: it may hold something already; else null. */
+  askedMs: number | null;
   /** Number of the last claim request. */
   request: number;
   /** Operations this process holds there. */
@@ -128,7 +130,7 @@ export class Segments {
     let view = this.#views.get(name);
     if (view === undefined) {
       view = {
-        ...{ name, hints: 0, isBusy: false, request: 0, refusals: 0 },
+        ...{ name, hints: 0, isBusy: false, askedMs: null, request: 0, refusals: 0 },
         ...{ held: 0, claimed: 0, ready: 0, work: 0, ended: 0 },
         ...{ isAttended: false, wasClaimed: false, provenMs: null },
       };
