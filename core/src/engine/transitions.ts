@@ -36,7 +36,8 @@
  *   claims take what has the lowest tag, equals by address. Each time it gets ready (enqueue, promote, requeue, its turn
  *   in a line) its tag is `max(clock, served)` and `served` of its flow rises to the tag + `1 / weight`; handed back or
  *   rescued, its tag is the clock; after it was parked at another gate, the one it had (by which it stood there, too). The
- *   clock of a fair gate is the highest tag a claim let run. Served times at or below the clock count for nothing;
+ *   clock of a fair gate is the highest tag a claim let run; a new one begins at the highest of the other clocks and of
+ *   the tickets given before the transition. Served times at or below the clock count for nothing;
  *   `prune` forgets both while nothing is parked. The bell rings as for a list.
  * Types only; imports the records of this room.
  */

@@ -555,6 +555,30 @@ export function tieSentences(scene: () => Scene): void {
       expect(order.join("")).toBe("bababababa");
     });
 
+    it("X4: who is new at a fair gate does not go before those that wait for the same slots already", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(
+        s,
+        lane,
+        Array.from({ length: 6 }, (_, i) => ({ counter: i + 1, text: `t${i + 1}`, ties: gate() })),
+      );
+      const order: string[] = [];
+      const [held] = await s.claim("o1");
+      await ask(s, lane, of("new", 7, 2, 1, gate().gates));
+      expect(await s.claim("o1")).toEqual([]);
+      // Another priority is another clock, and begins where this one stands.
+      await ask(s, lane, [{ counter: 9, text: "other", ties: flow("new", 1, gate().gates), priority: 5 }]);
+      expect(await s.claim("o1")).toEqual([]);
+      let next = held;
+      while (next !== undefined) {
+        order.push(...texts([next]));
+        await s.complete("o1", [next]);
+        [next] = await s.claim("o1");
+      }
+      expect(order.slice(0, 6)).toEqual(["t1", "t2", "t3", "t4", "t5", "t6"]);
+    });
+
     it("X4: what is handed back is ahead of its flow; a retry queues up again; what is cancelled goes", async () => {
       const s = scene();
       const lane = await s.full();

@@ -38,10 +38,17 @@ export function fairGateOf(state: SegmentState, queue: Queue, priority: number):
   if (found !== undefined && isFair(found)) return found;
   const gate: FairGate = {
     ...newGate(name),
-    fair: { queue, priority, clock: 0, served: new Map(), sweepAt: SWEEP_MIN },
+    fair: { queue, priority, clock: firstClock(state), served: new Map(), sweepAt: SWEEP_MIN },
   };
   state.gates.set(name, gate);
   return gate;
+}
+
+/** Where a new clock begins: its tags meet tickets and other clocks' tags where several wait for one gate of slots. */
+function firstClock(state: SegmentState): number {
+  let clock = state.ticketBefore;
+  for (const { fair } of state.gates.values()) if (fair !== null) clock = Math.max(clock, fair.clock);
+  return clock;
 }
 
 /** Tells the gate beside a list from those that Operations are tied to. */

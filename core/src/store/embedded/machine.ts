@@ -155,6 +155,7 @@ export function apply<Name extends SegmentTransitionName>(
   nowUs: number,
 ): AnswerOf<Name> {
   const move: MachineMove<Name> = machine[transition];
+  state.ticketBefore = state.lastTicket;
   return move(state, params, nowUs);
 }
 

@@ -393,6 +393,8 @@ export interface SegmentState {
   lastToken: number;
   lastTaking: number;
   lastTicket: number;
+  /** The last ticket given before the transition under way. */
+  ticketBefore: number;
   /** Told by the transitions since they were last taken. */
   events: MachineEvent[];
   readonly tracks: boolean;
@@ -425,6 +427,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     lastToken: 0,
     lastTaking: 0,
     lastTicket: 0,
+    ticketBefore: 0,
     events: [],
     tracks,
     dirty: {

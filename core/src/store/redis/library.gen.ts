@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "c979e2abdaf1ca6cb78dad1510d1433f8d18a044330ac1d16362ca4ba9e52af4";
+export const DIGEST = "580170c932f7de79dca8e6c22e22be928b28cde87ff3ae364e26c8c506792c72";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -91,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'c979e2abdaf1ca6cb78dad1510d1433f8d18a044330ac1d16362ca4ba9e52af4'",
+  "local DIGEST = '580170c932f7de79dca8e6c22e22be928b28cde87ff3ae364e26c8c506792c72'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -373,7 +373,12 @@ export const HELPER_TEXT: string = [
   "  if #addresses == 0 or call('EXISTS', K.ties(root)) == 0 then return {} end",
   "  return hmget(K.ties(root), addresses, 1, #addresses)",
   "end",
-  "local function next_ticket(root) return call('HINCRBY', root, 'ticket', 1) end",
+  "local ticket_before",
+  "local function next_ticket(root)",
+  "  local ticket = call('HINCRBY', root, 'ticket', 1)",
+  "  ticket_before = ticket_before or ticket - 1",
+  "  return ticket",
+  "end",
   "local function fair_gate(queue, priority) return '~' .. queue .. ':' .. string.format('%d', priority) end",
   "local function flow_of(record)",
   "  if not record then return nil end",
@@ -384,6 +389,11 @@ export const HELPER_TEXT: string = [
   "  if not flow then return put_ready(moves, side, address, queue, priority) end",
   "  moves.fair[#moves.fair + 1] =",
   "    { address = address, queue = queue, priority = priority, flow = flow, is_charged = side == 'front', tag = tag }",
+  "end",
+  "local function first_clock(root)",
+  "  local clock = ticket_before or tonumber(call('HGET', root, 'ticket') or 0)",
+  "  for _, other in ipairs(call('HVALS', K.clocks(root))) do clock = math.max(clock, tonumber(other)) end",
+  "  return clock",
   "end",
   "local function push_fair(root, entries)",
   "  local gates, queues = {}, {}",
@@ -404,7 +414,7 @@ export const HELPER_TEXT: string = [
   "  for _, gate in ipairs(gates) do",
   "    local served, parked, scores, times = gate.served, {}, {}, {}",
   "    local at = call('HGET', K.clocks(root), gate.name)",
-  "    local clock = tonumber(at or 0)",
+  "    local clock = at and tonumber(at) or first_clock(root)",
   "    for i, time in ipairs(read_many('ZMSCORE', K.served(root, gate.name), gate.flows, 1, #gate.flows)) do",
   "      served[gate.flows[i]] = math.max(clock, tonumber(time or 0))",
   "    end",
@@ -422,7 +432,7 @@ export const HELPER_TEXT: string = [
   "      call('ZADD', K.fair(root, gate.queue), gate.priority, gate.priority)",
   "      put(queues, gate.queue)",
   "    end",
-  "    if not at then call('HSET', K.clocks(root), gate.name, '0') end",
+  "    if not at then call('HSET', K.clocks(root), gate.name, string.format('%.17g', clock)) end",
   "    variadic('HSET', K.parked(root), parked, 1, #parked)",
   "    variadic('ZADD', K.parked_at(root, gate.name), scores, 1, #scores)",
   "    variadic('ZADD', K.served(root, gate.name), times, 1, #times)",
@@ -1616,6 +1626,7 @@ export const HELPER_TEXT: string = [
   "  return function(keys, args)",
   "    if not call then wake() end",
   "    local root = keys[1]",
+  "    ticket_before = nil",
   "    if #keys ~= 1 or sub(root, 1, 1) ~= '{' then return BADARGS end",
   "    if is_moving(root) then return { err = 'TRYAGAIN the slot of this Segment is being moved' } end",
   "    local head = call('HMGET', root, 'schema', 'token')",

@@ -57,12 +57,20 @@ local function ties_of(root, addresses)
   return hmget(K.ties(root), addresses, 1, #addresses)
 end
 
+--- The last ticket given before this call, once it has given one; `entry` forgets it.
+local ticket_before
+
 --- Numbers what waits, in the order it came.
-local function next_ticket(root) return call('HINCRBY', root, 'ticket', 1) end
+local function next_ticket(root)
+  local ticket = call('HINCRBY', root, 'ticket', 1)
+  ticket_before = ticket_before or ticket - 1
+  return ticket
+end
 
 -- Flows: what bears one is not on its ready list but parked at the fair gate beside it, by its *tag*: the time, on a
 -- clock that runs by work and not by seconds, at which its flow is next to be served. A flow of weight 2 is charged half
--- as much for each. The clock stands at the highest tag that was let run, and who was away begins there.
+-- as much for each. The clock stands at the highest tag that was let run, and who was away begins there. Tags meet
+-- tickets and tags of other clocks where several wait for one gate of slots: a new clock begins where those stand.
 
 --- The gate beside the list of a priority; no other begins with this sign.
 local function fair_gate(queue, priority) return '~' .. queue .. ':' .. string.format('%d', priority) end
@@ -80,6 +88,13 @@ local function make_ready(moves, side, address, queue, priority, flow, tag)
   if not flow then return put_ready(moves, side, address, queue, priority) end
   moves.fair[#moves.fair + 1] =
     { address = address, queue = queue, priority = priority, flow = flow, is_charged = side == 'front', tag = tag }
+end
+
+--- Where a new clock begins: at the highest ticket given before this call, or at the clock that is furthest.
+local function first_clock(root)
+  local clock = ticket_before or tonumber(call('HGET', root, 'ticket') or 0)
+  for _, other in ipairs(call('HVALS', K.clocks(root))) do clock = math.max(clock, tonumber(other)) end
+  return clock
 end
 
 --- Parks what was collected at its fair gates. Answers the Queues of those that were empty.
@@ -102,7 +117,7 @@ local function push_fair(root, entries)
   for _, gate in ipairs(gates) do
     local served, parked, scores, times = gate.served, {}, {}, {}
     local at = call('HGET', K.clocks(root), gate.name)
-    local clock = tonumber(at or 0)
+    local clock = at and tonumber(at) or first_clock(root)
     for i, time in ipairs(read_many('ZMSCORE', K.served(root, gate.name), gate.flows, 1, #gate.flows)) do
       served[gate.flows[i]] = math.max(clock, tonumber(time or 0))
     end
@@ -120,7 +135,7 @@ local function push_fair(root, entries)
       call('ZADD', K.fair(root, gate.queue), gate.priority, gate.priority)
       put(queues, gate.queue)
     end
-    if not at then call('HSET', K.clocks(root), gate.name, '0') end
+    if not at then call('HSET', K.clocks(root), gate.name, string.format('%.17g', clock)) end
     variadic('HSET', K.parked(root), parked, 1, #parked)
     variadic('ZADD', K.parked_at(root, gate.name), scores, 1, #scores)
     variadic('ZADD', K.served(root, gate.name), times, 1, #times)
