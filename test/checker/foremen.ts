@@ -5,7 +5,9 @@
  * Pure. All times are milliseconds of one monotonic clock that the processes of a machine share, tokens are
  * microseconds by the store's clock. An owner is a process (`p` and its id): its Worker threads die with it.
  */
+
 import { check } from "./check.js";
+import { grouped } from "./grouped.js";
 import type { Bounds, EndEvent, EnqueueEvent, HistoryEvent, OutcomeEvent, StartEvent } from "./history.js";
 
 /** A handler began. */
@@ -429,14 +431,4 @@ function judgeStops(run: Run, accuse: Accuse): { stopMs: number[]; givenBack: nu
     }
   }
   return { stopMs: stopMs.sort((a, b) => a - b), givenBack: backOf.size };
-}
-
-function grouped<T, Key>(elements: readonly T[], keyOf: (element: T) => Key): Map<Key, T[]> {
-  const groups = new Map<Key, T[]>();
-  for (const element of elements) {
-    const group = groups.get(keyOf(element));
-    if (group === undefined) groups.set(keyOf(element), [element]);
-    else group.push(element);
-  }
-  return groups;
 }

@@ -5,6 +5,7 @@
  * touches the window that may be lost is told apart as forgotten: it is measured and is no violation.
  */
 
+import { grouped } from "./grouped.js";
 import { endOf, hasDied, isHurt, stoodStill } from "./hurts.js";
 import { judgeCaps, judgePaces } from "./limits.js";
 import { judgeLines } from "./lines.js";
@@ -364,14 +365,4 @@ function isWithin({ enqueues, effects, outcomes }: Life, { fromMs, untilMs, lose
 
 function lastAtMost(ascending: readonly number[], atMs: number): number {
   return ascending.findLast((one) => one <= atMs) ?? Number.NEGATIVE_INFINITY;
-}
-
-function grouped<T, Key>(elements: readonly T[], keyOf: (element: T) => Key): Map<Key, T[]> {
-  const groups = new Map<Key, T[]>();
-  for (const element of elements) {
-    const group = groups.get(keyOf(element));
-    if (group === undefined) groups.set(keyOf(element), [element]);
-    else group.push(element);
-  }
-  return groups;
 }

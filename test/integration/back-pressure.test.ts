@@ -1,21 +1,15 @@
 /** Back-pressure as users meet it, on every store: a Queue that holds so many, and enqueues that wait or are refused. */
 import { App, type AppOptions } from "@millrace/core";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 import { everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 
 const places = everyPlace("full");
 
 describe.each(places)("on $name", ({ fresh }) => {
-  const apps: App[] = [];
-  const make = (options: AppOptions): App => {
-    const app = new App(options);
-    apps.push(app);
-    return app;
-  };
-  afterEach(async () => {
-    await Promise.all(apps.splice(0).map((app) => app.close()));
-  });
+  const apps = openApps();
+  const make = (options: AppOptions): App => apps.add({ app: new App(options) }).app;
 
   it("F6: a full Queue refuses, input by input, and takes more once it is drained", async () => {
     const app = make({ ...(await fresh()), queueMax: 3, onQueueFull: "reject" });

@@ -3,11 +3,13 @@
  *
  * No sleeps: waits are for outcomes; handlers end with their abort signal.
  */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, type AppOptions } from "@millrace/core";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { openApps } from "../helper/open-apps.js";
 
 const folders: string[] = [];
 afterAll(async () => {
@@ -32,15 +34,8 @@ const places: readonly { name: string; fresh: () => Promise<AppOptions> }[] = [
 ];
 
 describe.each(places)("on $name", ({ fresh }) => {
-  const apps: App[] = [];
-  const make = (options: AppOptions): App => {
-    const app = new App(options);
-    apps.push(app);
-    return app;
-  };
-  afterEach(async () => {
-    await Promise.all(apps.splice(0).map((app) => app.close()));
-  });
+  const apps = openApps();
+  const make = (options: AppOptions): App => apps.add({ app: new App(options) }).app;
 
   it("X3: what nobody takes in time fails as expired and never starts; what has time left runs", async () => {
     const options = await fresh();

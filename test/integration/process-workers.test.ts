@@ -2,7 +2,9 @@
  * Steps in child processes, from the built package: they crash alone, are ended when they never end, ask the App like
  * any other, and leave no process behind.
  */
+
 import { describe, expect, it } from "vitest";
+import { isAlive } from "../helper/is-alive.js";
 import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeAppWithProcesses } from "./threads-app.js";
@@ -19,15 +21,6 @@ async function started(processWorkers: number): Promise<TestSteps> {
   apps.add(made);
   await made.app.start();
   return made;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function failureOf(result: Promise<unknown>) {

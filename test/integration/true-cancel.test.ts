@@ -2,11 +2,13 @@
  * Cancels and time limits that are true, on the program's own thread, in Worker threads and in processes: what listens
  * is told; what does not is fenced, and what never ends is ended by force.
  */
+
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, type Handle } from "@millrace/core";
 import { afterAll, describe, expect, it } from "vitest";
+import { isAlive } from "../helper/is-alive.js";
 import { openApps } from "../helper/open-apps.js";
 import { openTestRedis } from "../helper/redis.js";
 import { poll, within } from "../helper/wait.js";
@@ -40,15 +42,6 @@ async function began(file: string): Promise<void> {
 
 async function ended(handle: Handle<unknown>) {
   return await within(handle.wait(), "the end", 15_000);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const workers = { asyncWorkers: 1, blockingWorkers: 1, processWorkers: 1 };

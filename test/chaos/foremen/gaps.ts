@@ -1,7 +1,9 @@
 /**
  * How soon Foremen work again: for each of them, from the moment a store answers to the next Operation it begins.
  */
+
 import type { ForemanEvent } from "../../checker/foremen.js";
+import type { RunEvent } from "../../checker/run-history.js";
 import { poll } from "../../helper/wait.js";
 import type { Fleet } from "./fleet.js";
 import { sharedMs } from "./journal.js";
@@ -48,7 +50,11 @@ export function longestGap(fleet: Fleet, sinceMs: number): number {
 }
 
 /** Events are in the order in which they were written, which is nearly that of their times: the end is looked at first. */
-function firstBegin(events: readonly ForemanEvent[], owner: string, sinceMs: number): number | null {
+export function firstBegin(
+  events: readonly (ForemanEvent | RunEvent)[],
+  owner: string,
+  sinceMs: number,
+): number | null {
   let found: number | null = null;
   for (let i = events.length - 1; i >= 0; i--) {
     const event = events[i];

@@ -5,6 +5,7 @@
 import type { RunEvent } from "../../checker/run-history.js";
 import type { Dice } from "../../sim/dice.js";
 import { distFile, ForemanProcess } from "../foremen/foreman-process.js";
+import { firstBegin } from "../foremen/gaps.js";
 import { type Journal, sharedMs } from "../foremen/journal.js";
 import type { ChaosSettings } from "../foremen/settings.js";
 import { mutantVariable } from "../foremen/settings.js";
@@ -173,15 +174,7 @@ export class Crew implements AsyncDisposable {
 
   #firstBegin(owner: string, sinceMs: number): number | null {
     this.#journal.read();
-    const { events } = this.#journal;
-    let found: number | null = null;
-    for (let i = events.length - 1; i >= 0; i--) {
-      const event = events[i];
-      if (event === undefined || event.kind !== "start") continue;
-      if (event.atMs < sinceMs - 1_000) break;
-      if (event.owner === owner && event.atMs >= sinceMs) found = event.atMs;
-    }
-    return found;
+    return firstBegin(this.#journal.events, owner, sinceMs);
   }
 }
 
