@@ -46,6 +46,7 @@ import type { WorkerView } from "./foreman/crew.js";
 import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
 import type { NodeView } from "./foreman/nodes.js";
 import { Handle, type Outcome, type WaitOptions } from "./handle.js";
+import { type AttemptScope, sinkInside } from "./queue/attempt-scope.js";
 import { type Counters, createCounters } from "./queue/counters.js";
 import { Finder } from "./queue/finder.js";
 import { type ResendContext, resend } from "./queue/resend.js";
@@ -111,6 +112,8 @@ export type AppMetrics = ReturnType<Counters["snapshot"]> & {
 interface Opened {
   readonly store: Store;
   readonly producer: SubmissionSink;
+  /** Inside it enqueues pass the bound; null if there is none. */
+  readonly scope: AttemptScope | null;
   readonly segments: Segments;
   readonly finder: Finder;
   readonly waiters: Waiters;
@@ -507,7 +510,7 @@ export class App implements AsyncDisposable {
     if (module === undefined && blocking !== undefined) {
       throw createError("MR_MODULE_REQUIRED", { step: blocking.name });
     }
-    const { context, segments, store, producer, finder, waiters } = await this.#open("start");
+    const { context, segments, store, producer, scope, finder, waiters } = await this.#open("start");
     const ofSteps = [...new Set(steps.map((step) => step.queue))];
     const queues = (workers.queues as readonly string[] | undefined) ?? (ofSteps.length > 0 ? ofSteps : ["async"]); // names, by its row
     const crew =
@@ -520,7 +523,7 @@ export class App implements AsyncDisposable {
             mix: this.#world.mix,
             durability: store.durability,
             desk: {
-              producer,
+              producer: scope === null ? producer : sinkInside(producer, scope),
               finder,
               waiters,
               call: (call) => resend(context, this.#options.network.timeout, () => call(store)),
@@ -536,6 +539,7 @@ export class App implements AsyncDisposable {
       queues,
       slots: workers.asyncWorkers * workers.slots,
       ...(crew === null && own.size > 0 ? { executors: new ExecutorHost(own, this.#world.clock, this.#log) } : {}),
+      ...(crew === null && scope !== null ? { scope } : {}),
       crew,
       times: this.#world.times,
       isWatched: () => this.#events.isWatched,
@@ -619,6 +623,7 @@ export class App implements AsyncDisposable {
       const context = { store, clock, random, counters: this.#counters };
       this.#incarnation = newIncarnation(random);
       const segments = new Segments(store);
+      const bound = boundOf(this.#options);
       const producer = await openProducer({
         ...context,
         node: this.nodeId,
@@ -632,7 +637,7 @@ export class App implements AsyncDisposable {
         opened: (segment) => {
           segments.view(segment).isAttended = true;
         },
-        bound: boundOf(this.#options),
+        bound,
         memoryMax: this.#options.memoryMax ?? null,
       });
       const finder = new Finder(context, this.#options.network.timeout);
@@ -652,7 +657,7 @@ export class App implements AsyncDisposable {
           this.#foreman?.restored(of, cause);
         },
       });
-      this.#opened = { store, producer, segments, finder, waiters, context };
+      this.#opened = { store, producer, scope: bound?.scope ?? null, segments, finder, waiters, context };
       await this.#tryDurabilities();
       if (this.#state === "new") this.#state = "ready";
       return this.#opened;

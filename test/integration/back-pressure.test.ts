@@ -49,4 +49,22 @@ describe.each(places)("on $name", ({ fresh }) => {
     const results = await app.gather(await enqueued, { timeout: "40s" });
     expect(results).toEqual(inputs);
   });
+
+  it("F6: Steps that enqueue into their own full Queue do not wait for the slot they hold", async () => {
+    const app = make({ ...(await fresh()), queueMax: 2, workers: { asyncWorkers: 1, slots: 2 } });
+    const leaves: number[] = [];
+    const step = app.step("tree", async (depth: number): Promise<number> => {
+      if (depth === 0) return leaves.push(depth);
+      await Promise.all([step.enqueue(depth - 1), step.enqueue(depth - 1)]);
+      return depth;
+    });
+    const many = app.batchStep("trees", { batch: { maxSize: 2, wait: "5ms" } }, async (depths: readonly number[]) => {
+      for (const depth of depths) await step.enqueue(depth);
+      return depths;
+    });
+    const enqueued = Promise.all([...[3, 3, 3].map((depth) => step.enqueue(depth)), many.enqueue(2), many.enqueue(2)]);
+    await app.start();
+    await enqueued;
+    await poll(async () => (leaves.length === 3 * 8 + 2 * 4 ? true : null), "all leaves ran");
+  });
 });

@@ -8,6 +8,7 @@ import type { MemoryGauge } from "../engine/memory-gauge.js";
 import type { Placement } from "../engine/placement.js";
 import type { Store } from "../engine/store.js";
 import { AdmittingSink } from "../queue/admitting-sink.js";
+import type { AttemptScope } from "../queue/attempt-scope.js";
 import type { Attendant } from "../queue/attendant.js";
 import { BoundedSink, type OnFull } from "../queue/bounded-sink.js";
 import { HomingProducer } from "../queue/homing-producer.js";
@@ -26,7 +27,7 @@ export interface OpenProducerOptions extends ResendContext {
   /** Told of each Segment that this process has opened to write, now and later. */
   readonly opened: (segment: string) => void;
   /** How many ready Operations a Queue may hold in one Segment; null for any number. */
-  readonly bound: { readonly max: number; readonly onFull: OnFull } | null;
+  readonly bound: { readonly max: number; readonly onFull: OnFull; readonly scope: AttemptScope } | null;
   /** Bytes of memory the store's server may use; null for as many as it likes. */
   readonly memoryMax: number | null;
 }

@@ -1,6 +1,7 @@
 /**
  * What an App can be told: its options table and those of its calls, the single source of types, checks and docs.
  */
+
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PAYLOAD_BYTES_MAX } from "../base/codec.js";
@@ -10,6 +11,7 @@ import type { Logger } from "../base/log.js";
 import { isName } from "../base/names.js";
 import { type OptionTable, resolveOptions } from "../base/options.js";
 import { DURABILITY_FORM, type Durability, parseDurability } from "../engine/durability.js";
+import { AttemptScope } from "../queue/attempt-scope.js";
 import { type StepOptions, stepTable } from "../workflow/step.js";
 
 const nameRow = {
@@ -405,5 +407,5 @@ export type ResolvedEnqueue = ReturnType<typeof resolveEnqueueOptions>;
 
 /** The bound on Queues that an App asks for; null for none. */
 export function boundOf({ queueMax, onQueueFull }: ReturnType<typeof resolveAppOptions>) {
-  return queueMax === undefined ? null : { max: queueMax, onFull: onQueueFull };
+  return queueMax === undefined ? null : { max: queueMax, onFull: onQueueFull, scope: new AttemptScope() };
 }

@@ -12,6 +12,7 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
 import type { BellCause, RestoredCause } from "../engine/store.js";
+import type { AttemptScope } from "../queue/attempt-scope.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
 import type { ExecutorHost } from "../worker/executors.js";
@@ -76,6 +77,8 @@ export interface ForemanOptions extends ResendContext {
   readonly slots: number;
   /** The App's own executors, when Operations run on this thread; Workers have theirs. */
   readonly executors?: ExecutorHost;
+  /** Entered around the functions of Steps when Operations run on this thread. */
+  readonly scope?: AttemptScope;
   /** Null: Operations run on this thread. */
   readonly crew: CrewSpec | null;
   readonly times: ForemanTimes;
@@ -365,7 +368,7 @@ export class Foreman {
   }
 
   #makeInline(): Pool {
-    const { registry, clock, random, log, slots, counters, queues, executors } = this.#options;
+    const { registry, clock, random, log, slots, counters, queues, executors, scope } = this.#options;
     const worker = new InlineWorker({
       ...{ registry, clock, random, log, slots },
       port: this.#completer,
@@ -373,6 +376,7 @@ export class Foreman {
       began: (count) => counters.add("started", count),
       overdue: () => void this.#feeder.relieve(),
       ...(executors === undefined ? {} : { caller: executors }),
+      ...(scope === undefined ? {} : { scope }),
     });
     return new InlinePool(worker, queues);
   }

@@ -4,6 +4,7 @@ import { createError } from "../base/errors.js";
 import { seededRandom } from "../base/random.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
 import { ManualClock } from "../testing/manual-clock.js";
+import { AttemptScope } from "./attempt-scope.js";
 import { BoundedSink, type OnFull } from "./bounded-sink.js";
 import { createCounters } from "./counters.js";
 import { Producer } from "./producer.js";
@@ -15,7 +16,8 @@ async function setUp(max: number, onFull: OnFull) {
   await store.openSegment("seg");
   const context = { store, clock, random: seededRandom(1), counters: createCounters(), timeoutMs: 1_000 };
   const inner = new Producer({ ...context, segment: "seg", incarnation: "abc" });
-  const sink = new BoundedSink({ ...context, inner, segment: "seg", max, onFull });
+  const scope = new AttemptScope();
+  const sink = new BoundedSink({ ...context, inner, segment: "seg", max, onFull, scope });
   const said: string[] = [];
   const submission = (name: string) => ({
     body: Buffer.from(name),
@@ -42,7 +44,7 @@ async function setUp(max: number, onFull: OnFull) {
       await settle();
     }
   };
-  return { clock, store, sink, said, submission, push, claim, settle, pass };
+  return { clock, scope, store, sink, said, submission, push, claim, settle, pass };
 }
 
 describe("a bounded Queue", () => {
@@ -62,6 +64,25 @@ describe("a bounded Queue", () => {
     await pass(1_000);
     expect(await claim(9)).toEqual(["5"]);
     expect(sink.backlog).toBe(0);
+  });
+
+  it("F6: lets an Attempt put more into a full Queue, in what it awaits too, and counts it", async () => {
+    const { said, push, claim, settle, pass, scope } = await setUp(2, "wait");
+    push("1", "2", "3");
+    await settle();
+    await scope.run(async () => {
+      push("a");
+      await null;
+      push("b");
+    });
+    await settle();
+    expect(said).toEqual(["1 in", "2 in", "a in", "b in"]);
+    expect(await claim(2)).toEqual(["1", "2"]);
+    await pass(1_000);
+    expect(said.slice(4)).toEqual([]);
+    expect(await claim(1)).toEqual(["a"]);
+    await pass(1_000);
+    expect(said.slice(4)).toEqual(["3 in"]);
   });
 
   it("F6: refuses what finds no room, each for itself, and takes more when there is some", async () => {

@@ -5,12 +5,14 @@
  * A bound on what comes in, not a limit the store keeps: it is known from the Segment's counts, asked at most every
  * `REFRESH_MS` while there is room and as often as there is news while there is none. So one process never exceeds it;
  * several that write one Segment may, by what they enqueue between two looks. What comes back (retries, hand-backs,
- * rescues) and what is for later never asks, so a full Queue always drains. Stands in front of a producer, and only
+ * rescues), what is for later and what a running Attempt enqueues never waits: an Attempt that waited for room would
+ * keep the slot that makes it. So a full Queue always drains. Stands in front of a producer, and only
  * where an App names a bound. Used by app/open-producer.ts.
  */
 import type { Timer } from "../base/clock.js";
 import { Deque } from "../base/deque.js";
 import { createError } from "../base/errors.js";
+import type { AttemptScope } from "./attempt-scope.js";
 import { keyedSegment } from "./keyed-producer.js";
 import { type ResendContext, resend } from "./resend.js";
 import type { FullSubmission, Submission, SubmissionSink } from "./submission.js";
@@ -27,6 +29,8 @@ export interface BoundedSinkOptions extends ResendContext {
   /** Ready Operations of one Queue in one Segment, at least 1. */
   readonly max: number;
   readonly onFull: OnFull;
+  /** Tells what Attempts enqueue. */
+  readonly scope: Pick<AttemptScope, "isInside">;
 }
 
 /** For so long a look at a Queue with room is believed. */
@@ -39,7 +43,7 @@ const LOOK_MS_MAX = 200;
 interface Intake {
   readonly segment: string;
   readonly queue: string;
-  /** How many more may pass before it is looked at again. */
+  /** How many more may pass before it is looked at again; negative once Attempts enqueued more. */
   free: number;
   /** Passed on and not answered. */
   unanswered: number;
@@ -92,6 +96,7 @@ export class BoundedSink implements SubmissionSink {
   #take(segment: string, queue: string, submission: Submission, pass: (answering: Submission) => void): void {
     if (this.#endError !== null) return submission.refused(this.#endError);
     const intake = this.#intakeOf(segment, queue);
+    if (this.#options.scope.isInside) return this.#pass(intake, { submission, pass });
     const isStale = this.#options.clock.monotonicMs() - intake.lookedMs > REFRESH_MS;
     if (intake.free > 0 && intake.waiting.length === 0) {
       this.#pass(intake, { submission, pass });
@@ -146,7 +151,7 @@ export class BoundedSink implements SubmissionSink {
   #give(intake: Intake): void {
     const { clock, onFull, max } = this.#options;
     const { waiting, queue } = intake;
-    const given = waiting.shiftMany(intake.free);
+    const given = waiting.shiftMany(Math.max(0, intake.free));
     this.#waiting -= given.length;
     for (const one of given) this.#pass(intake, one);
     intake.looksInVain = given.length > 0 ? 0 : intake.looksInVain + 1;

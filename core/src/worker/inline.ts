@@ -18,6 +18,7 @@ import { decodeEnvelope, type Envelope } from "../engine/envelope.js";
 import type { Address } from "../engine/lease.js";
 import { encodeOutcome } from "../engine/outcome.js";
 import type { Claim } from "../engine/transitions.js";
+import type { AttemptScope } from "../queue/attempt-scope.js";
 import { divide } from "../workflow/batch.js";
 import type { Registry } from "../workflow/registry.js";
 import { validate } from "../workflow/schema.js";
@@ -99,6 +100,8 @@ export interface InlineWorkerOptions {
   readonly seats?: SeatKeeper;
   /** Needed if the App has executors of its own. */
   readonly caller?: StepCaller;
+  /** Entered around every function of a Step. */
+  readonly scope?: Pick<AttemptScope, "run">;
 }
 
 interface Batch {
@@ -137,6 +140,7 @@ export class InlineWorker implements AttemptHost {
   readonly #deadlines: Deadlines;
   readonly #seats: SeatKeeper | null;
   readonly #caller: StepCaller | null;
+  readonly #scope: Pick<AttemptScope, "run"> | null;
   readonly #batches = new Deque<Batch>();
   /** Operations of batch Steps; null while none has come. */
   #gather: Gather<Placed> | null = null;
@@ -164,7 +168,9 @@ export class InlineWorker implements AttemptHost {
     this.log = options.log;
     this.#slots = options.slots;
     this.#seats = options.seats ?? null;
-    this.#caller = options.caller ?? null;
+    const { caller = null, scope = null } = options;
+    this.#scope = scope;
+    this.#caller = scope === null ? caller : callerInside(caller, scope);
     this.#deadlines = new Deadlines(options.clock, (attempt) => this.abort(attempt, "timeout"));
   }
 
@@ -498,7 +504,8 @@ export class InlineWorker implements AttemptHost {
     const only = run.attempts.length === 1 ? first : undefined;
     if (only !== undefined) seats?.entered(only.claim);
     try {
-      const returned: unknown = first?.step.batchFn?.(run.inputs, run);
+      const call = (): unknown => first?.step.batchFn?.(run.inputs, run);
+      const returned = this.#scope === null ? call() : this.#scope.run(call);
       if (isThenable(returned)) {
         returned.then(
           (answer) => this.#batchReturned(run, answer),
@@ -607,7 +614,8 @@ export class InlineWorker implements AttemptHost {
     const { body } = attempt.claim;
     attempt.isFallenBack = true;
     try {
-      const answered = onError(asErrorOf(error), decode(body, decodeEnvelope(body).payloadAt));
+      const call = (): unknown => onError(asErrorOf(error), decode(body, decodeEnvelope(body).payloadAt));
+      const answered = this.#scope === null ? call() : this.#scope.run(call);
       if (isThenable(answered)) {
         answered.then(
           (value) => this.#returned(attempt, value),
@@ -730,6 +738,13 @@ const UNKNOWN_STEP: StepDefinition = {
   output: null,
   fn: () => undefined,
 };
+
+function callerInside(caller: StepCaller | null, scope: Pick<AttemptScope, "run">): StepCaller {
+  return {
+    call: (step, input, attempt) =>
+      scope.run(() => (caller === null ? step.fn(input, attempt) : caller.call(step, input, attempt))),
+  };
+}
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
