@@ -375,6 +375,7 @@ export class Foreman {
       hungry: () => this.#feeder.wake(),
       began: (count) => counters.add("started", count),
       overdue: () => void this.#feeder.relieve(),
+      isLapsed: (segment) => this.#isLapsed(segment),
       ...(executors === undefined ? {} : { caller: executors }),
       ...(scope === undefined ? {} : { scope }),
     });

@@ -28,12 +28,14 @@ function setUp(fn: Answer, batch: object = { maxSize: 3, wait: "1s" }, options: 
   const outcomes: string[] = [];
   const errors: { code?: string; message: string }[] = [];
   let started = 0;
+  const lapsed = new Set<string>();
   const worker = new InlineWorker({
     registry,
     clock,
     random: seededRandom(1),
     log: silentLogger,
     slots: 1,
+    isLapsed: (segment) => lapsed.has(segment),
     hungry: () => undefined,
     began: (count) => {
       started += count;
@@ -65,7 +67,7 @@ function setUp(fn: Answer, batch: object = { maxSize: 3, wait: "1s" }, options: 
       counters.map((counter) => claim(counter)),
     );
   const pass = (ms: number) => clock.moveTo(clock.nowMs() + ms);
-  return { worker, clock, calls, outcomes, errors, claim, push, pass, started: () => started };
+  return { worker, lapsed, clock, calls, outcomes, errors, claim, push, pass, started: () => started };
 }
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -137,6 +139,20 @@ describe("X15: a batch", () => {
     push(1, 2, 3);
     await settled();
     expect(outcomes).toEqual(["1 failed", "2 released for 5000", "3 completed"]);
+  });
+
+  it("begins without those whose Lease lapsed while it was gathered: they are given back", async () => {
+    const { worker, lapsed, claim, calls, outcomes, push, pass } = setUp(async (inputs) => inputs);
+    push(1);
+    worker.push("t", [claim(2)]);
+    lapsed.add("s");
+    pass(1_000);
+    await settled();
+    expect([calls, outcomes]).toEqual([[[2]], ["1 released", "2 completed"]]);
+    push(3);
+    pass(1_000);
+    await settled();
+    expect([calls.length, outcomes.at(-1), worker.running, worker.gathering]).toEqual([1, "3 released", 0, 0]);
   });
 
   it("that throws fails all of it, each by its own retries", async () => {

@@ -97,6 +97,8 @@ export interface InlineWorkerOptions {
    * wakes with claims that may be another's by now; one that is merely slow gets them again.
    */
   readonly overdue?: () => void;
+  /** Whether what is held of a Segment may be another's by now: then no batch begins with it. */
+  readonly isLapsed?: (segment: string) => boolean;
   readonly seats?: SeatKeeper;
   /** Needed if the App has executors of its own. */
   readonly caller?: StepCaller;
@@ -276,13 +278,8 @@ export class InlineWorker implements AttemptHost {
     const taken = this.#gather.take(isMeant);
     if (taken.length === 0) return;
     this.#isPumping = true;
-    for (const placed of taken) {
-      const attempt = this.#enterBatch(placed.segment, placed.claim);
-      if (attempt !== null) this.#end(attempt, { kind: "release", inMs: null });
-    }
+    for (const placed of taken) this.#handBack(placed.segment, placed.claim);
     this.#isPumping = false;
-    // What never ran says nothing of how long an Attempt takes.
-    this.#isMeasured = false;
     this.#pump();
   }
 
@@ -458,9 +455,15 @@ export class InlineWorker implements AttemptHost {
   /** Begins the Attempts of a batch, then calls its function once for all of them. */
   #beginGathered({ elements }: Gathered<Placed>): void {
     this.#gather?.shift();
+    const { isLapsed } = this.#options;
     let run: BatchRun | null = null;
     for (const { segment, claim } of elements) {
       this.#turn++;
+      // The wait for a batch may be over before a process that stood still has noticed that it did.
+      if (isLapsed?.(segment) === true) {
+        this.#handBack(segment, claim);
+        continue;
+      }
       const attempt = this.#enterBatch(segment, claim);
       if (attempt === null) continue;
       run ??= new BatchRun(this.log.child({ step: attempt.step.name }));
@@ -474,6 +477,14 @@ export class InlineWorker implements AttemptHost {
     this.#spared += run.left - 1;
     for (const attempt of run.attempts) this.#runs.set(attempt, run);
     this.#callBatch(run);
+  }
+
+  /** Gives back one of a batch that has not begun. */
+  #handBack(segment: string, claim: Claim): void {
+    const attempt = this.#enterBatch(segment, claim);
+    if (attempt !== null) this.#end(attempt, { kind: "release", inMs: null });
+    // What never ran says nothing of how long an Attempt takes.
+    this.#isMeasured = false;
   }
 
   /** Makes an Attempt of one of a batch; null if it was taken back, or is no part of a batch: then it begins alone. */
