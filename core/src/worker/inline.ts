@@ -18,7 +18,6 @@ import { decodeEnvelope, type Envelope } from "../engine/envelope.js";
 import type { Address } from "../engine/lease.js";
 import { encodeOutcome } from "../engine/outcome.js";
 import type { Claim } from "../engine/transitions.js";
-import type { AttemptScope } from "../queue/attempt-scope.js";
 import { divide } from "../workflow/batch.js";
 import type { Registry } from "../workflow/registry.js";
 import { validate } from "../workflow/schema.js";
@@ -80,6 +79,11 @@ export interface StepCaller {
   call(step: StepDefinition, input: unknown, attempt: Attempt): unknown;
 }
 
+/** What is entered around the functions of Steps. */
+export interface CallScope {
+  run<T>(fn: () => T): T;
+}
+
 /** What an inline Worker needs. */
 export interface InlineWorkerOptions {
   readonly registry: Pick<Registry, "find">;
@@ -103,7 +107,7 @@ export interface InlineWorkerOptions {
   /** Needed if the App has executors of its own. */
   readonly caller?: StepCaller;
   /** Entered around every function of a Step. */
-  readonly scope?: Pick<AttemptScope, "run">;
+  readonly scope?: CallScope;
 }
 
 interface Batch {
@@ -142,7 +146,7 @@ export class InlineWorker implements AttemptHost {
   readonly #deadlines: Deadlines;
   readonly #seats: SeatKeeper | null;
   readonly #caller: StepCaller | null;
-  readonly #scope: Pick<AttemptScope, "run"> | null;
+  readonly #scope: CallScope | null;
   readonly #batches = new Deque<Batch>();
   /** Operations of batch Steps; null while none has come. */
   #gather: Gather<Placed> | null = null;
@@ -750,7 +754,7 @@ const UNKNOWN_STEP: StepDefinition = {
   fn: () => undefined,
 };
 
-function callerInside(caller: StepCaller | null, scope: Pick<AttemptScope, "run">): StepCaller {
+function callerInside(caller: StepCaller | null, scope: CallScope): StepCaller {
   return {
     call: (step, input, attempt) =>
       scope.run(() => (caller === null ? step.fn(input, attempt) : caller.call(step, input, attempt))),
