@@ -154,13 +154,14 @@ export class WorkerPool implements Pool {
     const room = capacity - taken;
     // While something waits here no slot is idle: a claim can wait until it is worth its price.
     if (this.buffered > 0 && room < capacity / 2) return 0;
-    return slots === 0 || this.gathering === 0 ? room : room + this.#gather.appetite;
+    return slots === 0 || this.gathering === 0 ? room : room + this.#gather.appetite(slots);
   }
 
   push(segment: string, claims: readonly Claim[]): void {
     const { registry, clock, nextOrder } = this.#context;
     const nowMs = clock.monotonicMs();
     const others = new Set<WorkerPool>();
+    this.#gather.claimed();
     for (const claim of claims) {
       const step = stepOf(claim, registry);
       const given = new Given(segment, claim, step ?? UNREADABLE, nextOrder(), nowMs);

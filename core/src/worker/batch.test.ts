@@ -239,16 +239,37 @@ describe("X15: a batch", () => {
     expect(calls).toEqual([[3]]);
   });
 
+  it("asks for twice what the last claims brought for it, up to what would fill it", () => {
+    const { worker, push } = setUp(() => new Promise<never>(() => undefined), { maxSize: 100, wait: "1s" });
+    const asked: number[] = [];
+    for (let next = 1, left = 99; left > 0; left--) {
+      const count = Math.min(left, worker.room(1));
+      asked.push(count);
+      push(...Array.from({ length: count }, () => next++));
+      left -= count - 1;
+    }
+    expect(asked).toEqual([1, 3, 7, 15, 31, 42]);
+  });
+
+  it("does not make a claim bring hundreds of others that are in its Queue", () => {
+    const { worker, claim, push } = setUp(() => new Promise<never>(() => undefined), { maxSize: 1_000, wait: "1s" });
+    push(...Array.from({ length: 50 }, (_, i) => i));
+    expect(worker.room(1)).toBe(101);
+    for (let i = 0; i < 2; i++) worker.push("s", [claim(100 + i, { step: "one" })]);
+    // The others end at once: a thousand of them may wait here, and none in the place of the 950 that are missing.
+    expect(worker.room(1)).toBe(1_002);
+  });
+
   it("asks for as much as would fill it", () => {
     const { worker, push, pass } = setUp(() => new Promise<never>(() => undefined), { maxSize: 100, wait: "1s" });
     expect(worker.room(1)).toBe(1);
-    push(1, 2);
-    expect(worker.room(1)).toBe(99);
+    push(...Array.from({ length: 60 }, (_, i) => i + 1));
+    expect(worker.room(1)).toBe(41);
     worker.abortWhere("s", [{ lane: 1, counter: 1 }], "cancel");
-    expect(worker.room(1)).toBe(100);
+    expect(worker.room(1)).toBe(42);
     worker.takeUnstarted(0);
     expect(worker.room(1)).toBe(1);
-    push(3);
+    push(61);
     pass(1_000);
     expect(worker.room(1)).toBe(0);
   });

@@ -37,6 +37,9 @@ export class Gather<Element> {
   #readySize = 0;
   /** Places left in the batches that are open: asked for with each claim, so it is not counted anew. */
   #places = 0;
+  /** Added since the last claim came, and between the two before. */
+  #brought = 0;
+  #broughtBefore = 0;
 
   /** `due` is called when a wait is over. */
   constructor(clock: Clock, due: () => void) {
@@ -59,9 +62,19 @@ export class Gather<Element> {
     return this.#readySize;
   }
 
-  /** How many more would complete the batches that are open. */
-  get appetite(): number {
-    return Math.min(this.#places, GATHERED_MAX - this.#gathering);
+  /** A claim is about to be added: what it brings is counted anew. */
+  claimed(): void {
+    this.#broughtBefore = this.#brought;
+    this.#brought = 0;
+  }
+
+  /**
+   * How many more to claim for the batches that are open: as many as would complete them, if the last claims brought
+   * such. A Queue that holds other Operations too would fill the places with those.
+   */
+  appetite(slots: number): number {
+    const likely = Math.max(slots, 2 * Math.max(this.#brought, this.#broughtBefore));
+    return Math.min(this.#places, GATHERED_MAX - this.#gathering, likely);
   }
 
   /** Adds one to the batch of its Step and key. */
@@ -79,6 +92,7 @@ export class Gather<Element> {
       this.#places += batch.maxSize;
     }
     pile.elements.push(element);
+    this.#brought++;
     this.#gathering++;
     this.#places--;
     if (pile.elements.length >= pile.maxSize) return this.#close(pile, this.#clock.monotonicMs());

@@ -211,7 +211,7 @@ export class InlineWorker implements AttemptHost {
     const room = capacity - (this.#running - this.#spared) - buffered;
     // While something is buffered no slot is idle: a claim can wait until it is worth its price.
     if (buffered > 0 && room < capacity / 2) return 0;
-    return this.#gather === null ? room : room + this.#gather.appetite;
+    return this.#gather === null ? room : room + this.#gather.appetite(slots);
   }
 
   /** Takes claims of one Segment. */
@@ -219,6 +219,7 @@ export class InlineWorker implements AttemptHost {
     if (claims.length === 0) return;
     this.#batches.push({ segment, claims, at: 0, sinceMs: this.#options.clock.monotonicMs() });
     this.#buffered += claims.length;
+    this.#gather?.claimed();
     this.#turn = 0;
     this.#seats?.turned();
     this.#pump();
