@@ -3,13 +3,14 @@ import { createError, encodeEnvelope, OffloadingStore } from "@millrace/core/int
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openTestRedis, type TestRedis } from "../helper/redis.js";
 
+type Reply = Buffer | string | number | null | readonly Reply[];
+
 /** The commands of its own pass through the hand of the test. */
 class HandledStore extends OffloadingStore {
-  before: ((name: string, key: string) => Promise<void> | void) | null = null;
+  around: (name: string, call: () => Promise<Reply>) => Promise<Reply> = (_name, call) => call();
 
   protected override async command(call: string, name: string, key: string, ...args: readonly (string | Buffer)[]) {
-    await this.before?.(name, key);
-    return await super.command(call, name, key, ...args);
+    return await this.around(name, () => super.command(call, name, key, ...args));
   }
 }
 
@@ -41,11 +42,12 @@ const claim = (request = 1, max = 10) => store.claim("n1", { owner: "o", request
 describe("X28: the store of large values", () => {
   it("X28: a claim whose values cannot be fetched is of unknown outcome, and gives them when asked again", async () => {
     await store.enqueue("n1", { lane, laneName: fast, first: 1, bodies: [large, bodyOf("small"), large] });
-    store.before = (name) => {
+    store.around = async (name, call) => {
       if (name === "GET") throw createError("MR_STORE_UNAVAILABLE", { store: redis.url, reason: "BUSY" });
+      return await call();
     };
     await expect(claim()).rejects.toMatchObject({ code: "MR_INDETERMINATE" });
-    store.before = null;
+    store.around = (_name, call) => call();
     const { claims } = await claim(1, 1);
     expect(claims.map(({ body }) => body.length)).toEqual([large.length, bodyOf("small").length, large.length]);
     expect((await claim(2)).claims).toEqual([]);
@@ -59,5 +61,21 @@ describe("X28: the store of large values", () => {
     const { records } = await store.peek("n1", { of: { queue: "q" }, offset: 0, limit: 1 });
     expect(records[0]?.body?.length).toBeLessThan(100);
     expect((await claim()).claims.map(({ body }) => body.length)).toEqual([large.length]);
+  });
+
+  it("X28: values are fetched a few at a time, by their bytes, so that each has its own time", async () => {
+    const bodies = Array.from({ length: 20 }, () => bodyOf(Buffer.alloc(1 << 20)));
+    await store.enqueue("n1", { lane, laneName: fast, first: 1, bodies });
+    let [underWay, most] = [0, 0];
+    store.around = async (name, call) => {
+      if (name !== "GET") return await call();
+      most = Math.max(most, ++underWay);
+      const answer = await call();
+      underWay--;
+      return answer;
+    };
+    const { claims } = await claim(1, 20);
+    expect(claims.map(({ body }) => body.length)).toEqual(bodies.map(({ length }) => length));
+    expect(most).toBe(7); // of a little more than 1 MiB each, in 8 MiB
   });
 });

@@ -17,6 +17,7 @@ import type { Held, LocalDot } from "../../engine/lease.js";
 import { decodeOutcome } from "../../engine/outcome.js";
 import type { Store, StoreListener } from "../../engine/store.js";
 import type { Claim, Settled } from "../../engine/transitions.js";
+import { ByteGate } from "./byte-gate.js";
 import { unknown } from "./failure.js";
 import { rootKey, valueKey, valuesKey } from "./keys.js";
 import { RedisStore, type RedisStoreOptions } from "./redis-store.js";
@@ -35,11 +36,15 @@ const LOOK_MS = 60 * 60 * 1000;
 const SWEEP_MS = 10_000;
 const SWEEP_MAX = 100;
 const SWEEP_ROUNDS_MAX = 50;
+/** Bytes of values on their way at once, each way: none waits for so many others that its call runs out of time. */
+const UNDER_WAY_MAX = 8 * 1024 * 1024;
 
 /** A RedisStore that keeps large values apart. */
 export class OffloadingStore extends RedisStore {
   readonly #app: string;
   readonly #now: () => number;
+  readonly #fetches = new ByteGate(UNDER_WAY_MAX);
+  readonly #writes = new ByteGate(UNDER_WAY_MAX);
   /** Writes under way by lane: what comes behind them waits, for a lane has an order. */
   readonly #writing = new Map<string, Promise<unknown>>();
   /** Inputs of what runs here, by place and token: deleted when it has completed. */
@@ -262,10 +267,12 @@ export class OffloadingStore extends RedisStore {
     const root = rootKey(this.#app, segment);
     const due = String(this.#now() + STAGED_MS);
     // The index first: a value that is there is in it, whenever we die.
-    await Promise.all([
-      this.command("enqueue", "ZADD", valuesKey(root), due, name),
-      this.command("enqueue", "SET", valueKey(root, name), asBytes(value)),
-    ]);
+    await this.#writes.run(value.length, () =>
+      Promise.all([
+        this.command("enqueue", "ZADD", valuesKey(root), due, name),
+        this.command("enqueue", "SET", valueKey(root, name), asBytes(value)),
+      ]),
+    );
     return stub;
   }
 
@@ -281,7 +288,9 @@ export class OffloadingStore extends RedisStore {
     if (!mayBeStub(record) || payloadAt(record) !== at) return record;
     const name = nameOf(kind, dot, record);
     const key = valueKey(rootKey(this.#app, segment), name);
-    const value = await this.command("claim", "GET", key).catch((error: unknown) => {
+    const bytes = asBytes(record).readUInt32BE(at + 2);
+    const fetched = this.#fetches.run(bytes, () => this.command("claim", "GET", key));
+    const value = await fetched.catch((error: unknown) => {
       if (isMillraceError(error, "MR_STORE_CORRUPT")) return null; // something else lies there
       throw error;
     });
