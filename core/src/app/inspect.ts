@@ -10,6 +10,7 @@ import { createError, show } from "../base/errors.js";
 import { checkName } from "../base/names.js";
 import { type Given, type OptionTable, resolveOptions } from "../base/options.js";
 import { tryPlaceId } from "../engine/dot.js";
+import { isFairGate } from "../engine/ties.js";
 import type { Totals } from "../engine/transitions.js";
 import { type Filter, idsOf, parseFilter } from "../queue/filter.js";
 import { isFit } from "../queue/filter-match.js";
@@ -37,7 +38,7 @@ export interface CountRow {
   readonly scheduled: number;
   /** On lists and parked. */
   readonly ready: number;
-  /** How many of the ready ones are parked: an order key, a limit or a rate keeps them. */
+  /** How many of the ready ones an order key, a limit or a rate keeps; who waits for its turn by `fair` is not kept. */
   readonly blocked: number;
   readonly running: number;
   readonly failed: number;
@@ -197,8 +198,10 @@ export class Inspect {
         const { state } = here;
         const row = rowOf(step);
         if (state === "parked") {
-          row.ready++;
-          row.blocked++;
+          const takesTurns = record.parked !== null && isFairGate(record.parked.name);
+          // Ready and not blocked; by state it is among the known already.
+          if (by === "step" || !takesTurns) row.ready++;
+          if (!takesTurns) row.blocked++;
         } else if (state !== "completed" && state !== "cancelled") row[state]++;
       }
       if (next !== null && this.#clock.monotonicMs() >= endMs) {

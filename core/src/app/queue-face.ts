@@ -5,6 +5,7 @@ import { createError } from "../base/errors.js";
 import { tryPlaceId } from "../engine/dot.js";
 import type { LocalDot } from "../engine/lease.js";
 import type { OperationRecord } from "../engine/operation.js";
+import { isFairGate } from "../engine/ties.js";
 import type { ListAnswer } from "../engine/transitions.js";
 import { listRecords, listSegments } from "../queue/inspect.js";
 import type { Reach } from "./reach.js";
@@ -59,7 +60,9 @@ export class QueueFace {
         ready += one.ready;
         isPaused ||= one.isPaused;
       }
-      if (counts.parked > 0) for await (const _ of this.#parkedIn(segment)) ready++;
+      if (counts.parked === 0) continue;
+      // Those at fair gates are in `ready` already.
+      for await (const { parked } of this.#parkedIn(segment)) if (parked === null || !isFairGate(parked.name)) ready++;
     }
     return { queue: this.name, ready, isPaused };
   }

@@ -647,7 +647,7 @@ export interface CountsAnswer {
   readonly scheduled: number;
   readonly running: number;
   readonly dead: number;
-  /** How many are ready and parked, of all Queues; those are not in `queues`. */
+  /** How many are ready and parked, of all Queues, fair gates left out: those are in `queues`. */
   readonly parked: number;
   /** Milliseconds until the earliest scheduled Operation is due or a parked one may pass, not above 0 then; or null. */
   readonly nextDueInMs: number | null;

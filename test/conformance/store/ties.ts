@@ -596,6 +596,26 @@ export function tieSentences(scene: () => Scene): void {
       expect(await s.state(lane, 2)).toBe("cancelled");
     });
 
+    it("X4: what waits for its turn counts as ready, not as parked; what a limit keeps is parked", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const none = { key: null, line: null, gates: [] };
+      await s.enqueueFull(lane, [
+        ...of("a", 1, 3),
+        ...of("b", 4, 2).map((element) => ({ ...element, priority: 7 })),
+        { counter: 6, queue: "gated", ties: { ...none, gates: [{ name: "g", slots: 1 }] } },
+        { counter: 7, queue: "gated", ties: { ...none, gates: [{ name: "g", slots: 1 }] } },
+      ]);
+      await s.claim("o1", 2, ["gated"]);
+      const ready = async () => {
+        const { queues, parked } = await s.counts();
+        return { q: queues.find(({ queue }) => queue === "q")?.ready, parked };
+      };
+      expect(await ready()).toEqual({ q: 5, parked: 1 });
+      expect(await s.claim("o1", 2)).toHaveLength(2);
+      expect(await ready()).toEqual({ q: 3, parked: 1 });
+    });
+
     it("X4: goes behind larger priorities, and takes turns with work without a flow", async () => {
       const s = scene();
       const lane = await s.full();

@@ -181,9 +181,15 @@ export function peek(state: SegmentState, params: PeekParams): PeekAnswer {
 
 /** counts: the Segment at a glance. */
 export function counts(state: SegmentState, _params: object, nowUs: number): CountsAnswer {
+  let fair = 0;
   const queues = [...state.queues.values()]
     .sort((a, b) => compareNames(a.name, b.name))
-    .map(({ name, length, withdrawn, isPaused }) => ({ queue: name, ready: length - withdrawn, isPaused }));
+    .map(({ name, length, withdrawn, isPaused, waiting }) => {
+      let takingTurns = 0;
+      for (const gate of waiting) takingTurns += gate.parked.size;
+      fair += takingTurns;
+      return { queue: name, ready: length - withdrawn + takingTurns, isPaused };
+    });
   const owners = [...state.owners.values()]
     .sort((a, b) => compareNames(a.name, b.name))
     .map(({ name, beat, held }) => ({ owner: name, beat, held }));
@@ -193,7 +199,7 @@ export function counts(state: SegmentState, _params: object, nowUs: number): Cou
     scheduled: state.due.size,
     running: state.running,
     dead: state.dead.size,
-    parked: state.parked,
+    parked: state.parked - fair,
     nextDueInMs: nextDueInMs(state, Math.floor(nowUs / 1000)),
     totals: { ...state.totals },
   };

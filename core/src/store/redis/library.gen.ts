@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "580170c932f7de79dca8e6c22e22be928b28cde87ff3ae364e26c8c506792c72";
+export const DIGEST = "d4a5b7436b4399db420520f809f3a7df43dcc7b013e8a9929990f925d301bae1";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -91,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '580170c932f7de79dca8e6c22e22be928b28cde87ff3ae364e26c8c506792c72'",
+  "local DIGEST = 'd4a5b7436b4399db420520f809f3a7df43dcc7b013e8a9929990f925d301bae1'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -443,6 +443,13 @@ export const HELPER_TEXT: string = [
   "  if sub(gate, 1, 1) ~= '~' or call('EXISTS', K.parked_at(root, gate)) == 1 then return end",
   "  local queue, priority = string.match(gate, '^~(.*):(-?%d+)$')",
   "  call('ZREM', K.fair(root, queue), priority)",
+  "end",
+  "local function fair_waiting(root, queue)",
+  "  local waiting = 0",
+  "  for _, priority in ipairs(call('ZRANGE', K.fair(root, queue), 0, -1)) do",
+  "    waiting = waiting + call('ZCARD', K.parked_at(root, fair_gate(queue, priority)))",
+  "  end",
+  "  return waiting",
   "end",
   "local function look_at_gates(root, pass, ties)",
   "  local slots, paces = {}, {}",
@@ -3078,10 +3085,14 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local withdrawn = {}",
   "  local flat = call('HGETALL', K.withdrawn_counts(root))",
   "  for i = 1, #flat, 2 do withdrawn[flat[i]] = tonumber(flat[i + 1]) end",
+  "  local parked, fair = call('HLEN', K.parked(root)), 0",
   "  local paused = call('HGETALL', K.queues(root))",
   "  for i = 1, #paused, 2 do",
   "    local ready = -(withdrawn[paused[i]] or 0)",
   "    for _, name in ipairs((lists_of(root, paused[i]))) do ready = ready + call('LLEN', name) end",
+  "    local taking_turns = parked > 0 and fair_waiting(root, paused[i]) or 0",
+  "    fair = fair + taking_turns",
+  "    ready = ready + taking_turns",
   "    put(queues, paused[i], ready)",
   "    put(queues, tonumber(paused[i + 1]))",
   "  end",
@@ -3096,7 +3107,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "    call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),",
   "    due_in(root),",
   "    queues, owners, call('HGETALL', K.totals(root)),",
-  "    call('HLEN', K.parked(root)),",
+  "    parked - fair,",
   "  }",
   "end",
 ].join("\n"),

@@ -2,7 +2,8 @@
 -- root     the Segment
 -- args     none
 -- returns  scheduled · running · dead · milliseconds until the next is due or empty · Queues · owners · sums, these three
---          as flat arrays: Queue, ready, 1 if paused · owner, beat, held · name, sum · then: parked
+--          as flat arrays: Queue, ready, 1 if paused · owner, beat, held · name, sum · then: parked; what waits at a fair
+--          gate is ready, for it waits for nothing but a claim, and not parked
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
 -- flags    no-writes
@@ -12,10 +13,14 @@ local function counts(root)
   local withdrawn = {}
   local flat = call('HGETALL', K.withdrawn_counts(root))
   for i = 1, #flat, 2 do withdrawn[flat[i]] = tonumber(flat[i + 1]) end
+  local parked, fair = call('HLEN', K.parked(root)), 0
   local paused = call('HGETALL', K.queues(root))
   for i = 1, #paused, 2 do
     local ready = -(withdrawn[paused[i]] or 0)
     for _, name in ipairs((lists_of(root, paused[i]))) do ready = ready + call('LLEN', name) end
+    local taking_turns = parked > 0 and fair_waiting(root, paused[i]) or 0
+    fair = fair + taking_turns
+    ready = ready + taking_turns
     put(queues, paused[i], ready)
     put(queues, tonumber(paused[i + 1]))
   end
@@ -30,6 +35,6 @@ local function counts(root)
     call('ZCARD', K.due(root)), running, call('ZCARD', K.dead(root)),
     due_in(root),
     queues, owners, call('HGETALL', K.totals(root)),
-    call('HLEN', K.parked(root)),
+    parked - fair,
   }
 end
