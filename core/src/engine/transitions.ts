@@ -30,7 +30,8 @@
  * - A lapse is a tie to time. It stands `min(start, end)` milliseconds after the enqueue, with the first claim at `end`,
  *   and goes with the Operation's end. From its time on what waits is not claimed: a claim that meets it, or `promote`,
  *   ends it as failed (`attempt` as it stood, bytes and retention as enqueued, its ties let go of); an element on a list
- *   stays there, withdrawn, until it is popped or requeued. What runs is marked by `promote` like by a cancel, its own
+ *   stays there, withdrawn, until it is popped; requeued before that, it goes on in its old place unless a line keeps it or
+ *   it is redriven to another Queue. What runs is marked by `promote` like by a cancel, its own
  *   bytes being the reason; what then ends a marked one as cancelled ends this one as failed. A requeued one has none.
  * - An Operation with a flow is never on a ready list: in its place it is parked at the *fair gate* beside it, from which
  *   claims take what has the lowest tag, equals by address. Each time it gets ready (enqueue, promote, requeue, its turn

@@ -116,17 +116,43 @@ export function lapseSentences(scene: () => Scene): void {
       expect(await s.record(lane, 1)).toMatchObject({ state: "failed", attempt: 1 });
     });
 
-    it("X12: what lapsed on a list can be requeued, at the end, once, and does not lapse again", async () => {
+    it("X12: what lapsed on a list can be requeued, where it stands, once, and does not lapse again", async () => {
       const s = scene();
       const lane = await s.full();
       await s.enqueueFull(lane, [{ counter: 1, ...startWithin(100) }, { counter: 2 }]);
       await s.advance(100);
       await s.promote();
       expect(await s.requeue(lane, 1)).toBe("ok");
+      expect(await s.counts()).toMatchObject({ dead: 0, queues: [{ queue: "q", ready: 2 }] });
       await s.advance(1000);
       expect(await s.promote()).toMatchObject({ lapsed: 0 });
-      expect(await s.claimTexts("o1")).toEqual(["f2", "f1"]);
+      expect(await s.claimTexts("o1")).toEqual(["f1", "f2"]);
       expect(await s.claimTexts("o1")).toEqual([]);
+    });
+
+    it("X12: of many that lapsed on a list some go back in place, some to another Queue, some wait in line", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const inLine = { line: "l" };
+      await s.enqueueFull(lane, [
+        ...[1, 2, 3].map((counter) => ({ counter, priority: 5, ...startWithin(100) })),
+        { counter: 4, priority: 5, ...startWithin(100, inLine) },
+        { counter: 5, priority: 5 },
+        { counter: 6, queue: "other", priority: 5, ties: { key: null, gates: [], ...inLine } },
+      ]);
+      await s.advance(100);
+      expect(await s.promote()).toMatchObject({ lapsed: 4 });
+      const elements = [1, 3, 4].map((counter) => {
+        return { laneName: lane.laneName, counter, queue: counter === 3 ? "other" : null, body: null };
+      });
+      expect((await s.store.redrive(s.segment, { elements })).answers).toEqual(["ok", "ok", "ok"]);
+      expect(await s.requeue(lane, 2)).toBe("ok");
+      expect(await s.claimTexts("o1")).toEqual(["f1", "f2", "f5"]);
+      const others = await s.claim("o1", 10, ["other"]);
+      expect(others.map(({ body }) => Buffer.from(body).toString())).toEqual(["f6", "f3"]);
+      await s.complete("o1", others);
+      expect(await s.claimTexts("o1")).toEqual(["f4"]);
+      expect(await s.counts()).toMatchObject({ dead: 0, parked: 0 });
     });
 
     it("X19: leaves nothing behind that a check would find, whatever it ended", async () => {

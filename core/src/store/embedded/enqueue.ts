@@ -242,21 +242,39 @@ function doubleOf(value: number): Uint8Array {
 
 /** Takes a withdrawn element off its list: its dot is enqueued anew, long after its memory ended. */
 function takeOff(state: SegmentState, operation: Operation): void {
-  unlist(operation);
+  const stale: Stale = new Map();
+  noteStale(stale, operation);
+  unlist(stale);
   operation.isGone = true;
   touch(state, operation);
 }
 
-/** Takes a withdrawn element off its list. */
-export function unlist(operation: Operation): void {
-  const list = listOf(operation.queue, operation.priority);
-  for (const element of list.elements.shiftMany(list.elements.length)) {
-    if (element !== operation) list.elements.push(element);
-  }
-  shrink(list, 1);
+/** Withdrawn elements to take off their lists. */
+export type Stale = Map<ReadyList, Set<Operation>>;
+
+/** A withdrawn element is withdrawn no more: it counts again, or goes off its list. */
+export function forgetWithdrawn(operation: Operation): void {
   operation.queue.withdrawn--;
   operation.lane.withdrawn.delete(operation.counter);
   operation.isWithdrawn = false;
+}
+
+/** Notes that a withdrawn element is to go off the list it is on. */
+export function noteStale(stale: Stale, operation: Operation): void {
+  const list = listOf(operation.queue, operation.priority);
+  const gone = stale.get(list) ?? new Set();
+  stale.set(list, gone.add(operation));
+  forgetWithdrawn(operation);
+}
+
+/** Takes elements off their lists, each list in one pass. */
+export function unlist(stale: Stale): void {
+  for (const [list, gone] of stale) {
+    for (const element of list.elements.shiftMany(list.elements.length)) {
+      if (element.isRun || !gone.has(element)) list.elements.push(element);
+    }
+    shrink(list, gone.size);
+  }
 }
 
 /** Makes a record with fresh counters, scheduled until somebody says otherwise. */

@@ -12,7 +12,7 @@ import type {
   RequeueParams,
 } from "../../engine/transitions.js";
 import { forget } from "./ending.js";
-import { unlist } from "./enqueue.js";
+import { forgetWithdrawn, noteStale, type Stale, unlist } from "./enqueue.js";
 import { dropClocks, makeReady } from "./fair.js";
 import { endLapsed } from "./lapsing.js";
 import { locate } from "./reading.js";
@@ -22,6 +22,7 @@ import {
   type Operation,
   type SegmentState,
   type Slice,
+  touch,
   touchSlice,
   touchWindow,
 } from "./state.js";
@@ -46,26 +47,39 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
 /** requeue: failed → ready, a new generation. */
 export function requeue(state: SegmentState, params: RequeueParams, nowUs: number): RequeueAnswer {
   const nowMs = Math.floor(nowUs / 1000);
+  const stale: Stale = new Map();
   const answers = params.dots.map(({ laneName, counter }): RequeueAnswer["answers"][number] => {
     const lane = state.lanesByName.get(laneName);
     const found = lane === undefined ? "missing" : locate(state, lane, counter, nowMs);
     if (found === "missing") return "missing";
     if (typeof found === "string" || isFinished(found) || found.state !== "failed") return "illegal";
-    reopen(state, found);
+    reopen(state, found, stale);
     return "ok";
   });
+  unlist(stale);
   return { answers };
 }
 
-/** Takes a dead letter into its next generation, at the end of its list. */
-export function reopen(state: SegmentState, operation: Operation): void {
+/**
+ * Takes a dead letter into its next generation, at the end of its list, or where it stands there still: then it lapsed.
+ * What may not stay there is noted in `stale`.
+ */
+export function reopen(state: SegmentState, operation: Operation, stale: Stale): void {
   state.dead.remove(operation);
-  if (operation.isWithdrawn) unlist(operation);
   operation.generation++;
   operation.attempt = 0;
   operation.recoveries = 0;
   operation.returns = 0;
-  if (joinLine(state, operation, 0)) makeReady(state, operation, "back");
+  const mayGo = joinLine(state, operation, 0);
+  if (!operation.isWithdrawn) {
+    if (mayGo) makeReady(state, operation, "back");
+  } else if (mayGo) {
+    forgetWithdrawn(operation);
+    operation.state = "ready";
+    touch(state, operation);
+  } else {
+    noteStale(stale, operation);
+  }
 }
 
 /** prune: what is past its retention goes. */

@@ -6,6 +6,7 @@
 -- writes   op dl m q r p; ol pk of what stands in a line; pk gw fp fc fs of what bears a flow; x xn of what failed on a list; rings the bells of lists that were empty
 -- flags    none
 -- cost     O(elements × (slices + owners)), reads only beyond the elements
+--          what lapsed on a list and stands there still and goes to another Queue or waits in a line: also O(that list) each
 local function redrive(root, args)
   if #args < 4 or #args % 4 ~= 0 then return BADARGS end
   local dots = {}
@@ -23,7 +24,6 @@ local function redrive(root, args)
     if here.state == 'failed' and not before[address] then
       before[address] = true
       letters[i] = 'o'
-      if withdrawn[i] then drop_stale(root, { address }, { withdrawn[i] }) end
       local queue, priority, present_body = read_static(here.static)
       if to ~= '' then
         queue = to
@@ -35,7 +35,9 @@ local function redrive(root, args)
       meta.finished = 0
       keep_record(moves, address, write_static(queue, priority, body), meta)
       put(moves.dead_gone, address)
-      if may_go_on(root, address, ties[i]) then
+      local may_go = may_go_on(root, address, ties[i])
+      local is_in_place = withdrawn[i] and take_back(root, address, withdrawn[i], priority, queue, may_go)
+      if may_go and not is_in_place then
         make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
       end
     else
