@@ -23,7 +23,7 @@ export { compareStatus, mergeStatus, type StatusCopy } from "./engine/merge.js";
 export { decodeAbout, type NodeAbout } from "./engine/node.js";
 export type { Move, OperationRecord, OperationState, TerminalState } from "./engine/operation.js";
 export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/operation.js";
-export { decodeOutcome } from "./engine/outcome.js";
+export { decodeOutcome, encodeOutcome } from "./engine/outcome.js";
 export type { BellCause, RestoredCause, Store, StoreListener } from "./engine/store.js";
 export type { GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
 export type * from "./engine/transitions.js";

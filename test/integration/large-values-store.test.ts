@@ -1,7 +1,8 @@
 /** The store that keeps large values apart, by its own calls: what servers refuse, lose or answer late. */
-import { createError, encodeEnvelope, OffloadingStore } from "@millrace/core/internal";
+import { createError, encodeEnvelope, encodeOutcome, OffloadingStore } from "@millrace/core/internal";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openTestRedis, type TestRedis } from "../helper/redis.js";
+import { startProxy } from "../helper/tcp-proxy.js";
 
 type Reply = Buffer | string | number | null | readonly Reply[];
 
@@ -77,5 +78,62 @@ describe("X28: the store of large values", () => {
     const { claims } = await claim(1, 20);
     expect(claims.map(({ body }) => body.length)).toEqual(bodies.map(({ length }) => length));
     expect(most).toBe(7); // of a little more than 1 MiB each, in 8 MiB
+  });
+
+  it("X28: what follows a large value on the full path stays behind it", async () => {
+    const full = "w.00";
+    const { lane: number } = await store.laneOpen("n1", { laneName: full, queue: null });
+    const enqueue = (counter: number, body: Uint8Array) => {
+      const elements = [{ counter, queue: "q", priority: 0, due: null, body }];
+      return store.enqueueFull("n1", { lane: number, laneName: full, elements });
+    };
+    await Promise.all([enqueue(1, large), enqueue(2, bodyOf("small")), enqueue(3, large), enqueue(4, bodyOf("small"))]);
+    expect((await claim()).claims.map(({ counter }) => counter)).toEqual([1, 2, 3, 4]);
+  });
+
+  /** From here on calls go through a proxy; the first value written is lost with the server that took it. */
+  async function throughFailover(): Promise<void> {
+    const { port, pathname } = new URL(redis.url);
+    const proxy = await startProxy({ port: Number(port) });
+    opened.push(() => proxy.close());
+    store = new HandledStore({ url: `redis://127.0.0.1:${proxy.port}${pathname}`, app: redis.app });
+    const own = store;
+    opened.push(() => own.close());
+    await store.open();
+    let isToCome = true;
+    store.around = async (name, call) => {
+      const reply = await call();
+      if (name !== "SET" || !isToCome) return reply;
+      isToCome = false;
+      await redis.client.unlink(...(await redis.keys()).filter((key) => key.includes(":v:")));
+      const ignored = () => undefined;
+      const told = { bell: ignored, due: ignored, settled: ignored, progressed: ignored, marked: ignored };
+      await new Promise<void>((resolve) => {
+        store.listen({ ...told, restored: () => resolve() });
+        proxy.cutAll();
+      });
+      await store.ready();
+      return reply;
+    };
+  }
+
+  it("X28: a value that another server took than took its Operation is written again before the answer", async () => {
+    await throughFailover();
+    await store.enqueue("n1", { lane, laneName: fast, first: 1, bodies: [large] });
+    expect((await claim()).claims.map(({ body }) => body.length)).toEqual([large.length]);
+  });
+
+  it("X28: so is a result, and the input is left to a sweep", async () => {
+    await store.enqueue("n1", { lane, laneName: fast, first: 1, bodies: [bodyOf("small")] });
+    await throughFailover();
+    const held = (await claim()).claims;
+    const value = encodeOutcome("o", 1, 1, "r".repeat(200_000), "result");
+    expect(await store.complete("n1", { owner: "o", retainMs: 60_000, held, values: [value] })).toEqual({
+      answers: ["ok"],
+    });
+    const { records } = await store.find("n1", { dots: [{ laneName: fast, counter: 1 }], wait: false });
+    expect(records.map((record) => (typeof record === "string" ? record : record.value?.length))).toEqual([
+      value.length,
+    ]);
   });
 });

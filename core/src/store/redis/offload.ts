@@ -39,6 +39,12 @@ const SWEEP_ROUNDS_MAX = 50;
 /** Bytes of values on their way at once, each way: none waits for so many others that its call runs out of time. */
 const UNDER_WAY_MAX = 8 * 1024 * 1024;
 
+/** A value and the end of its key. */
+interface Apart {
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
 /** A RedisStore that keeps large values apart. */
 export class OffloadingStore extends RedisStore {
   readonly #app: string;
@@ -47,6 +53,8 @@ export class OffloadingStore extends RedisStore {
   readonly #writes = new ByteGate(UNDER_WAY_MAX);
   /** Writes under way by lane: what comes behind them waits, for a lane has an order. */
   readonly #writing = new Map<string, Promise<unknown>>();
+  /** Raised whenever a connection came back: from then on another server may answer. */
+  #changes = 0;
   /** Inputs of what runs here, by place and token: deleted when it has completed. */
   readonly #inputs = new Map<string, string>();
   /** When each Segment was swept last. */
@@ -59,45 +67,38 @@ export class OffloadingStore extends RedisStore {
     this.#app = options.app;
     const clock = options.clock ?? systemClock;
     this.#now = () => clock.nowMs();
+    const ignored = () => undefined;
+    const restored = () => void this.#changes++;
+    super.listen({ bell: ignored, due: ignored, settled: ignored, progressed: ignored, marked: ignored, restored });
   }
 
   // ── On the way in ────────────────────────────────────────────────────────────────────────────────────────────────
 
   override enqueue: Store["enqueue"] = (segment, params) => {
-    const lane = `${segment} ${params.laneName}`;
-    const before = this.#writing.size === 0 ? undefined : this.#writing.get(lane);
-    if (before === undefined && !params.bodies.some(isLarge)) return super.enqueue(segment, params);
-    const written = (before ?? Promise.resolve()).then(() =>
-      Promise.all(
-        params.bodies.map((body, i) =>
-          this.#putInput(segment, { laneName: params.laneName, counter: params.first + i }, body),
-        ),
-      ),
-    );
-    const settled = written.catch(() => undefined);
+    const { laneName, first } = params;
+    if (!this.#isBehind(segment, laneName) && !params.bodies.some(isLarge)) return super.enqueue(segment, params);
+    const apart: Apart[] = [];
+    const bodies = params.bodies.map((body, i) => inputApart(body, { laneName, counter: first + i }, apart));
     // Not quiet: the claim that was to follow at once has come before it.
-    this.#writing.set(lane, settled);
-    return written
-      .then((bodies) => super.enqueue(segment, { ...params, bodies, isQuiet: false }))
-      .finally(() => {
-        if (this.#writing.get(lane) === settled) this.#writing.delete(lane);
-      });
+    const call = () => super.enqueue(segment, { ...params, bodies, isQuiet: false });
+    return this.#inOrder(segment, laneName, apart, call);
   };
 
   override enqueueFull: Store["enqueueFull"] = async (segment, params) => {
-    if (!params.elements.some(({ body }) => isLarge(body))) return await super.enqueueFull(segment, params);
-    const elements = await Promise.all(
-      params.elements.map(async (element) => {
-        const dot = { laneName: params.laneName, counter: element.counter };
-        return { ...element, body: await this.#putInput(segment, dot, element.body) };
-      }),
-    );
-    const answer = await super.enqueueFull(segment, { ...params, elements });
+    const { laneName } = params;
+    if (!this.#isBehind(segment, laneName) && !params.elements.some(({ body }) => isLarge(body)))
+      return await super.enqueueFull(segment, params);
+    const apart: Apart[] = [];
+    const elements = params.elements.map((element) => {
+      return { ...element, body: inputApart(element.body, { laneName, counter: element.counter }, apart) };
+    });
+    const call = () => super.enqueueFull(segment, { ...params, elements });
+    const answer = await this.#inOrder(segment, laneName, apart, call);
     // What another one stands for will never be asked for.
     const left = answer.answers.flatMap((word, i) => {
       const [given, sent] = [params.elements[i], elements[i]];
       if (word === "ok" || word === "duplicate" || given === undefined || sent === undefined) return [];
-      const dot = { laneName: params.laneName, counter: given.counter };
+      const dot = { laneName, counter: given.counter };
       return sent.body === given.body ? [] : [nameOf("i", dot, sent.body)];
     });
     if (left.length > 0) await this.#drop(segment, left).catch(() => undefined); // a sweep finds them
@@ -105,46 +106,48 @@ export class OffloadingStore extends RedisStore {
   };
 
   override announce: Store["announce"] = async (segment, params) => {
-    if (!params.elements.some(({ again }) => again !== null && isLarge(again.body)))
-      return await super.announce(segment, params);
-    const elements = await Promise.all(
-      params.elements.map(async (element) => {
-        const { again } = element;
-        if (again === null) return element;
-        return { ...element, again: { ...again, body: await this.#putInput(segment, element, again.body) } };
-      }),
-    );
-    return await super.announce(segment, { ...params, elements });
+    const apart: Apart[] = [];
+    const elements = params.elements.map((element) => {
+      const { again } = element;
+      return again === null
+        ? element
+        : { ...element, again: { ...again, body: inputApart(again.body, element, apart) } };
+    });
+    return await this.#bring(segment, apart, () => super.announce(segment, { ...params, elements }));
   };
 
   override redrive: Store["redrive"] = async (segment, params) => {
-    if (!params.elements.some(({ body }) => body !== null && isLarge(body)))
-      return await super.redrive(segment, params);
-    const elements = await Promise.all(
-      params.elements.map(async (element) => {
-        const { body } = element;
-        return body === null ? element : { ...element, body: await this.#putInput(segment, element, body) };
-      }),
-    );
-    return await super.redrive(segment, { ...params, elements });
+    const apart: Apart[] = [];
+    const elements = params.elements.map((element) => {
+      return element.body === null ? element : { ...element, body: inputApart(element.body, element, apart) };
+    });
+    return await this.#bring(segment, apart, () => super.redrive(segment, { ...params, elements }));
   };
 
   override complete: Store["complete"] = async (segment, params) => {
     if (this.#inputs.size === 0 && !params.values.some(isLarge)) return await super.complete(segment, params);
+    const changes = this.#changes;
+    const apart: Apart[] = [];
     const values = await Promise.all(
       params.values.map(async (value, i) => {
         const held = params.held[i];
         const laneName = held === undefined ? undefined : this.#lanes.get(segment)?.get(held.lane);
         if (held === undefined || laneName === undefined || !isLarge(value)) return value;
-        return await this.#putResult(segment, { laneName, counter: held.counter }, value);
+        const own: Apart[] = [];
+        const stub = setApart("o", { laneName, counter: held.counter }, value, outcomeAt(value), own);
+        if (!(await this.#hasRoomFor(segment, own))) return value;
+        apart.push(...own);
+        return stub;
       }),
     );
-    const answer = await super.complete(segment, { ...params, values });
+    const answer = await this.#kept(segment, apart, changes, () => super.complete(segment, { ...params, values }));
     for (const [i, { lane, counter, token }] of params.held.entries()) {
       const place = `${segment} ${lane} ${counter} ${token}`;
       const input = this.#inputs.get(place);
       this.#inputs.delete(place);
-      if (input !== undefined && answer.answers[i] === "ok") await this.#drop(segment, [input]).catch(() => undefined); // a sweep finds it
+      // Another server may not know yet that it has completed: then a sweep deletes it.
+      const isOver = answer.answers[i] === "ok" && changes === this.#changes;
+      if (input !== undefined && isOver) await this.#drop(segment, [input]).catch(() => undefined); // a sweep finds it
     }
     return answer;
   };
@@ -239,41 +242,92 @@ export class OffloadingStore extends RedisStore {
 
   // ── Values ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #putInput(segment: string, dot: LocalDot, body: Uint8Array): Promise<Uint8Array> {
-    const at = isLarge(body) ? inputAt(body) : -1;
-    return at < 0 ? body : await this.#put(segment, "i", dot, body, at);
+  /** Whether calls of a lane wait for values to be written. */
+  #isBehind(segment: string, laneName: string): boolean {
+    return this.#writing.size > 0 && this.#writing.has(`${segment} ${laneName}`);
+  }
+
+  /** Writes values, then calls; what comes for the same lane meanwhile follows behind. */
+  #inOrder<Answer>(
+    segment: string,
+    laneName: string,
+    apart: readonly Apart[],
+    call: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const lane = `${segment} ${laneName}`;
+    const written = (this.#writing.get(lane) ?? Promise.resolve()).then(async () => {
+      const changes = this.#changes;
+      await this.#writeAll(segment, apart);
+      return changes;
+    });
+    const settled = written.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#writing.set(lane, settled);
+    return written
+      .then((changes) => this.#kept(segment, apart, changes, call))
+      .finally(() => {
+        if (this.#writing.get(lane) === settled) this.#writing.delete(lane);
+      });
+  }
+
+  /** Writes values, then calls. */
+  async #bring<Answer>(segment: string, apart: readonly Apart[], call: () => Promise<Answer>): Promise<Answer> {
+    if (apart.length === 0) return await call();
+    const changes = this.#changes;
+    await this.#writeAll(segment, apart);
+    return await this.#kept(segment, apart, changes, call);
+  }
+
+  /**
+   * Makes the call that brings the stubs of values written since `changes` was read. Another server may have answered it
+   * than took the values, and may lack them: so they are written again before anybody hears of it.
+   */
+  async #kept<Answer>(
+    segment: string,
+    apart: readonly Apart[],
+    changes: number,
+    call: () => Promise<Answer>,
+  ): Promise<Answer> {
+    const answer = await call();
+    if (apart.length === 0) return answer;
+    try {
+      for (let seen = changes; seen !== this.#changes; ) {
+        seen = this.#changes;
+        await this.#writeAll(segment, apart);
+      }
+    } catch {
+      throw unknown({ call: "enqueue", id: segment }); // it was made: only the same call, sent again, helps
+    }
+    return answer;
   }
 
   /** A server without memory takes outcomes all the same, so that it empties: then the result stays in its record. */
-  async #putResult(segment: string, dot: LocalDot, value: Uint8Array): Promise<Uint8Array> {
+  async #hasRoomFor(segment: string, apart: readonly Apart[]): Promise<boolean> {
     try {
-      return await this.#put(segment, "o", dot, value, outcomeAt(value));
+      await this.#writeAll(segment, apart);
+      return true;
     } catch (error) {
-      if (isMillraceError(error, "MR_STORE_FULL")) return value;
+      if (isMillraceError(error, "MR_STORE_FULL")) return false;
       throw error;
     }
   }
 
-  /** Writes a value and answers the record with its stub. */
-  async #put(segment: string, kind: "i" | "o", dot: LocalDot, record: Uint8Array, at: number): Promise<Uint8Array> {
-    const value = record.subarray(at);
-    const stub = Buffer.alloc(at + STUB_BYTES);
-    stub.set(record.subarray(0, at), 0);
-    stub[at] = MARK;
-    stub[at + 1] = AWAY;
-    stub.writeUInt32BE(value.length, at + 2);
-    stub.set(createHash("sha256").update(value).digest(), at + 6);
-    const name = nameOf(kind, dot, stub);
+  async #writeAll(segment: string, apart: readonly Apart[]): Promise<void> {
     const root = rootKey(this.#app, segment);
     const due = String(this.#now() + STAGED_MS);
-    // The index first: a value that is there is in it, whenever we die.
-    await this.#writes.run(value.length, () =>
-      Promise.all([
-        this.command("enqueue", "ZADD", valuesKey(root), due, name),
-        this.command("enqueue", "SET", valueKey(root, name), asBytes(value)),
-      ]),
+    await Promise.all(
+      apart.map(({ name, value }) =>
+        this.#writes.run(value.length, () =>
+          // The index first: a value that is there is in it, whenever we die.
+          Promise.all([
+            this.command("enqueue", "ZADD", valuesKey(root), due, name),
+            this.command("enqueue", "SET", valueKey(root, name), asBytes(value)),
+          ]),
+        ),
+      ),
     );
-    return stub;
   }
 
   /** The record with its value in place of the stub; as it is if it has none, or its value is gone or damaged. */
@@ -351,6 +405,25 @@ export class OffloadingStore extends RedisStore {
     if (kept.length > 0) await this.command("prune", "ZADD", index, ...kept.flatMap((name) => [next, name]));
     return names.length;
   }
+}
+
+/** Makes the record with a stub for its value, which joins those apart. */
+function setApart(kind: "i" | "o", dot: LocalDot, record: Uint8Array, at: number, apart: Apart[]): Uint8Array {
+  const value = record.subarray(at);
+  const stub = Buffer.alloc(at + STUB_BYTES);
+  stub.set(record.subarray(0, at), 0);
+  stub[at] = MARK;
+  stub[at + 1] = AWAY;
+  stub.writeUInt32BE(value.length, at + 2);
+  stub.set(createHash("sha256").update(value).digest(), at + 6);
+  apart.push({ name: nameOf(kind, dot, stub), value });
+  return stub;
+}
+
+/** The body itself if it is small. */
+function inputApart(body: Uint8Array, dot: LocalDot, apart: Apart[]): Uint8Array {
+  const at = isLarge(body) ? inputAt(body) : -1;
+  return at < 0 ? body : setApart("i", dot, body, at, apart);
 }
 
 /** Whether an Operation that is there has no use for a value any more. */
