@@ -64,6 +64,9 @@ describe.each(places)("on $name", ({ fresh }) => {
   it("X3: a deadline aborts what runs, and nothing is tried again", async () => {
     const app = make(await fresh());
     const kinds: unknown[] = [];
+    const told: unknown[] = [];
+    app.on("operation.cancelled", () => told.push("cancelled"));
+    app.on("operation.failed", ({ error }) => told.push(error.code));
     const slow = app.step("slow", { deadline: "150ms", retries: 5, retryDelay: "1ms" }, async (_input, ctx) => {
       await new Promise<void>((resolve) => {
         ctx.abort.addEventListener("abort", () => {
@@ -77,6 +80,9 @@ describe.each(places)("on $name", ({ fresh }) => {
     const handle = await slow.enqueue(null);
     await expect(handle.result({ timeout: "20s" })).rejects.toMatchObject({ remote: { code: "MR_EXPIRED" } });
     expect(kinds).toEqual(["cancel"]);
+    await app.stop();
+    expect(told).toEqual(["MR_EXPIRED"]);
+    expect(app.metrics()).toMatchObject({ failed: 1, cancelled: 0 });
   });
 
   it("X3: a deadline ends what waits for its next Attempt", async () => {

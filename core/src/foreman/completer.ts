@@ -272,7 +272,7 @@ export class Completer implements OutcomePort {
   }
 
   async #fail(outbox: Outbox, batch: readonly Failure[]): Promise<void> {
-    const { store, owner, counters } = this.#options;
+    const { store, owner } = this.#options;
     const elements = batch.map(({ attempt, value, retryInMs }) => {
       const { lane, counter, token } = attempt.claim;
       return { lane, counter, token, retryInMs, value };
@@ -283,15 +283,33 @@ export class Completer implements OutcomePort {
       batch,
       () => store.fail(outbox.segment, params),
       (answers) => {
-        for (const [i, failure] of batch.entries()) {
+        const marked: Assignment[] = [];
+        for (const [i, { attempt, value, retryInMs }] of batch.entries()) {
           const answer = answers[i] ?? "stale";
-          const ended = failure.attempt.abortKind === "cancel" ? "cancelled" : "failed";
-          const kind = answer === "stale" ? "stale" : failure.retryInMs === null ? ended : "retried";
-          counters.add(kind);
-          this.#options.settled(failure.attempt, kind, failure.value);
+          if (answer !== "stale" && retryInMs === null && attempt.abortKind === "cancel") marked.push(attempt);
+          else this.#tell(attempt, answer === "stale" ? "stale" : retryInMs === null ? "failed" : "retried", value);
         }
+        return marked.length === 0 ? null : this.#tellMarked(outbox.segment, marked);
       },
     );
+  }
+
+  /** What was told to end had been cancelled, or its deadline had come: its record says which. */
+  async #tellMarked(segment: string, marked: readonly Assignment[]): Promise<void> {
+    const { store } = this.#options;
+    const dots = marked.map(({ claim: { laneName, counter } }) => ({ laneName, counter }));
+    const read = resend(this.#options, STUCK_MS, () => store.find(segment, { dots, wait: false }), segment);
+    const { records } = await read.catch(() => ({ records: [] }));
+    for (const [i, attempt] of marked.entries()) {
+      const record = records[i];
+      const hasFailed = typeof record === "object" && record.state === "failed";
+      this.#tell(attempt, hasFailed ? "failed" : "cancelled", hasFailed ? record.value : null);
+    }
+  }
+
+  #tell(attempt: Assignment, kind: "failed" | "cancelled" | "retried" | "stale", value: Uint8Array | null): void {
+    this.#options.counters.add(kind);
+    this.#options.settled(attempt, kind, value);
   }
 
   async #release(outbox: Outbox, batch: readonly Release[]): Promise<void> {
@@ -319,7 +337,7 @@ export class Completer implements OutcomePort {
     segment: string,
     batch: readonly unknown[],
     call: () => Promise<{ readonly answers: readonly OutcomeAnswer[] }>,
-    answered: (answers: readonly OutcomeAnswer[]) => void,
+    answered: (answers: readonly OutcomeAnswer[]) => Promise<void> | null | void,
   ): Promise<void> {
     const flight: Flight = { segment, sinceMs: this.#options.clock.monotonicMs(), isStuck: false };
     this.#flights.add(flight);
@@ -333,7 +351,8 @@ export class Completer implements OutcomePort {
       });
     try {
       const { answers } = await resend(this.#options, Number.POSITIVE_INFINITY, attempt, segment);
-      answered(answers);
+      const told = answered(answers);
+      if (told) await told;
     } catch {
       // The store is closed or refuses for good: what is unanswered stays with its Lease and is rescued elsewhere.
     } finally {
