@@ -150,15 +150,6 @@ local function forget_fair(root, gate)
   call('ZREM', K.fair(root, queue), priority)
 end
 
---- How many of a Queue wait at its fair gates.
-local function fair_waiting(root, queue)
-  local waiting = 0
-  for _, priority in ipairs(call('ZRANGE', K.fair(root, queue), 0, -1)) do
-    waiting = waiting + call('ZCARD', K.parked_at(root, fair_gate(queue, priority)))
-  end
-  return waiting
-end
-
 -- Slots ---------------------------------------------------------------------------------------------------------------
 
 --- Looks up how full the gates of these ties are, those that `pass` does not know yet.

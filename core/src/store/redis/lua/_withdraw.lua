@@ -20,14 +20,17 @@ local function without_withdrawn(root, queue, batch, raised)
   return kept
 end
 
+--- Withdrawn elements of what goes on, or comes anew.
+local STALE = {}
+
 --- A withdrawn element is withdrawn no more: it counts again, or is off its list.
-local function forget_withdrawn(root, address, queue)
+function STALE.forget(root, address, queue)
   call('HDEL', K.withdrawn(root), address)
   call('HINCRBY', K.withdrawn_counts(root), queue, -1)
 end
 
 --- Takes an element off one list, and the priority with the last; answers whether it was there.
-local function take_off_list(root, queue, priority, address)
+function STALE.take_off(root, queue, priority, address)
   local name = K.ready(root, queue, priority)
   if call('LREM', name, 1, address) == 0 then return false end
   if priority ~= 0 and call('EXISTS', name) == 0 then call('ZREM', K.priorities(root, queue), priority) end
@@ -35,22 +38,22 @@ local function take_off_list(root, queue, priority, address)
 end
 
 --- Takes stale elements of dots that are enqueued anew, long after their memory ended, out of their lists.
-local function drop_stale(root, addresses, queues)
+function STALE.drop(root, addresses, queues)
   for i, address in ipairs(addresses) do
     local _, priorities = lists_of(root, queues[i])
     for _, priority in ipairs(priorities) do
-      if take_off_list(root, queues[i], priority, address) then break end
+      if STALE.take_off(root, queues[i], priority, address) then break end
     end
-    forget_withdrawn(root, address, queues[i])
+    STALE.forget(root, address, queues[i])
   end
 end
 
 --- A dead letter that lapsed on a list, and stands there still, goes on: in its old place if it may, else off that list.
 -- Answers whether it is in place. The list is walked only for what goes elsewhere, or waits in a line.
-local function take_back(root, address, from, priority, to, may_go)
+function STALE.take_back(root, address, from, priority, to, may_go)
   local stays = may_go and from == to
-  if not stays then take_off_list(root, from, priority, address) end
-  forget_withdrawn(root, address, from)
+  if not stays then STALE.take_off(root, from, priority, address) end
+  STALE.forget(root, address, from)
   return stays
 end
 

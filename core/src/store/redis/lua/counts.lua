@@ -18,9 +18,11 @@ local function counts(root)
   for i = 1, #paused, 2 do
     local ready = -(withdrawn[paused[i]] or 0)
     for _, name in ipairs((lists_of(root, paused[i]))) do ready = ready + call('LLEN', name) end
-    local taking_turns = parked > 0 and fair_waiting(root, paused[i]) or 0
-    fair = fair + taking_turns
-    ready = ready + taking_turns
+    for _, priority in ipairs(parked > 0 and call('ZRANGE', K.fair(root, paused[i]), 0, -1) or {}) do
+      local taking_turns = call('ZCARD', K.parked_at(root, fair_gate(paused[i], priority)))
+      fair = fair + taking_turns
+      ready = ready + taking_turns
+    end
     put(queues, paused[i], ready)
     put(queues, tonumber(paused[i + 1]))
   end

@@ -83,7 +83,7 @@ local function enqueue_full(root, args)
     end
     if #again > 0 then supersede(root, again) end
     variadic('HSET', K.ties(root), bound, 1, #bound)
-    drop_stale(root, stale, stale_queues)
+    STALE.drop(root, stale, stale_queues)
     commit(root, moves, now)
     moves, memory, queues, again, stale, stale_queues, bound = new_moves(), {}, {}, {}, {}, {}, {}
   end

@@ -36,7 +36,7 @@ local function redrive(root, args)
       keep_record(moves, address, write_static(queue, priority, body), meta)
       put(moves.dead_gone, address)
       local may_go = may_go_on(root, address, ties[i])
-      local is_in_place = withdrawn[i] and take_back(root, address, withdrawn[i], priority, queue, may_go)
+      local is_in_place = withdrawn[i] and STALE.take_back(root, address, withdrawn[i], priority, queue, may_go)
       if may_go and not is_in_place then
         make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
       end
