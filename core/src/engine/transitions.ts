@@ -439,7 +439,7 @@ export interface RedriveParams {
 /**
  * Deletes finished slices whose expiry is at or before `nowMs` (at most `max` slices, earliest first), dead letters
  * likewise (at most `max`), id memory older than the last window, keys whose Operation has ended and whose window is
- * over (at most `max`). `more`: a bound was hit and something is left.
+ * over (at most `max`), times of paces that stand still (at most `max`). `more`: a bound was hit and something is left.
  */
 export interface PruneParams {
   readonly max: number;

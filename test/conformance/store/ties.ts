@@ -696,6 +696,28 @@ export function tieSentences(scene: () => Scene): void {
       await s.heard((event) => event.kind === "due" && event.inMs === 100, "the time of the next one");
     });
 
+    it("X4: one `promote` lets at most `max` through, of however many paces; one `prune` forgets as many", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const each = (name: string, from: number): Element[] =>
+        [0, 1, 2, 3, 4].map((i) => {
+          return { counter: from + i, ties: { ...pace(100), gates: [{ name, everyMs: 100, burst: 3 }] } };
+        });
+      await ask(s, lane, [...each("p1", 1), ...each("p2", 6), ...each("p3", 11)]);
+      expect(await s.claim("o1")).toHaveLength(9);
+      await s.advance(1000);
+      const claimed: number[] = [];
+      for (let turn = 0; turn < 3; turn++) {
+        const { nextDueInMs } = await s.promote(2);
+        claimed.push((await s.claim("o1")).length);
+        if (turn < 2) expect(nextDueInMs).toBeLessThanOrEqual(0);
+      }
+      expect(claimed).toEqual([2, 2, 2]);
+      await s.advance(1000);
+      expect((await s.prune(2)).more).toBe(true);
+      expect((await s.prune(2)).more).toBe(false);
+    });
+
     it("X4: a candidate that is cancelled passes its turn on", async () => {
       const s = scene();
       const lane = await s.full();

@@ -95,10 +95,15 @@ export function prune(state: SegmentState, params: PruneParams, nowUs: number): 
     forget(state, first);
     dead++;
   }
-  dropPaces(state, nowMs);
+  const arePacesLeft = dropPaces(state, params.max, nowMs);
   dropClocks(state);
   const areKeysLeft = dropKeys(state, params.max, nowMs);
-  return { finished, dead, windows: dropWindows(state, nowMs), more: isOver() || isDead() || areKeysLeft };
+  return {
+    finished,
+    dead,
+    windows: dropWindows(state, nowMs),
+    more: isOver() || isDead() || areKeysLeft || arePacesLeft,
+  };
 }
 
 /** Deletes the slice that expires first and answers how many records went. */

@@ -108,21 +108,21 @@ export function nextDueInMs(state: SegmentState, nowMs: number): number | null {
   return earliestMs === Number.POSITIVE_INFINITY ? null : Math.ceil(earliestMs - nowMs) + 0;
 }
 
-/** Lets what is parked at paces go on, of up to `max` of them that are due, up to `max` at each. */
+/** Lets what is parked at paces go on, up to `max` in all. A pace that has no share of them stays due. */
 export function openPaces(state: SegmentState, max: number, nowMs: number): void {
   const woken: Operation[] = [];
   const due = [...state.opening].filter(({ opensAtMs }) => (opensAtMs ?? 0) <= nowMs);
   due.sort((a, b) => (a.opensAtMs ?? 0) - (b.opensAtMs ?? 0) || (a.name < b.name ? -1 : 1));
-  for (const gate of due.slice(0, max)) openPace(state, gate, max, nowMs, woken);
+  for (const gate of due.slice(0, max)) openPace(state, gate, max - woken.length, nowMs, woken);
   putWoken(state, woken);
 }
 
-function openPace(state: SegmentState, gate: Gate, max: number, nowMs: number, woken: Operation[]): void {
+function openPace(state: SegmentState, gate: Gate, left: number, nowMs: number, woken: Operation[]): void {
   const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie !== undefined && "everyMs" in tie) {
     const opensMs = opensAt(gate, tie, nowMs);
     const free = Math.floor((nowMs - opensMs) / tie.everyMs) + 1;
-    const count = Math.max(0, Math.min(free, max));
+    const count = Math.max(0, Math.min(free, left));
     wake(state, new Map([[gate, count]]), woken);
     gate.opensAtMs = opensMs + count * tie.everyMs;
   }
@@ -133,14 +133,16 @@ function openPace(state: SegmentState, gate: Gate, max: number, nowMs: number, w
   dropIfIdle(state, gate);
 }
 
-/** Forgets the times of paces that stand still. */
-export function dropPaces(state: SegmentState, nowMs: number): void {
-  for (const gate of state.gates.values()) {
-    if (gate.takenMs === 0 || gate.takenMs > nowMs) continue;
+/** Forgets the times of up to `max` paces that stand still, those first that do so longest; answers whether some are left. */
+export function dropPaces(state: SegmentState, max: number, nowMs: number): boolean {
+  const still = [...state.gates.values()].filter(({ takenMs }) => takenMs !== 0 && takenMs <= nowMs);
+  still.sort((a, b) => a.takenMs - b.takenMs || (a.name < b.name ? -1 : 1));
+  for (const gate of still.slice(0, max)) {
     gate.takenMs = 0;
     touchPace(state, gate);
     dropIfIdle(state, gate);
   }
+  return still.length > max;
 }
 
 /** Lets the first ones parked at each gate go on, in front of their lists. */

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "a34a6114549b00b0e11bc084df8221692e1bc38ebad41fea7c1f37941e32d0c2";
+export const DIGEST = "e0bf862b06a956b626c8ef6ad977bd353ff1d5507b53276fe325b57ccb58fb67";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -91,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'a34a6114549b00b0e11bc084df8221692e1bc38ebad41fea7c1f37941e32d0c2'",
+  "local DIGEST = 'e0bf862b06a956b626c8ef6ad977bd353ff1d5507b53276fe325b57ccb58fb67'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -529,7 +529,7 @@ export const HELPER_TEXT: string = [
   "  for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end",
   "end",
   "local function open_paces(root, max, now, woken)",
-  "  local pass = new_pass(now)",
+  "  local pass, left = new_pass(now), max",
   "  for _, name in ipairs(call('ZRANGEBYSCORE', K.opening(root), '-inf', now, 'LIMIT', 0, max)) do",
   "    local first = call('ZRANGE', K.parked_at(root, name), 0, 0)[1]",
   "    local gate",
@@ -542,8 +542,9 @@ export const HELPER_TEXT: string = [
   "    if gate then",
   "      look_at_gates(root, pass, { { gates = { gate } } })",
   "      local free = math.floor((now - opens_at(pass, gate)) / gate.every) + 1",
-  "      local count = math.max(0, math.min(free, max))",
+  "      local count, before = math.max(0, math.min(free, left)), #woken",
   "      if count > 0 then let_on(root, { name, [name] = count }, woken) end",
+  "      left = left - (#woken - before)",
   "      local next_at = opens_at(pass, gate) + count * gate.every",
   "      if call('EXISTS', K.parked_at(root, name)) == 1 then",
   "        call('ZADD', K.opening(root), string.format('%.17g', next_at), name)",
@@ -2388,8 +2389,9 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local dead = call('ZRANGEBYSCORE', K.dead(root), '-inf', now, 'LIMIT', 0, max + 1)",
   "  local windows = call('ZRANGEBYSCORE', K.windows(root), '-inf', math.floor(now / ID_MEMORY_MS) - 2)",
   "  local keys = call('ZRANGEBYSCORE', K.expiries(root), '-inf', now, 'LIMIT', 0, max + 1)",
-  "  local more = (#slices > max or #dead > max or #keys > max) and 1 or 0",
-  "  slices[max + 1], dead[max + 1], keys[max + 1] = nil, nil, nil",
+  "  local still = call('ZRANGEBYSCORE', K.paces(root), '-inf', now, 'LIMIT', 0, max + 1)",
+  "  local more = (#slices > max or #dead > max or #keys > max or #still > max) and 1 or 0",
+  "  slices[max + 1], dead[max + 1], keys[max + 1], still[max + 1] = nil, nil, nil, nil",
   "  local finished = 0",
   "  for _, slice in ipairs(slices) do",
   "    finished = finished + call('HLEN', K.slice(root, slice))",
@@ -2403,7 +2405,6 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  variadic('ZREM', K.expiries(root), keys, 1, #keys)",
   "  for i, member in ipairs(keys) do keys[i] = sub(member, 9) end",
   "  variadic('HDEL', K.keys(root), keys, 1, #keys)",
-  "  local still = call('ZRANGEBYSCORE', K.paces(root), '-inf', now)",
   "  variadic('ZREM', K.paces(root), still, 1, #still)",
   "  if call('EXISTS', K.clocks(root)) == 1 and call('EXISTS', K.parked(root)) == 0 then",
   "    for _, gate in ipairs(call('HKEYS', K.clocks(root))) do call('UNLINK', K.served(root, gate)) end",

@@ -258,9 +258,9 @@ local function write_gates(root, pass)
   for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end
 end
 
---- Lets what is parked at paces go on, of up to `max` of them that are due, up to `max` at each.
+--- Lets what is parked at paces go on, up to `max` in all. A pace that has no share of them stays due.
 local function open_paces(root, max, now, woken)
-  local pass = new_pass(now)
+  local pass, left = new_pass(now), max
   for _, name in ipairs(call('ZRANGEBYSCORE', K.opening(root), '-inf', now, 'LIMIT', 0, max)) do
     local first = call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
     local gate
@@ -273,8 +273,9 @@ local function open_paces(root, max, now, woken)
     if gate then
       look_at_gates(root, pass, { { gates = { gate } } })
       local free = math.floor((now - opens_at(pass, gate)) / gate.every) + 1
-      local count = math.max(0, math.min(free, max))
+      local count, before = math.max(0, math.min(free, left)), #woken
       if count > 0 then let_on(root, { name, [name] = count }, woken) end
+      left = left - (#woken - before)
       local next_at = opens_at(pass, gate) + count * gate.every
       if call('EXISTS', K.parked_at(root, name)) == 1 then
         call('ZADD', K.opening(root), string.format('%.17g', next_at), name)

@@ -14,8 +14,9 @@ local function prune(root, args)
   local dead = call('ZRANGEBYSCORE', K.dead(root), '-inf', now, 'LIMIT', 0, max + 1)
   local windows = call('ZRANGEBYSCORE', K.windows(root), '-inf', math.floor(now / ID_MEMORY_MS) - 2)
   local keys = call('ZRANGEBYSCORE', K.expiries(root), '-inf', now, 'LIMIT', 0, max + 1)
-  local more = (#slices > max or #dead > max or #keys > max) and 1 or 0
-  slices[max + 1], dead[max + 1], keys[max + 1] = nil, nil, nil
+  local still = call('ZRANGEBYSCORE', K.paces(root), '-inf', now, 'LIMIT', 0, max + 1)
+  local more = (#slices > max or #dead > max or #keys > max or #still > max) and 1 or 0
+  slices[max + 1], dead[max + 1], keys[max + 1], still[max + 1] = nil, nil, nil, nil
 
   local finished = 0
   for _, slice in ipairs(slices) do
@@ -30,7 +31,6 @@ local function prune(root, args)
   variadic('ZREM', K.expiries(root), keys, 1, #keys)
   for i, member in ipairs(keys) do keys[i] = sub(member, 9) end
   variadic('HDEL', K.keys(root), keys, 1, #keys)
-  local still = call('ZRANGEBYSCORE', K.paces(root), '-inf', now)
   variadic('ZREM', K.paces(root), still, 1, #still)
   -- While nothing is parked nobody's turn depends on what was before.
   if call('EXISTS', K.clocks(root)) == 1 and call('EXISTS', K.parked(root)) == 0 then
