@@ -157,4 +157,33 @@ describe("X28: large values", () => {
     expect(back.length).toBe(bytes.length);
     expect(back.every((byte) => byte === 7)).toBe(true);
   });
+
+  it("X28: large dead letters are requeued with another input; what cannot be read is skipped, not the end", async () => {
+    for (const options of [{}, { encryptionKey: `k:${Buffer.alloc(32, 1).toString("base64")}` }]) {
+      const { app, refuse } = appWith(options);
+      await app.start();
+      const inputs = ["a", `${large}gone`, large, "b"];
+      const dead = await Promise.all(inputs.map((input) => refuse.enqueue(input)));
+      for (const { id } of dead) await app.handle(id).wait();
+      const keys = await values();
+      const lengths = await Promise.all(keys.map((key) => redis.client.strlen(key)));
+      await redis.client.unlink(keys[lengths.indexOf(Math.max(...lengths))] ?? "");
+      const seen: number[] = [];
+      const input = (old: unknown) => {
+        seen.push((old as string).length); // as enqueued
+        return `${old as string}!!`;
+      };
+      const summary = await app.inspect.requeue("state:failed", { input }).done();
+      expect(summary).toMatchObject({ matched: 4, done: 3, skipped: 1 });
+      expect(seen.sort((x, y) => x - y)).toEqual([1, 1, large.length]);
+      const whole = dead[2]?.id ?? "";
+      await poll(async () => {
+        const { state, error } = await app.handle(whole).status();
+        return state === "failed" && error?.message === `refused ${large.length + 2}` ? true : null;
+      }, "the edited one to fail again");
+      await app.inspect.delete("state:failed").done();
+      await redis.client.unlink(...(await values()), indexOf());
+      await app.close();
+    }
+  });
 });

@@ -6,11 +6,11 @@
  */
 import type { Clock } from "../base/clock.js";
 import { decode } from "../base/codec.js";
-import { createError } from "../base/errors.js";
+import { createError, isMillraceError } from "../base/errors.js";
 import { checkName } from "../base/names.js";
 import { type Given, type OptionTable, type Resolved, resolveOptions } from "../base/options.js";
 import { tryPlaceId } from "../engine/dot.js";
-import { decodeEnvelope, encodeEnvelope } from "../engine/envelope.js";
+import { decodeEnvelope, type Envelope, encodeEnvelope } from "../engine/envelope.js";
 import type { LocalDot } from "../engine/lease.js";
 import type { OperationRecord } from "../engine/operation.js";
 import { encodeOutcome } from "../engine/outcome.js";
@@ -33,7 +33,7 @@ export interface BulkProgress {
   readonly done: number;
   /** Of a cancel: they run, and were asked to end. */
   readonly requested: number;
-  /** Those that fit and were left alone: poison without `force`, or no longer in a state this can be done in. */
+  /** Those that fit and were left alone: poison without `force`, no longer in a state this can be done in, or to be edited and unreadable. */
   readonly skipped: number;
 }
 
@@ -230,22 +230,39 @@ export class BulkRun implements AsyncIterable<BulkProgress> {
         if (queue === undefined && input === undefined) {
           return (await call((store) => store.requeue(segment, { dots }))).answers;
         }
-        const elements = part.map((one, at): RedriveElement => {
-          const body = input === undefined ? null : this.#edit(one, input);
-          return { ...(dots[at] as LocalDot), queue: queue ?? null, body }; // one dot each
-        });
-        return (await call((store) => store.redrive(segment, { elements }))).answers;
+        const elements: RedriveElement[] = [];
+        for (const [at, one] of part.entries()) {
+          const dot = dots[at] as LocalDot; // one dot each
+          const body = input === undefined ? null : await this.#edit(segment, dot, one, input);
+          if (body !== "unreadable") elements.push({ ...dot, queue: queue ?? null, body });
+        }
+        const unreadable = part.slice(elements.length).map(() => "unreadable");
+        if (elements.length === 0) return unreadable;
+        return [...(await call((store) => store.redrive(segment, { elements }))).answers, ...unreadable];
       }
       case "delete":
         return (await call((store) => store.erase(segment, { dots }))).answers;
     }
   }
 
-  /** The enqueued bytes with another input; all else about it stays. */
-  #edit({ view, body }: Fit, input: (input: unknown, operation: OperationView) => unknown): Uint8Array | null {
+  /** The enqueued bytes with another input; all else about it stays. `unreadable`: the old input is lost, or no key opens it. */
+  async #edit(
+    segment: string,
+    dot: LocalDot,
+    { view, body }: Fit,
+    input: (input: unknown, operation: OperationView) => unknown,
+  ): Promise<Uint8Array | "unreadable" | null> {
     if (body === null) return null;
-    const { step, enqueuedAtMs, overrides, payloadAt } = decodeEnvelope(body);
-    return encodeEnvelope(step, enqueuedAtMs, overrides, input(decode(body.subarray(payloadAt)), view));
+    const old = readInput(body) ?? readInput(await this.#whole(segment, dot));
+    if (old === null) return "unreadable";
+    const { step, enqueuedAtMs, overrides } = old.envelope;
+    return encodeEnvelope(step, enqueuedAtMs, overrides, input(old.input, view));
+  }
+
+  /** Pages leave large inputs where they are: one is read for itself, one at a time. */
+  async #whole(segment: string, dot: LocalDot): Promise<Uint8Array | null> {
+    const record = await this.#reach.finder().find(segment, dot);
+    return typeof record === "string" ? null : record.body;
   }
 
   /** Waits until so many more are within the rate, or the signal fires. */
@@ -273,6 +290,18 @@ export class BulkRun implements AsyncIterable<BulkProgress> {
 
   get #clock(): Clock {
     return this.#reach.clock();
+  }
+}
+
+/** What stands in enqueued bytes; null if it cannot be read. */
+function readInput(body: Uint8Array | null): { readonly envelope: Envelope; readonly input: unknown } | null {
+  if (body === null) return null;
+  try {
+    const envelope = decodeEnvelope(body);
+    return { envelope, input: decode(body.subarray(envelope.payloadAt)) };
+  } catch (error) {
+    if (isMillraceError(error, "MR_DECODE")) return null;
+    throw error;
   }
 }
 

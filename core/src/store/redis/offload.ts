@@ -16,7 +16,7 @@ import { decodeEnvelope } from "../../engine/envelope.js";
 import type { Held, LocalDot } from "../../engine/lease.js";
 import { decodeOutcome } from "../../engine/outcome.js";
 import type { Store, StoreListener } from "../../engine/store.js";
-import type { Claim, Settled } from "../../engine/transitions.js";
+import type { Claim, FindAnswer, Settled } from "../../engine/transitions.js";
 import { ByteGate } from "./byte-gate.js";
 import { unknown } from "./failure.js";
 import { rootKey, valueKey, valuesKey } from "./keys.js";
@@ -181,15 +181,22 @@ export class OffloadingStore extends RedisStore {
     }
   };
 
+  /** Results, and the inputs of dead letters unless somebody waits for the outcome: these are read to be given again. */
   override find: Store["find"] = async (segment, params) => {
     const answer = await super.find(segment, params);
-    const isAway = (record: (typeof answer.records)[number]) =>
-      typeof record !== "string" && record.state === "completed" && record.value !== null && mayBeStub(record.value);
+    const isAway = (record: FindAnswer["records"][number]) =>
+      typeof record !== "string" &&
+      (record.state === "completed"
+        ? record.value !== null && mayBeStub(record.value)
+        : record.state === "failed" && !params.wait && record.body !== null && mayBeStub(record.body));
     if (!answer.records.some(isAway)) return answer;
     const records = answer.records.map(async (record, i) => {
       const dot = params.dots[i];
-      if (typeof record === "string" || record.value === null || dot === undefined || !isAway(record)) return record;
-      return { ...record, value: await this.#get(segment, "o", dot, record.value, outcomeAt) };
+      if (typeof record === "string" || dot === undefined || !isAway(record)) return record;
+      const { state, body, value } = record;
+      if (state === "completed" && value !== null)
+        return { ...record, value: await this.#get(segment, "o", dot, value, outcomeAt) };
+      return body === null ? record : { ...record, body: await this.#get(segment, "i", dot, body, inputAt) };
     });
     return { records: await Promise.all(records) };
   };
