@@ -263,7 +263,8 @@ export interface ExtendAnswer {
 
 /**
  * How an outcome was taken. `duplicate`: the record already holds this token's outcome (whatever it was).
- * `stale`: the presenter does not own it, or owns it by another token; nothing changed.
+ * `stale`: the presenter does not own it, or owns it by another token; nothing changed. What one `fail` or `release`
+ * names again is a duplicate of its first; `complete` must name each Operation once.
  */
 export type OutcomeAnswer = "ok" | "duplicate" | "stale";
 

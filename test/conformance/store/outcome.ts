@@ -229,6 +229,25 @@ export function outcomeSentences(scene: () => Scene): void {
       expect(await s.claimTexts("o2")).toEqual(["n1", "n2", "n3", "n4", "n5"]);
     });
 
+    it("X8: gives back once what a call names twice, at the front or later, and counts it once", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, series("n", 3));
+      const claims = await s.claim("o1", 2);
+      const [one, two] = [at(claims, 0), at(claims, 1)];
+      const wrong = { ...one, token: one.token + 1_000 };
+      expect(await s.release("o1", [one, two, one, wrong])).toEqual(["ok", "ok", "duplicate", "stale"]);
+      expect(await s.counts()).toMatchObject({ running: 0, totals: { released: 2 } });
+      const again = await s.claim("o2", 9);
+      expect(texts(again)).toEqual(["n1", "n2", "n3"]);
+      const first = at(again, 0);
+      expect(await s.release("o2", [first, first], 700)).toEqual(["ok", "duplicate"]);
+      expect(await s.counts()).toMatchObject({ running: 2, totals: { released: 3 } });
+      const elements = [1, 1].map(() => ({ ...proof(at(again, 1)), retryInMs: null, value: bytes("no") }));
+      const failed = await s.store.fail(s.segment, { owner: "o2", retainMs, elements });
+      expect(failed.answers).toEqual(["ok", "duplicate"]);
+      expect(await s.counts()).toMatchObject({ running: 1, totals: { failed: 1 } });
+    });
+
     it("keeps the order of the array, whatever it is", async () => {
       const s = scene();
       await s.enqueue(await s.fast(), 1, series("n", 4));

@@ -141,7 +141,8 @@ function heldBy(state: SegmentState, owner: string, proof: Held): Operation | "d
   const lane = state.lanes[proof.lane];
   const entry = lane === undefined ? undefined : entryOf(lane, proof.counter);
   if (entry === undefined) return "stale";
-  if (entry.state === "running") {
+  // Without a taker only what this very call has freed is still running.
+  if (entry.state === "running" && entry.taking !== null) {
     return entry.heldToken === proof.token && entry.taking?.owner.name === owner ? entry : "stale";
   }
   return entry.token === proof.token && proof.token > 0 ? "duplicate" : "stale";

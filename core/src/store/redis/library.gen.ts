@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "e0bf862b06a956b626c8ef6ad977bd353ff1d5507b53276fe325b57ccb58fb67";
+export const DIGEST = "577eb961dbc9d70ab8e5f221aa42a2726bb2071910275847f4b3adf68f18a346";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -91,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'e0bf862b06a956b626c8ef6ad977bd353ff1d5507b53276fe325b57ccb58fb67'",
+  "local DIGEST = '577eb961dbc9d70ab8e5f221aa42a2726bb2071910275847f4b3adf68f18a346'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -899,15 +899,21 @@ export const HELPER_TEXT: string = [
   "  end",
   "  return tokens",
   "end",
-  "local function present(root, owner, args, first, n)",
+  "local function present(root, owner, args, first, n, once)",
   "  local last = first + n - 1",
   "  local entries = hmget(K.flight(root, owner), args, first, last)",
-  "  local held, refused, tokens = {}, {}, {}",
+  "  local held, refused, tokens, taken = {}, {}, {}, {}",
   "  for i = 1, n do",
   "    local argument = args[last + i]",
-  "    local entry = entries[i]",
+  "    local entry, address = entries[i], args[first + i - 1]",
   "    if entry and sub(entry, 1, 8) == sub(argument, 1, 8) then",
-  "      held[#held + 1] = { address = args[first + i - 1], entry = entry, argument = argument }",
+  "      if taken[address] then",
+  "        put(refused, i)",
+  "        put(tokens, false)",
+  "      else",
+  "        taken[address] = once",
+  "        held[#held + 1] = { address = address, entry = entry, argument = argument }",
+  "      end",
   "    else",
   "      put(refused, i)",
   "      put(tokens, sub(argument, 1, 8))",
@@ -928,7 +934,7 @@ export const HELPER_TEXT: string = [
   "  for i, place in ipairs(refused) do addresses[i] = args[before + place] end",
   "  local taken = taken_tokens(root, addresses)",
   "  for i, place in ipairs(refused) do",
-  "    letters[place] = tokens[i] ~= ZERO_TOKEN and taken[i] == tokens[i] and 'd' or 's'",
+  "    letters[place] = (not tokens[i] or tokens[i] ~= ZERO_TOKEN and taken[i] == tokens[i]) and 'd' or 's'",
   "  end",
   "  return table.concat(letters)",
   "end",
@@ -2074,7 +2080,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local owner, retain = args[1], tonumber(args[2])",
   "  local n = (#args - 2) / 2",
   "  if not retain or n < 1 or n ~= math.floor(n) then return BADARGS end",
-  "  local held, refused, tokens = present(root, owner, args, 3, n)",
+  "  local held, refused, tokens = present(root, owner, args, 3, n, true)",
   "  local letters = #refused > 0 and answer_refused(root, n, refused, tokens, args, 2) or string.rep('o', n)",
   "  if #held == 0 then return letters end",
   "  load_held(root, owner, held)",
@@ -2109,7 +2115,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local owner, retain = args[1], tonumber(args[2])",
   "  local n = (#args - 2) / 2",
   "  if not retain or n < 1 or n ~= math.floor(n) then return BADARGS end",
-  "  local held, refused, tokens = present(root, owner, args, 3, n)",
+  "  local held, refused, tokens = present(root, owner, args, 3, n, true)",
   "  local letters = #refused > 0 and answer_refused(root, n, refused, tokens, args, 2) or string.rep('o', n)",
   "  if #held == 0 then return letters end",
   "  load_held(root, owner, held)",

@@ -91,16 +91,23 @@ local function taken_tokens(root, addresses)
 end
 
 --- Parts n elements (addresses from args[first], then as many arguments that begin with the token) into held and not.
--- Answers a list of { address, entry, argument }, the places of those not held, and the tokens presented for them.
-local function present(root, owner, args, first, n)
+-- Answers a list of { address, entry, argument }, the places of those not held, and the tokens presented for them. With
+-- `once`, what is named again is not held any more, and its token is false: the first took it.
+local function present(root, owner, args, first, n, once)
   local last = first + n - 1
   local entries = hmget(K.flight(root, owner), args, first, last)
-  local held, refused, tokens = {}, {}, {}
+  local held, refused, tokens, taken = {}, {}, {}, {}
   for i = 1, n do
     local argument = args[last + i]
-    local entry = entries[i]
+    local entry, address = entries[i], args[first + i - 1]
     if entry and sub(entry, 1, 8) == sub(argument, 1, 8) then
-      held[#held + 1] = { address = args[first + i - 1], entry = entry, argument = argument }
+      if taken[address] then
+        put(refused, i)
+        put(tokens, false)
+      else
+        taken[address] = once
+        held[#held + 1] = { address = address, entry = entry, argument = argument }
+      end
     else
       put(refused, i)
       put(tokens, sub(argument, 1, 8))
@@ -119,14 +126,15 @@ local function let_go(root, owner, addresses)
 end
 
 --- The letters of a batch of n elements of which those at the places `refused` are not held: duplicate or stale.
--- The tokens presented stand beside the places; args[before + place] is the address.
+-- The tokens presented stand beside the places, false for a duplicate within the batch; args[before + place] is the
+-- address.
 local function answer_refused(root, n, refused, tokens, args, before)
   local letters, addresses = {}, {}
   for i = 1, n do letters[i] = 'o' end
   for i, place in ipairs(refused) do addresses[i] = args[before + place] end
   local taken = taken_tokens(root, addresses)
   for i, place in ipairs(refused) do
-    letters[place] = tokens[i] ~= ZERO_TOKEN and taken[i] == tokens[i] and 'd' or 's'
+    letters[place] = (not tokens[i] or tokens[i] ~= ZERO_TOKEN and taken[i] == tokens[i]) and 'd' or 's'
   end
   return table.concat(letters)
 end

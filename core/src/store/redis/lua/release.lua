@@ -12,7 +12,7 @@ local function release(root, args)
   local owner, retain = args[1], tonumber(args[2])
   local n = (#args - 2) / 2
   if not retain or n < 1 or n ~= math.floor(n) then return BADARGS end
-  local held, refused, tokens = present(root, owner, args, 3, n)
+  local held, refused, tokens = present(root, owner, args, 3, n, true)
   local letters = #refused > 0 and answer_refused(root, n, refused, tokens, args, 2) or string.rep('o', n)
   if #held == 0 then return letters end
 
