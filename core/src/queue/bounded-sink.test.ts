@@ -4,7 +4,7 @@ import { createError } from "../base/errors.js";
 import { seededRandom } from "../base/random.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
 import { ManualClock } from "../testing/manual-clock.js";
-import { AttemptScope } from "./attempt-scope.js";
+import { AttemptScope, sinkInside } from "./attempt-scope.js";
 import { BoundedSink, type OnFull } from "./bounded-sink.js";
 import { createCounters } from "./counters.js";
 import { Producer } from "./producer.js";
@@ -83,6 +83,16 @@ describe("a bounded Queue", () => {
     expect(await claim(1)).toEqual(["a"]);
     await pass(1_000);
     expect(said.slice(4)).toEqual(["3 in"]);
+  });
+
+  it("F6: takes what Workers ask for as an Attempt's", async () => {
+    const { said, push, settle, scope, sink, submission } = await setUp(1, "wait");
+    push("1", "2");
+    const desk = sinkInside(sink, scope);
+    desk.push("q", submission("a"));
+    desk.pushFull({ ...submission("b"), queue: "q", priority: 3, due: null, ties: null });
+    await settle();
+    expect(said.toSorted()).toEqual(["1 in", "a in", "b in"]);
   });
 
   it("F6: refuses what finds no room, each for itself, and takes more when there is some", async () => {
