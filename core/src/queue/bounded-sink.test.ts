@@ -88,6 +88,7 @@ describe("a bounded Queue", () => {
   it("F6: takes what Workers ask for as an Attempt's", async () => {
     const { said, push, settle, scope, sink, submission } = await setUp(1, "wait");
     push("1", "2");
+    await settle();
     const desk = sinkInside(sink, scope);
     desk.push("q", submission("a"));
     desk.pushFull({ ...submission("b"), queue: "q", priority: 3, due: null, ties: null });
