@@ -77,6 +77,7 @@ interface Head {
   readonly keys: Map<string, Buffer>;
   readonly expiries: [Buffer, number][];
   readonly slots: Map<string, number>;
+  readonly limits: Map<string, number>;
   readonly parked: Map<string, Buffer>;
   readonly candidates: Map<string, Buffer>;
   readonly lines: Map<string, string[]>;
@@ -124,8 +125,8 @@ class Reader {
     const priorities = await Promise.all(
       names.map(async (queue) => [queue, (await this.#zset(`:p:${queue}`)).map(([member]) => Number(member))] as const),
     );
-    const [tied, keys, slots, parked, candidates] = await Promise.all(
-      [":t", ":uk", ":gu", ":pk", ":cd"].map((suffix) => this.#hash(suffix)),
+    const [tied, keys, slots, parked, candidates, limits] = await Promise.all(
+      [":t", ":uk", ":gu", ":pk", ":cd", ":gl"].map((suffix) => this.#hash(suffix)),
     );
     const [expiries, paces, opening] = await Promise.all([":ukx", ":gt", ":gd"].map((suffix) => this.#zset(suffix)));
     const lapses = await this.#hash(":lp");
@@ -175,6 +176,7 @@ class Reader {
       opening: new Map((opening ?? []).map(([gate, time]) => [gate.toString(), time])),
       keys: new Map((keys ?? []).map(([key, record]) => [key.toString(), record])),
       expiries: expiries ?? [],
+      limits: new Map([...texts(limits)].map(([gate, limit]) => [gate, Number(limit)])),
       slots: new Map([...texts(slots)].map(([gate, used]) => [gate, Number(used)])),
       parked: new Map((parked ?? []).map(([address, record]) => [hex(address), record])),
       candidates: new Map((candidates ?? []).map(([address, record]) => [hex(address), record])),
@@ -482,8 +484,10 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
         if ("slots" in tie) running.set(tie.name, (running.get(tie.name) ?? 0) + 1);
     }
   }
-  const { slots: taken, parkedAt, paces, opening } = head;
-  const names = new Set([taken, parkedAt, running, paces, opening, head.clocks].flatMap((map) => [...map.keys()]));
+  const { slots: taken, parkedAt, paces, opening, limits } = head;
+  const names = new Set(
+    [taken, parkedAt, running, paces, opening, limits, head.clocks].flatMap((map) => [...map.keys()]),
+  );
   return [...names].sort(compare).map((gate) => {
     const used = head.slots.get(gate) ?? 0;
     if (used !== (running.get(gate) ?? 0)) broken(`gate ${gate} counts ${used}, there run ${running.get(gate) ?? 0}`);
@@ -493,8 +497,13 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
       if (record?.toString("utf8", 9) !== gate || isAt !== ticket) broken(`${address} is parked at two places`);
       return dot(address);
     });
-    const tie = [...head.ties.values()].flatMap(({ gates }) => gates).find(({ name }) => name === gate);
-    const slots = tie !== undefined && "slots" in tie ? tie.slots : 0;
+    const ties = [...head.ties.values()].flatMap(({ gates }) => gates).filter(({ name }) => name === gate);
+    const [tie] = ties;
+    const limit = limits.get(gate) ?? null;
+    const slots = limit ?? (tie !== undefined && "slots" in tie ? tie.slots : 0);
+    // While limits differ, what came with one may run by another.
+    const isAgreed = ties.every((one) => "slots" in one && one.slots === slots);
+    if (limit !== null && used + parked.length === 0) broken(`gate ${gate} is idle and has a limit`);
     const candidates = [...head.candidates.values()].filter((record) => record.toString("utf8", 8) === gate).length;
     if (gate.startsWith("~")) {
       const [queue = "", priority = ""] = gate.slice(1).split(":");
@@ -503,14 +512,15 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
     }
     const clock = head.clocks.get(gate);
     const served = (head.served.get(gate) ?? []).sort(([a], [b]) => compare(a, b));
-    if (used > slots) broken(`gate ${gate} has ${slots} slots and ${used} run`);
-    if (tie !== undefined && parked.length > 0 && candidates < slots - used)
+    if (isAgreed && limit === null && used > slots) broken(`gate ${gate} has ${slots} slots and ${used} run`);
+    if (isAgreed && tie !== undefined && parked.length > 0 && candidates < slots - used)
       broken(`gate ${gate} has slots free for what is parked there`);
     if (tie !== undefined && "everyMs" in tie && parked.length > 0 && !opening.has(gate))
       broken(`nobody opens pace ${gate}`);
     return {
       gate,
       used,
+      limit,
       takenMs: paces.get(gate) ?? 0,
       opensAtMs: opening.get(gate) ?? null,
       parked,

@@ -470,7 +470,7 @@ function tiesOf(dice: Dice): Ties {
       }
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
-  const gates = dice.chance(60) ? dice.some(["g1", "g2", "g3"], 1, 2).map(gateOf) : [];
+  const gates = dice.chance(60) ? dice.some(["g1", "g2", "g3"], 1, 2).map((name) => gateOf(dice, name)) : [];
   const lapse = dice.chance(30)
     ? {
         startInMs: dice.chance(60) ? dice.pick(delays) : null,
@@ -489,8 +489,10 @@ function double(value: number): Uint8Array {
   return new Uint8Array(bytes);
 }
 
-function gateOf(name: string): GateTie {
-  return name === "g3" ? { name, everyMs: 333.3, burst: 2 } : { name, slots: name === "g2" ? 2 : 1 };
+function gateOf(dice: Dice, name: string): GateTie {
+  if (name === "g3") return { name, everyMs: 333.3, burst: 2 };
+  // Now and then a limit is another one, as after a deployment.
+  return { name, slots: name === "g1" ? 1 : dice.pick([2, 2, 2, 1, 4]) };
 }
 
 function note(dice: Dice, { counter, token }: Held): Uint8Array {

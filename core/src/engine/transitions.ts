@@ -24,8 +24,11 @@
  *   line to its due time or, like one Operation per freed slot from those *parked* at the gate, in order of arrival, to
  *   the front of its ready list (bells as ever). A parked Operation is `ready` and on no list. While a gate has slots
  *   free and something parked, as many Operations that were parked there are on ready lists: *candidates*; when one of
- *   them is cancelled or parked elsewhere, the next becomes one. A pace is a gate that keeps a time, `taken`: it lets a
- *   claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) + everyMs` is its time
+ *   them is cancelled or parked elsewhere, the next becomes one. While a gate is in use (a slot taken or something parked)
+ *   the number of slots of each element accepted is the gate's from then on, for all; else each tie's own counts. Where
+ *   something is parked it rises by 1000 at once at most, and lets so many on. A pace is a gate that keeps a time,
+ *   `taken`: it lets a claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) +
+ *   everyMs` is its time
  *   then. From the time at which the next one may pass, `promote` makes candidates of what is parked there.
  * - A lapse is a tie to time. It stands `min(start, end)` milliseconds after the enqueue, with the first claim at `end`,
  *   and goes with the Operation's end. From its time on what waits is not claimed: a claim that meets it, or `promote`,

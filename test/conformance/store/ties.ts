@@ -225,6 +225,24 @@ export function tieSentences(scene: () => Scene): void {
       expect(await s.claim("o1")).toEqual([]);
     });
 
+    it("X13: `debounce` takes the digest of one that was not debounced for no time", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const maxWait = Buffer.alloc(8);
+      maxWait.writeDoubleBE(250);
+      const replaced = { retainMs, value: bytes("replaced") };
+      const digest = Uint8Array.of(0x3f, 1, 2, 3, 4, 5, 6, 7); // as a number, a time long ago
+      await ask(s, lane, [
+        { counter: 1, ties: key("return", { digest, replaced, mode: "replace" }), due: { in: 100 } },
+      ]);
+      const ties = key("return", { digest: maxWait, replaced, mode: "debounce" });
+      expect(await ask(s, lane, [{ counter: 2, ties, due: { in: 100 } }])).toEqual({ answers: ["ok"], holders: [] });
+      expect(await s.claim("o1")).toEqual([]);
+      await s.advance(100);
+      await s.promote();
+      expect(await s.claimTexts("o1")).toEqual(["f2"]);
+    });
+
     it("X13: `replace` lets one that runs go on, and its end frees nothing that is another's", async () => {
       const s = scene();
       const lane = await s.full();
@@ -460,6 +478,37 @@ export function tieSentences(scene: () => Scene): void {
       expect((await s.store.claim(s.segment, params)).claims).toEqual(claims);
       await s.complete("o1", claims);
       expect((await s.store.claim(s.segment, { ...params, request: 2 })).claims).toHaveLength(1);
+    });
+
+    it("X4: the newest limit is the gate's: a larger one lets on at once what was parked by the old", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const some = (from: number, count: number, slots: number) =>
+        Array.from({ length: count }, (_, i) => ({ counter: from + i, ties: gate(slots) }));
+      await ask(s, lane, some(1, 6, 1));
+      const [first] = await s.claim("o1");
+      expect(await s.claim("o1")).toEqual([]);
+      await ask(s, lane, some(7, 3, 3));
+      expect(await s.claimTexts("o1")).toEqual(["f2", "f3"]);
+      // While new ones keep coming, the old ones have their turn.
+      await s.complete("o1", first === undefined ? [] : [first]);
+      expect(await s.claimTexts("o1")).toEqual(["f4"]);
+    });
+
+    it("X4: a smaller limit counts for what came before it, too", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const some = (from: number, count: number, slots: number) =>
+        Array.from({ length: count }, (_, i) => ({ counter: from + i, ties: gate(slots) }));
+      await ask(s, lane, some(1, 6, 3));
+      const held = await s.claim("o1");
+      expect(held).toHaveLength(3);
+      await ask(s, lane, some(7, 1, 1));
+      await s.complete("o1", held.slice(0, 2));
+      expect(await s.claim("o1")).toEqual([]);
+      await s.complete("o1", held.slice(2));
+      await s.prune();
+      expect(await s.claim("o1", 1)).toHaveLength(1);
     });
 
     it("X4: a thousand in one call are looked at, not claimed", async () => {

@@ -15,7 +15,7 @@ import {
   touchKey,
   touchPace,
 } from "./state.js";
-import { advanceLine, gateOf, judgeGate, lineOf, moveOn, parkInLine, rejoinLine, reparkAt } from "./ties.js";
+import { advanceLine, gateOf, judgeGate, lineOf, moveOn, parkInLine, rejoinLine, reparkAt, slotsOf } from "./ties.js";
 
 /** What a finding is noted with; true if it is to be mended. */
 export type Note = (kind: FindingKind, operation: Operation | null, about: string) => boolean;
@@ -112,7 +112,7 @@ function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: n
     touchPace(state, gate);
     return;
   }
-  const missing = Math.min(tie.slots - gate.used, gate.parked.size) - candidates;
+  const missing = Math.min(slotsOf(gate, tie) - gate.used, gate.parked.size) - candidates;
   if (missing > 0 && note("gate_idle", null, gate.name)) moveOn(state, new Map([[gate, missing]]));
 }
 

@@ -42,7 +42,7 @@ import {
   touchRun,
   touchWindow,
 } from "./state.js";
-import { holderOf, joinLine, takeKey, untie } from "./ties.js";
+import { holderOf, joinLine, renewLimits, takeKey, untie } from "./ties.js";
 
 /** enqueue: the fast path. */
 export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnswer {
@@ -165,12 +165,16 @@ function askKey(
   return isMatch ? "kept" : "mismatch";
 }
 
+/** How long before now a debounced one's latest time may lie, at most. */
+const DEBOUNCE_MS = 366 * 24 * 3600 * 1000;
+
 /** When one that is debounced must be due at the latest: as `before`, the one it replaced. Null if nothing says so. */
 function latestOf(key: KeyTie | null, before: HeldKey | null, nowMs: number): number | null {
   if (key?.mode !== "debounce") return null;
   const ownMs = nowMs + Buffer.from(key.digest).readDoubleBE(0);
   const latestMs = before === null ? ownMs : Buffer.from(before.digest, "latin1").readDoubleBE(0);
-  return latestMs >= 0 && latestMs < ownMs ? latestMs : ownMs;
+  // The digest of one that was not debounced is no time.
+  return latestMs > nowMs - DEBOUNCE_MS && latestMs < ownMs ? latestMs : ownMs;
 }
 
 /** Whether `find` has a record of a key's holder that was not cancelled. */
@@ -212,6 +216,7 @@ function place(state: SegmentState, lane: Lane, element: FullElement, latestMs: 
   noteRelived(operation);
   putEntry(operation);
   if (ties) bind(state, operation, ties, latestMs, nowMs);
+  if (ties) renewLimits(state, ties.gates);
   if (!joinLine(state, operation, dueAtMs)) return;
   if (dueAtMs > nowMs) {
     plan(state, operation, dueAtMs, nowMs);

@@ -24,11 +24,11 @@ export function explain(state: SegmentState, params: ExplainParams, nowUs: numbe
     key: tied.key,
     line: lineOf(state, entry, tied),
     gates: tied.gates.map((tie): ExplainedGate => {
-      const { used, opensAtMs, isFull, parked } = judgeGate(state, tie, nowMs);
+      const { slots, used, opensAtMs, isFull, parked } = judgeGate(state, tie, nowMs);
       const isPace = "everyMs" in tie;
       return {
         name: tie.name,
-        slots: isPace ? null : tie.slots,
+        slots,
         used: isPace ? 0 : used,
         opensAtMs: isPace ? opensAtMs : null,
         everyMs: isPace ? tie.everyMs : null,

@@ -168,7 +168,7 @@ function writeKey(state: SegmentState, name: string, segment: number, writer: Re
 function writePace(state: SegmentState, name: string, segment: number, writer: RecordWriter): void {
   const key = nameKey(segment, SEGMENT_KIND.pace, name);
   const gate = state.gates.get(name);
-  if (gate === undefined || (gate.takenMs === 0 && gate.opensAtMs === null)) {
+  if (gate === undefined || (gate.takenMs === 0 && gate.opensAtMs === null && gate.limit === null)) {
     writer.remove(key);
     return;
   }
@@ -176,6 +176,7 @@ function writePace(state: SegmentState, name: string, segment: number, writer: R
   writer.f64(gate.takenMs);
   writer.u8(gate.opensAtMs === null ? 0 : 1);
   writer.f64(gate.opensAtMs ?? 0);
+  writer.uint(gate.limit ?? 0);
   writer.end(key);
 }
 

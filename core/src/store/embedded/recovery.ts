@@ -316,6 +316,7 @@ function readPace({ state }: Assembly, { key, value }: StoredRecord): void {
   gate.takenMs = value.f64();
   const isExpected = value.u8() === 1;
   const atMs = value.f64();
+  gate.limit = value.isAtEnd ? null : value.uint() || null; // older files have none
   if (!isExpected) return;
   gate.opensAtMs = atMs;
   state.opening.add(gate);

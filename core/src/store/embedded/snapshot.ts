@@ -145,6 +145,7 @@ export interface SegmentSnapshot {
   readonly gates: readonly {
     readonly gate: string;
     readonly used: number;
+    readonly limit: number | null;
     readonly takenMs: number;
     readonly opensAtMs: number | null;
     readonly parked: readonly DotSnapshot[];

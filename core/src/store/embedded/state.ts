@@ -180,6 +180,8 @@ export interface Gate {
   readonly name: string;
   /** Slots taken: by what runs. */
   used: number;
+  /** The newest number of slots, if one came while it was in use; null while each tie's own counts. */
+  limit: number | null;
   /** Until when a pace is taken up; 0 otherwise. */
   takenMs: number;
   /** When a pace lets the next one through, while something is parked there; else null. */
@@ -560,7 +562,7 @@ export function isFinished(entry: Entry): entry is Finished {
 
 /** Makes a gate with nothing to remember. */
 export function newGate(name: string): Gate {
-  return { name, used: 0, takenMs: 0, opensAtMs: null, parked: new TimeHeap(), fair: null };
+  return { name, used: 0, limit: null, takenMs: 0, opensAtMs: null, parked: new TimeHeap(), fair: null };
 }
 
 // ── Queues and their lists ─────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@
  * Pure; used by the machine's moves.
  */
 import { Deque } from "../../base/deque.js";
-import type { GateTie, KeyTie, PaceTie } from "../../engine/ties.js";
+import type { GateTie, KeyTie, PaceTie, SlotTie } from "../../engine/ties.js";
 import { isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
 import {
@@ -68,14 +68,51 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
 function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {
   const gate = state.gates.get(tie.name);
   if (gate === undefined) return false;
-  return "slots" in tie ? gate.used >= tie.slots : opensAt(gate, tie, nowMs) > nowMs;
+  return "slots" in tie ? gate.used >= slotsOf(gate, tie) : opensAt(gate, tie, nowMs) > nowMs;
+}
+
+/** How many slots a gate has: the newest number, if one came while it was in use; else what is judged says it itself. */
+export function slotsOf(gate: Gate | undefined, tie: SlotTie): number {
+  return gate?.limit ?? tie.slots;
+}
+
+/** By how much a limit rises at once, at most, where something is parked: the next enqueue goes on from there. */
+const RAISE_MAX = 1000;
+
+/**
+ * Somebody new says how many slots these gates have: where they are in use, that counts for all from now on. What is
+ * parked there moves on at once if there are more.
+ */
+export function renewLimits(state: SegmentState, ties: readonly GateTie[]): void {
+  const wakes: Wakes = new Map();
+  for (const tie of ties) {
+    const gate = state.gates.get(tie.name);
+    if (!("slots" in tie) || gate === undefined || gate.used + gate.parked.size === 0) continue;
+    if (gate.limit === tie.slots) continue;
+    let limit = tie.slots;
+    const { first } = gate.parked;
+    if (first !== undefined) {
+      const reach = Math.max(gate.limit ?? slotsSaid(first, gate), gate.used);
+      limit = Math.min(limit, reach + RAISE_MAX);
+      if (limit > reach) wakes.set(gate, limit - reach);
+    }
+    gate.limit = limit;
+    touchPace(state, gate);
+  }
+  if (wakes.size > 0) moveOn(state, wakes);
+}
+
+function slotsSaid({ tied }: Operation, { name }: Gate): number {
+  const tie = tied?.gates.find((one) => one.name === name);
+  return tie !== undefined && "slots" in tie ? tie.slots : 0;
 }
 
 /** What claims would find at a gate now. */
 export function judgeGate(state: SegmentState, tie: GateTie, nowMs: number) {
   const gate = state.gates.get(tie.name);
   const opensAtMs = "slots" in tie ? null : opensAt(gate ?? { takenMs: 0 }, tie, nowMs);
-  return { used: gate?.used ?? 0, opensAtMs, isFull: isFull(state, tie, nowMs), parked: gate?.parked ?? null };
+  const slots = "slots" in tie ? slotsOf(gate, tie) : null;
+  return { slots, used: gate?.used ?? 0, opensAtMs, isFull: isFull(state, tie, nowMs), parked: gate?.parked ?? null };
 }
 
 function pass(state: SegmentState, tie: GateTie, nowMs: number): void {
@@ -181,6 +218,7 @@ function dropIfIdle(state: SegmentState, gate: Gate): void {
   if (isFair(gate)) return leaveIfEmpty(gate);
   if (gate.used > 0 || gate.parked.size > 0 || gate.takenMs > 0 || gate.opensAtMs !== null) return;
   if (state.gates.get(gate.name) === gate) state.gates.delete(gate.name);
+  if (gate.limit !== null) touchPace(state, gate);
 }
 
 function nextTicket(state: SegmentState): number {

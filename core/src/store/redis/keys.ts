@@ -88,6 +88,7 @@ export const derivedKeys = {
   expiries: (root: string) => `${root}:ukx`,
   line: (root: string, line: string) => `${root}:ol:${line}`,
   slots: (root: string) => `${root}:gu`,
+  limits: (root: string) => `${root}:gl`,
   paces: (root: string) => `${root}:gt`,
   opening: (root: string) => `${root}:gd`,
   parked_at: (root: string, gate: string) => `${root}:gw:${gate}`,

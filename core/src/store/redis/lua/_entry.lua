@@ -21,7 +21,7 @@ local function entry(transition, opens)
   return function(keys, args)
     if not call then wake() end
     local root = keys[1]
-    ticket_before = nil
+    TIES.ticket_before = nil
     if #keys ~= 1 or sub(root, 1, 1) ~= '{' then return BADARGS end
     if is_moving(root) then return { err = 'TRYAGAIN the slot of this Segment is being moved' } end
     local head = call('HMGET', root, 'schema', 'token')

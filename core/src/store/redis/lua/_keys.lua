@@ -55,6 +55,8 @@ function K.expiries(root) return root .. ':ukx' end
 function K.line(root, line) return root .. ':ol:' .. line end
 --- hash: gate -> slots taken
 function K.slots(root) return root .. ':gu' end
+--- hash: gate where a slot is taken or something is parked -> the newest number of slots
+function K.limits(root) return root .. ':gl' end
 --- zset: pace -> until when it is taken up
 function K.paces(root) return root .. ':gt' end
 --- zset: pace where something is parked -> when the next one may pass

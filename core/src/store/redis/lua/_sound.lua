@@ -236,7 +236,7 @@ function SOUND.gate(run, name, candidates)
     end
     return
   end
-  local free = gate.slots - pass.counts[name]
+  local free = TIES.slots_of(pass, gate) - pass.counts[name]
   local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)
   if missing > 0 and SOUND.note(run, 'gate_idle', '', name) then
     local woken = {}

@@ -51,19 +51,40 @@ local function tie_of(cache, record)
   return tie
 end
 
+--- Some of what is here, for a chunk has no more than 200 locals. `ticket_before`: the last ticket given before this call,
+--- once it has given one; `entry` forgets it.
+local TIES = {}
+
+--- Whether a tie record is well formed; then `cache` has it as a table.
+function TIES.is_tie(cache, record)
+  if cache[record] then return true end
+  local at, n = 1, 0
+  for _ = 1, 2 do
+    if at > #record then return false end
+    at = at + 1 + unpack_bytes('>B', record, at)
+  end
+  while at + 4 <= #record do
+    if unpack_bytes('>I4', record, at) == 0 then at = at + 12 end
+    if at + 4 > #record then return false end
+    n = unpack_bytes('>B', record, at + 4)
+    if n == 0 then return false end
+    at = at + 5 + n
+  end
+  if at ~= #record + 1 then return false end
+  tie_of(cache, record)
+  return true
+end
+
 --- The tie records of many addresses; empty places where there is none. Nothing is asked where no Operation has ties.
 local function ties_of(root, addresses)
   if #addresses == 0 or call('EXISTS', K.ties(root)) == 0 then return {} end
   return hmget(K.ties(root), addresses, 1, #addresses)
 end
 
---- The last ticket given before this call, once it has given one; `entry` forgets it.
-local ticket_before
-
 --- Numbers what waits, in the order it came.
 local function next_ticket(root)
   local ticket = call('HINCRBY', root, 'ticket', 1)
-  ticket_before = ticket_before or ticket - 1
+  TIES.ticket_before = TIES.ticket_before or ticket - 1
   return ticket
 end
 
@@ -91,8 +112,8 @@ local function make_ready(moves, side, address, queue, priority, flow, tag)
 end
 
 --- Where a new clock begins: at the highest ticket given before this call, or at the clock that is furthest.
-local function first_clock(root)
-  local clock = ticket_before or tonumber(call('HGET', root, 'ticket') or 0)
+function TIES.first_clock(root)
+  local clock = TIES.ticket_before or tonumber(call('HGET', root, 'ticket') or 0)
   for _, other in ipairs(call('HVALS', K.clocks(root))) do clock = math.max(clock, tonumber(other)) end
   return clock
 end
@@ -117,7 +138,7 @@ local function push_fair(root, entries)
   for _, gate in ipairs(gates) do
     local served, parked, scores, times = gate.served, {}, {}, {}
     local at = call('HGET', K.clocks(root), gate.name)
-    local clock = at and tonumber(at) or first_clock(root)
+    local clock = at and tonumber(at) or TIES.first_clock(root)
     for i, time in ipairs(read_many('ZMSCORE', K.served(root, gate.name), gate.flows, 1, #gate.flows)) do
       served[gate.flows[i]] = math.max(clock, tonumber(time or 0))
     end
@@ -152,8 +173,9 @@ end
 
 -- Slots ---------------------------------------------------------------------------------------------------------------
 
---- Looks up how full the gates of these ties are, those that `pass` does not know yet.
-local function look_at_gates(root, pass, ties)
+--- Looks up how full the gates of these ties are, those that `pass` does not know yet. `is_leaving`: their limits do not
+--- matter.
+local function look_at_gates(root, pass, ties, is_leaving)
   local slots, paces = {}, {}
   for i = 1, #ties do
     local gates = ties[i].gates
@@ -172,6 +194,9 @@ local function look_at_gates(root, pass, ties)
     end
   end
   for i, used in ipairs(hmget(K.slots(root), slots, 1, #slots)) do pass.counts[slots[i]] = tonumber(used or 0) end
+  if not is_leaving then
+    for i, limit in ipairs(hmget(K.limits(root), slots, 1, #slots)) do pass.limits[slots[i]] = limit and tonumber(limit) end
+  end
   for i, taken in ipairs(read_many('ZMSCORE', K.paces(root), paces, 1, #paces)) do
     pass.taken[paces[i]] = math.max(pass.now, tonumber(taken or 0))
   end
@@ -192,9 +217,20 @@ local function add_wake(wakes, gate)
   wakes[gate] = wakes[gate] + 1
 end
 
+--- Forgets the limits of those of these gates where no slot is taken and nothing is parked.
+function TIES.forget_limits(root, gates)
+  if #gates == 0 or call('EXISTS', K.limits(root)) == 0 then return end
+  for _, gate in ipairs(gates) do
+    if call('HEXISTS', K.slots(root), gate) == 0 and call('EXISTS', K.parked_at(root, gate)) == 0 then
+      call('HDEL', K.limits(root), gate)
+    end
+  end
+end
+
 --- Takes the first ones parked at each gate of `wakes` away from there and adds them to `woken`.
 local function let_on(root, wakes, woken)
-  if #wakes == 0 or call('EXISTS', K.parked(root)) == 0 then return end
+  if #wakes == 0 then return end
+  if call('EXISTS', K.parked(root)) == 0 then return TIES.forget_limits(root, wakes) end
   for _, gate in ipairs(wakes) do
     local popped = call('ZRANGE', K.parked_at(root, gate), 0, wakes[gate] - 1)
     if #popped > 0 then
@@ -209,6 +245,7 @@ local function let_on(root, wakes, woken)
       variadic('HSET', K.candidates(root), candidates, 1, #candidates)
     end
   end
+  TIES.forget_limits(root, wakes)
 end
 
 --- Puts what was woken in front of its lists, the first one foremost.
@@ -230,15 +267,18 @@ end
 --- When the next one may pass.
 local function opens_at(pass, gate) return pass.taken[gate.name] - (gate.burst - 1) * gate.every end
 
+--- How many slots a gate has: the newest number, if one came while it was in use; else what is judged says it itself.
+function TIES.slots_of(pass, gate) return pass.limits[gate.name] or gate.slots end
+
 local function is_full(pass, gate)
   if gate.every then return opens_at(pass, gate) > pass.now end
-  return pass.counts[gate.name] >= gate.slots
+  return pass.counts[gate.name] >= TIES.slots_of(pass, gate)
 end
 
 --- What one call knows and changes of gates. `cache`: ties by their records; `parked`, `parked_at`, `gone`: who is parked
 --- anew, where, and who is a candidate no more; `opening`: paces where something is parked now.
 local function new_pass(now)
-  return { now = now, cache = {}, counts = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
+  return { now = now, cache = {}, counts = {}, limits = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
     gone = {}, opening = {}, lapsed = {} }
 end
 
@@ -256,6 +296,46 @@ local function write_gates(root, pass)
   variadic('HSET', K.parked(root), pass.parked, 1, #pass.parked)
   for gate, members in pairs(pass.parked_at) do variadic('ZADD', K.parked_at(root, gate), members, 1, #members) end
   for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end
+end
+
+--- By how much a limit rises at once, at most, where something is parked: the next enqueue goes on from there.
+TIES.RAISE_MAX = 1000
+
+--- How many slots a gate has by what one parked there says.
+function TIES.slots_said(root, address, name)
+  local _, _, gates = read_ties(call('HGET', K.ties(root), address) or '\0\0')
+  for _, gate in ipairs(gates) do
+    if gate.name == name then return gate.slots end
+  end
+  return 0
+end
+
+--- Somebody new says how many slots these gates have: where they are in use, that counts for all from now on. What is
+--- parked there moves on at once if there are more.
+function TIES.renew_limits(root, moves, pass, gates)
+  local wakes, woken = {}, {}
+  if pass.has_parked == nil then pass.has_parked = call('EXISTS', K.parked(root)) == 1 end
+  for _, gate in ipairs(gates) do
+    local name, limit = gate.name, gate.slots
+    local known, used = pass.limits[name], pass.counts[name]
+    if not gate.every and known ~= limit and (used > 0 or pass.has_parked) then
+      local first = pass.has_parked and call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
+      if first then
+        local reach = math.max(known or TIES.slots_said(root, first, name), used)
+        limit = math.min(limit, reach + TIES.RAISE_MAX)
+        if limit > reach then
+          wakes[#wakes + 1] = name
+          wakes[name] = limit - reach
+        end
+      end
+      if (first or used > 0) and limit ~= known then
+        pass.limits[name] = limit
+        call('HSET', K.limits(root), name, string.format('%.0f', limit))
+      end
+    end
+  end
+  let_on(root, wakes, woken)
+  if #woken > 0 then put_woken(root, moves, woken) end
 end
 
 --- Lets what is parked at paces go on, up to `max` in all. A pace that has no share of them stays due.
@@ -486,7 +566,7 @@ local function untie(root, moves, loose, now)
       if one.entry then tied[#tied + 1] = one.tie end
     end
   end
-  look_at_gates(root, pass, tied)
+  look_at_gates(root, pass, tied, true)
   local wakes = pass.wakes
   for _, one in ipairs(loose) do
     if one.ties then
@@ -507,6 +587,7 @@ local function untie(root, moves, loose, now)
           if sub(parked, 1, 1) == 'g' then
             call('ZREM', K.parked_at(root, sub(parked, 10)), one.address)
             forget_fair(root, sub(parked, 10))
+            TIES.forget_limits(root, { sub(parked, 10) })
           end
         end
         if candidate then

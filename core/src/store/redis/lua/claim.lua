@@ -10,7 +10,7 @@
 -- cost     O(max + Queues); asked again O(held by the owner)
 
 --- Which of a Queue's lists have a fair gate where something waits, by place; lists that have only that are put in.
-local function beside(root, queue, names, priorities)
+function TIES.beside(root, queue, names, priorities)
   local found, at = {}, 1
   for _, text in ipairs(call('ZREVRANGE', K.fair(root, queue), 0, -1)) do
     local priority = tonumber(text)
@@ -32,6 +32,8 @@ local function harvest(root, args, max)
   local is_fair_first = tonumber(args[2]) % 2 == 1
   local paused = hmget(K.queues(root), args, 4, #args)
   local is_plain, raised, pass = look_ahead(root, args)
+  -- One Queue is asked for its fair gates as cheaply as whether there are any.
+  local has_flows = pass and (#args == 4 or call('EXISTS', K.clocks(root)) == 1)
   local elements, taken, popped, waiting = {}, 0, 0, 0
   local function take_fair(queue, priority)
     while taken < max and popped < 2 * max do
@@ -47,7 +49,7 @@ local function harvest(root, args, max)
     local names, priorities, fair = {}, PLAIN, {}
     if paused[q - 3] ~= '1' then
       if is_plain then names[1] = K.ready(root, queue, 0) else names, priorities = lists_of(root, queue) end
-      if pass then fair = beside(root, queue, names, priorities) end
+      if has_flows then fair = TIES.beside(root, queue, names, priorities) end
     end
     for l, name in ipairs(names) do
       if fair[l] and is_fair_first then take_fair(queue, priorities[l]) end
@@ -73,7 +75,7 @@ local function harvest(root, args, max)
 end
 
 --- Candidates that were parked elsewhere make room for others, who go in front of their lists.
-local function move_on(root, wakes)
+function TIES.move_on(root, wakes)
   local moves, woken = new_moves(), {}
   let_on(root, wakes, woken)
   if #woken == 0 then return end
@@ -83,7 +85,7 @@ end
 
 --- The reply: head, lanes, and the elements as they are, each bare one followed by its records. One string for all
 -- would spare the client a third of its reading, and cost more than that here, where all clients share one thread.
-local function claims_reply(token, waiting, elements, order, records, statics, metas)
+function TIES.claims_reply(token, waiting, elements, order, records, statics, metas)
   local reply = { 'ok', token, waiting, #order }
   for i, lane in ipairs(order) do put(reply, lane, records[i]) end
   local at, bare = #reply, 0
@@ -111,7 +113,7 @@ local function claim(root, args, last_token)
   local elements, popped, waiting, raised, pass = harvest(root, args, is_again and 0 or max)
   if pass then write_gates(root, pass) end
   if pass and (#pass.wakes > 0 or #pass.lapsed > 0) then
-    if #pass.wakes > 0 then move_on(root, pass.wakes) end
+    if #pass.wakes > 0 then TIES.move_on(root, pass.wakes) end
     if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end
     local _
     _, _, waiting = harvest(root, args, 0)
@@ -155,5 +157,5 @@ local function claim(root, args, last_token)
   if popped > 0 then
     if raised then raise_claimed(root, raised) else write_claimed(root, order, records, highest) end
   end
-  return claims_reply(token, waiting, elements, order, records, statics, metas)
+  return TIES.claims_reply(token, waiting, elements, order, records, statics, metas)
 end

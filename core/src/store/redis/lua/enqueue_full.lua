@@ -10,24 +10,36 @@
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
 --          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk gw fp fc fs lp lpd, of what is replaced like cancel; rings the bells of
+-- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk gw gl cd fp fc fs lp lpd, of what is replaced like cancel; rings the bells of
 --          lists that were empty
 -- flags    none
 -- cost     O(elements); to replace, like cancel
 
---- Whether the arguments of one element, from args[at] on, are well formed.
-local function is_element(args, at)
+--- How long before now the latest time of a debounced one may lie, at most.
+TIES.DEBOUNCE_MS = 366 * 24 * 3600 * 1000
+
+--- Bytes of how it takes its key, at least: those that replace have a retention, too.
+TIES.HOW_MIN = { m = 17, r = 17, x = 17, k = 17, p = 25, s = 25, b = 25 }
+
+--- Whether the arguments of one element, from args[at] on, are well formed; its ties are put into `cache`.
+function TIES.is_element(args, at, cache)
   local priority = tonumber(args[at + 2])
   if #args[at] ~= 5 or args[at + 1] == '' or #args[at + 1] > 255 or #args[at + 4] ~= 8 then return false end
   if not priority or priority ~= math.floor(priority) or math.abs(priority) > 1000 then return false end
   if args[at + 3] ~= '' and not tonumber(sub(args[at + 3], 2)) then return false end
   if args[at + 8] ~= '' and (#args[at + 8] < 24 or args[at + 6] == '') then return false end
-  return args[at + 7] == '' or #args[at + 7] >= 17 and #args[at + 6] > 2
+  if args[at + 6] ~= '' and not TIES.is_tie(cache, args[at + 6]) then return false end
+  if args[at + 7] == '' then return true end
+  local least = TIES.HOW_MIN[sub(args[at + 7], 1, 1)]
+  return least ~= nil and #args[at + 7] >= least and args[at + 6] ~= '' and cache[args[at + 6]].key ~= ''
 end
+
+--- Whether a digest is the time at which a debounced one must be due, and not somebody else's bytes.
+function TIES.is_latest(latest, own, now) return latest < own and latest > now - TIES.DEBOUNCE_MS end
 
 --- Ends the waiting holder of a key as cancelled, so that another takes its place; what runs goes on. Answers whether it
 --- waited.
-local function replace_holder(root, address, how, now)
+function TIES.replace_holder(root, address, how, now)
   local here = look_up(root, { address }, now)[1]
   if here.state ~= 'scheduled' and here.state ~= 'ready' then return false end
   local moves = new_moves()
@@ -40,10 +52,10 @@ local function replace_holder(root, address, how, now)
 end
 
 --- The letters that refuse an element whose key is held, by how it takes its key.
-local HELD_LETTERS = { r = 'k', x = 'x', k = 'k', s = 'k' }
+TIES.HELD_LETTERS = { r = 'k', x = 'x', k = 'k', s = 'k' }
 
 --- Whether a held key is free for an element that asks what has become of its holder.
-local function is_free(root, mode, holder, now)
+function TIES.is_free(root, mode, holder, now)
   local here = look_up(root, { holder }, now)[1]
   if mode == 's' then return here.state == 'scheduled' end
   if here.state == 'missing' or here.state == 'pruned' then return true end
@@ -54,8 +66,9 @@ local function enqueue_full(root, args)
   local lane, name = args[1], args[2]
   local n = (#args - 2) / 9
   if n < 1 or n ~= math.floor(n) then return BADARGS end
+  local cache = {}
   for i = 3, #args, 9 do
-    if not is_element(args, i) then return BADARGS end
+    if not TIES.is_element(args, i, cache) then return BADARGS end
   end
   local record = call('HGET', K.marks(root), lane)
   if not record then return { 'unknown_lane', '', {} } end
@@ -88,15 +101,21 @@ local function enqueue_full(root, args)
     moves, memory, queues, again, stale, stale_queues, bound = new_moves(), {}, {}, {}, {}, {}, {}
   end
 
-  local holders, cache = {}, {}
+  local gated, pass = {}, new_pass(now)
+  for _, tie in pairs(cache) do
+    if #tie.gates > 0 then gated[#gated + 1] = tie end
+  end
+  if #gated > 0 then look_at_gates(root, pass, gated) end
+
+  local holders = {}
   for i, address in ipairs(addresses) do
     local at = 3 + (i - 1) * 9
     local queue, priority, due, digest, body = args[at + 1], tonumber(args[at + 2]), args[at + 3], args[at + 4], args[at + 5]
     local ties, how, lapse = args[at + 6], args[at + 7], args[at + 8]
-    local key, line, flow = '', '', nil
+    local key, line, flow, gates = '', '', nil, nil
     if ties ~= '' then
       local tie = tie_of(cache, ties)
-      key, line, flow = tie.key, tie.line, tie.flow
+      key, line, flow, gates = tie.key, tie.line, tie.flow, tie.gates
     end
     local known = fresh[address] or digests[i]
     if not known and statics[i] then
@@ -111,14 +130,14 @@ local function enqueue_full(root, args)
       local mode, span = sub(how, 1, 1), unpack_bytes('>d', how, 2)
       local is_looking = holder and (mode == 'k' or mode == 's')
       if is_looking then write() end -- it may be an element before this one
-      local may_take = is_looking and is_free(root, mode, holder, now)
+      local may_take = is_looking and TIES.is_free(root, mode, holder, now)
       if holder and mode == 'm' then
         letter = holder_digest == sub(how, 10, 17) and 'k' or 'm'
       elseif holder and mode ~= 'p' and mode ~= 'b' and not may_take then
-        letter = HELD_LETTERS[mode]
+        letter = TIES.HELD_LETTERS[mode]
       elseif holder and mode ~= 'k' then
         write()
-        local has_waited = replace_holder(root, holder, how, now)
+        local has_waited = TIES.replace_holder(root, holder, how, now)
         if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end
         before = call('HGET', K.keys(root), key)
         -- Its dot may come again behind this element, long after its memory ended: it is as any other finished one then.
@@ -134,7 +153,7 @@ local function enqueue_full(root, args)
         local kept = sub(how, 10, 17)
         if mode == 'b' then
           local own = now + unpack_bytes('>d', kept)
-          if not (latest and latest >= 0 and latest < own) then latest = own end
+          if not (latest and TIES.is_latest(latest, own, now)) then latest = own end
           kept = pack('>d', latest)
         end
         take_key(root, key, address, kept, expiry, before, span < 0)
@@ -153,6 +172,7 @@ local function enqueue_full(root, args)
       if lapse ~= '' then set_lapse(root, address, lapse, now) end
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
       if latest then due_ms = math.min(due_ms, latest) end
+      if gates and #gates > 0 then TIES.renew_limits(root, moves, pass, gates) end
       if line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then
           put(moves.due, string.format('%.17g', due_ms), address)

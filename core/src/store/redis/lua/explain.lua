@@ -44,7 +44,7 @@ end
 --- Adds what a gate says of one Operation, parked there or not, to a reply.
 local function put_gate(root, reply, pass, gate, address, holders)
   local before = call('ZRANK', K.parked_at(root, gate.name), address) or call('ZCARD', K.parked_at(root, gate.name))
-  put(reply, gate.name, gate.slots)
+  put(reply, gate.name, TIES.slots_of(pass, gate))
   put(reply, gate.every and 0 or pass.counts[gate.name])
   put(reply, gate.every and string.format('%.17g', opens_at(pass, gate)) or '')
   put(reply, gate.every and string.format('%.17g', gate.every) or '')
