@@ -129,6 +129,7 @@ const tiedFaults: Readonly<Partial<Record<FindingKind, (field: TiedField) => Pro
   gate_idle: async ({ redis, root, full }) => {
     for (const counter of [2, 3]) await redis.hset(`${root}:t`, address(full, counter), gateTie("g", 2));
   },
+  fair_hidden: async ({ redis, root }) => redis.zrem(`${root}:fp:qf`, "0"),
   pace_hidden: async ({ redis, root }) => redis.zrem(`${root}:gd`, "p"),
   candidate_stale: async ({ redis, root, full }) =>
     redis.hset(`${root}:cd`, address(full, 1), atGate("g", 1).subarray(1)),
@@ -171,7 +172,8 @@ function inLine(name: string): Buffer {
 
 /**
  * 1 has the slot of gate g, 2 and 3 are kept there; 4 is the first of line l, 5 and 6 are kept; 7 has key k; 8 went
- * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not.
+ * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not;
+ * 13 waits for its fair turn.
  */
 async function tiedField(): Promise<TiedField> {
   const s = await Scene.open(sut);
@@ -187,6 +189,7 @@ async function tiedField(): Promise<TiedField> {
     { counter: 7, queue: "qk", ties: { ...none, key: { ...key, name: "k", windowMs: null } } },
     ...[8, 9].map((counter) => ({ counter, queue: "qp", ties: paced })),
     ...[10, 11].map((counter) => ({ counter, queue: "qh", ties: other })),
+    { counter: 13, queue: "qf", ties: { ...none, flow: { name: "a", weight: 1 } } },
     { counter: 12, queue: "qw", ties: { ...none, key: { ...key, name: "w", windowMs: 600_000 } } },
   ]);
   for (const queue of ["qg", "qp"]) await s.claim("o1", 10, [queue]);
@@ -252,6 +255,34 @@ describe("X19: fsck on Redis", () => {
       await f.s.complete("o2", claims);
     }
     expect(order).toEqual(["f4", "f5", "f6"]);
+    expect(await f.s.claim("o3", 10, ["qf"])).toHaveLength(1);
+    f.s.close();
+  });
+
+  it.each([
+    ["is missing there", "parked_missing", (f: TiedField) => f.redis.del(`${f.root}:gw:~qf:0`, `${f.root}:fp:qf`)],
+    [
+      "is in no place",
+      "lost",
+      (f: TiedField) =>
+        f.redis.multi().del(`${f.root}:gw:~qf:0`, `${f.root}:fp:qf`).hdel(`${f.root}:pk`, address(f.full, 13)).exec(),
+    ],
+  ] as const)("brings work that waits for its fair turn and %s back to its gate", async (_, kind, plant) => {
+    const f = await tiedField();
+    await plant(f);
+    expect((await checkAll(f.s, true)).map((finding) => finding.kind)).toContain(kind);
+    expect(await checkAll(f.s)).toEqual([]);
+    expect(await f.redis.exists(`${f.root}:r:qf`)).toBe(0);
+    expect(await f.s.claim("o3", 10, ["qf"])).toHaveLength(1);
+    f.s.close();
+  });
+
+  it("does not claim what stands at a fair gate without being parked there", async () => {
+    const f = await tiedField();
+    expect(await f.s.claim("o3", 10, ["qf"])).toHaveLength(1);
+    await f.redis.zadd(`${f.root}:gw:~qf:0`, "0", address(f.full, 13));
+    await f.redis.zadd(`${f.root}:fp:qf`, "0", "0");
+    expect(await f.s.claim("o3", 10, ["qf"])).toEqual([]);
     f.s.close();
   });
 

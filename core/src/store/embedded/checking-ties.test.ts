@@ -8,7 +8,8 @@ const nowUs = Date.UTC(2026, 0, 1) * 1000;
 
 /**
  * 1 has the slot of gate g, 2 and 3 are kept there; 4 is the first of line l, 5 and 6 are kept; 7 has key k; 8 went
- * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not.
+ * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not; 13 waits for its
+ * fair turn.
  */
 function field(): SegmentState {
   const state = newSegment("s");
@@ -22,11 +23,12 @@ function field(): SegmentState {
     if (counter === 7) return { ...none, key: { ...key, name: "k", windowMs: null } };
     if (counter <= 9) return { ...none, gates: [{ name: "p", everyMs: 60_000, burst: 1 }] };
     if (counter <= 11) return { ...none, gates: [{ name: "h", slots: 1 }] };
+    if (counter === 13) return { ...none, flow: { name: "a", weight: 1 } };
     return { ...none, key: { ...key, name: "w", windowMs: 600_000 } };
   };
   const queueOf = (counter: number) =>
-    counter <= 3 || counter === 8 || counter === 9 ? "held" : counter < 10 ? "q" : "over";
-  const elements = Array.from({ length: 12 }, (_, i) => ({
+    counter <= 3 || counter === 8 || counter === 9 ? "held" : counter < 10 ? "q" : counter < 13 ? "over" : "fair";
+  const elements = Array.from({ length: 13 }, (_, i) => ({
     ...{ counter: i + 1, queue: queueOf(i + 1), priority: 0, due: null },
     ...{ body: Buffer.from(`f${i + 1}`), ties: tiesOf(i + 1) },
   }));
@@ -90,6 +92,9 @@ const faults: Readonly<Partial<Record<FindingKind, (state: SegmentState) => void
   gate_idle: (state) => {
     for (const counter of [2, 3]) Object.assign(one(state, counter).tied, { gates: [{ name: "g", slots: 2 }] });
   },
+  fair_hidden: (state) => {
+    state.queues.get("fair")?.waiting.splice(0);
+  },
   pace_hidden: (state) => state.opening.clear(),
   candidate_stale: (state) => {
     one(state, 1).tied.candidateOf = gate(state, "g");
@@ -140,5 +145,17 @@ describe("X19: check of ties in the machine", () => {
       apply(state, "complete", { owner: "o2", retainMs: 60_000, held: claims, values }, nowUs);
     }
     expect(order).toEqual(["f4", "f5", "f6"]);
+    const { claims } = apply(state, "claim", { owner: "o3", request: 1, queues: ["fair"], max: 10 }, nowUs);
+    expect(claims.map(({ counter }) => counter)).toEqual([13]);
+  });
+
+  it("X19: puts what is missing at a fair gate back so that it is claimed", () => {
+    const state = field();
+    gate(state, "~fair:0").parked.remove(one(state, 13));
+    state.queues.get("fair")?.waiting.splice(0);
+    expect(findings(state, true)).toContain("parked_missing");
+    expect(findings(state)).toEqual([]);
+    const { claims } = apply(state, "claim", { owner: "o3", request: 1, queues: ["fair"], max: 10 }, nowUs);
+    expect(claims).toHaveLength(1);
   });
 });

@@ -15,7 +15,19 @@ import {
   touchKey,
   touchPace,
 } from "./state.js";
-import { advanceLine, gateOf, judgeGate, lineOf, moveOn, parkInLine, rejoinLine, reparkAt, slotsOf } from "./ties.js";
+import {
+  advanceLine,
+  gateOf,
+  isHidden,
+  judgeGate,
+  lineOf,
+  moveOn,
+  parkInLine,
+  rejoinLine,
+  reparkAt,
+  showFair,
+  slotsOf,
+} from "./ties.js";
 
 /** What a finding is noted with; true if it is to be mended. */
 export type Note = (kind: FindingKind, operation: Operation | null, about: string) => boolean;
@@ -103,6 +115,7 @@ function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: n
   for (const one of gate.parked.page(0, gate.parked.size)) {
     if (one.tied?.parkedAt !== gate && note("parked_stale", one, gate.name)) gate.parked.remove(one);
   }
+  if (isHidden(gate) && note("fair_hidden", null, gate.name)) showFair(state, gate);
   const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie === undefined) return;
   if ("everyMs" in tie) {

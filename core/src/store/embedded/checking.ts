@@ -9,6 +9,7 @@ import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { CheckAnswer, CheckParams } from "../../engine/transitions.js";
 import { checkPlaces, checkTied, type Note } from "./checking-ties.js";
 import { own } from "./ending.js";
+import { makeReady } from "./fair.js";
 import { compareNames } from "./reading.js";
 import {
   entriesFrom,
@@ -292,7 +293,7 @@ function checkOperation(run: Check, operation: Operation): void {
 
 function putBack(state: SegmentState, operation: Operation): void {
   own(state, operation);
-  pushBack(state, operation);
+  makeReady(state, operation, "back");
 }
 
 /** By the order it carries: lists are in order. */

@@ -5,9 +5,10 @@
  */
 import { Deque } from "../../base/deque.js";
 import type { GateTie, KeyTie, PaceTie, SlotTie } from "../../engine/ties.js";
-import { isFair, leaveIfEmpty, makeReady } from "./fair.js";
+import { enter, isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
 import {
+  type FairGate,
   type Gate,
   type HeldKey,
   keepAt,
@@ -15,6 +16,7 @@ import {
   newGate,
   type Operation,
   plan,
+  ring,
   type SegmentState,
   shrink,
   type Tied,
@@ -260,7 +262,20 @@ export function joinLine(state: SegmentState, operation: Operation, dueAtMs: num
 export function reparkAt(state: SegmentState, gate: Gate, operation: Operation): void {
   if (state.gates.get(gate.name) !== gate) state.gates.set(gate.name, gate);
   gate.parked.add(operation);
+  showFair(state, gate);
   touch(state, operation);
+}
+
+/** Enters a fair gate where something waits among those of its Queue that claims look at, if it is not there. */
+export function showFair(state: SegmentState, gate: Gate): void {
+  if (!isHidden(gate)) return;
+  enter(gate);
+  ring(state, gate.fair.queue.name);
+}
+
+/** Whether something waits at a fair gate that claims do not look at. */
+export function isHidden(gate: Gate): gate is FairGate {
+  return isFair(gate) && gate.parked.size > 0 && !gate.fair.queue.waiting.includes(gate);
 }
 
 /** Lets one that is not in its line join: at its end if it is kept there, else in front, for it goes on already. */

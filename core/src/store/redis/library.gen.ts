@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "34da9ffd1cecc67a296e0ebab39494d5c34d0836b66e1ff31f5de4e3723057c7";
+export const DIGEST = "8cc62d91fa6378531f07fab47548b442ece88d601f6c2f55439067477fae43b8";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -91,7 +91,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '34da9ffd1cecc67a296e0ebab39494d5c34d0836b66e1ff31f5de4e3723057c7'",
+  "local DIGEST = '8cc62d91fa6378531f07fab47548b442ece88d601f6c2f55439067477fae43b8'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -714,7 +714,15 @@ export const HELPER_TEXT: string = [
   "    addresses[#addresses + 1] = popped[i]",
   "    tags[#tags + 1] = tonumber(popped[i + 1])",
   "  end",
-  "  variadic('ZREM', K.parked_at(root, name), addresses, 1, #addresses)",
+  "  local parked, there, their_tags, looked = hmget(K.parked(root), addresses, 1, #addresses), {}, {}, #addresses",
+  "  for i = 1, looked do",
+  "    if parked[i] then",
+  "      there[#there + 1] = addresses[i]",
+  "      their_tags[#there] = tags[i]",
+  "    end",
+  "  end",
+  "  variadic('ZREM', K.parked_at(root, name), addresses, 1, looked)",
+  "  addresses, tags = there, their_tags",
   "  variadic('HDEL', K.parked(root), addresses, 1, #addresses)",
   "  local held = not_through(root, pass, addresses, hmget(K.ties(root), addresses, 1, #addresses), tags)",
   "  for i = 1, #addresses do",
@@ -729,7 +737,7 @@ export const HELPER_TEXT: string = [
   "    call('ZREMRANGEBYSCORE', K.served(root, name), '-inf', clock)",
   "  end",
   "  forget_fair(root, name)",
-  "  return kept, #addresses",
+  "  return kept, looked",
   "end",
   "local function join_line(root, line, address, due)",
   "  call('ZADD', K.line(root, line), next_ticket(root), address)",
@@ -1510,6 +1518,16 @@ export const HELPER_TEXT: string = [
   "  end",
   "  if gone then SOUND.move(run, line, {}) end",
   "end",
+  "function SOUND.show_fair(root, gate, is_mending)",
+  "  if sub(gate, 1, 1) ~= '~' then return false end",
+  "  local queue, priority = string.match(gate, '^~(.*):(-?%d+)$')",
+  "  if call('ZSCORE', K.fair(root, queue), priority) then return false end",
+  "  if is_mending then",
+  "    call('ZADD', K.fair(root, queue), priority, priority)",
+  "    ring(root, 'b', queue)",
+  "  end",
+  "  return true",
+  "end",
   "function SOUND.at_gates(run, one, gates, flow)",
   "  local root, address, parked = run.root, one.address, one.parked",
   "  local is_elsewhere = one.holder or one.due or one.dead",
@@ -1521,6 +1539,7 @@ export const HELPER_TEXT: string = [
   "    end",
   "  elseif at and not call('ZSCORE', K.parked_at(root, at), address) and SOUND.note(run, 'parked_missing', address, at) then",
   "    call('ZADD', K.parked_at(root, at), string.format('%.17g', (unpack_bytes(flow and '>d' or '>I8', parked, 2))), address)",
+  "    SOUND.show_fair(root, at, true)",
   "  end",
   "  for _, gate in ipairs(gates) do",
   "    local name = K.parked_at(root, gate.name)",
@@ -1628,6 +1647,9 @@ export const HELPER_TEXT: string = [
   "    if not first or parked and sub(parked, 1, 1) == 'g' and sub(parked, 10) == name then break end",
   "    if not SOUND.note(run, 'parked_stale', first, name) then return end",
   "    call('ZREM', key, first)",
+  "  end",
+  "  if first and SOUND.show_fair(root, name, false) and SOUND.note(run, 'fair_hidden', '', name) then",
+  "    SOUND.show_fair(root, name, true)",
   "  end",
   "  local record = first and call('HGET', K.ties(root), first)",
   "  if not record then return end",
@@ -3063,12 +3085,13 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local statics = hmget(K.operations(root), addresses, 1, n)",
   "  local due, dead = read_many('ZMSCORE', K.due(root), addresses, 1, n), read_many('ZMSCORE', K.dead(root), addresses, 1, n)",
   "  local holders, parked = holders_of(root, addresses), hmget(K.parked(root), addresses, 1, n)",
+  "  local ties = ties_of(root, addresses)",
   "  for i, address in ipairs(addresses) do",
   "    if statics[i] and not due[i] and not dead[i] and not parked[i] and #holders[i] == 0 then",
   "      local queue, priority = read_static(statics[i])",
   "      if not call('LPOS', K.ready(root, queue, priority), address) and note(run, 'lost', address, queue) then",
   "        local moves = new_moves()",
-  "        put_ready(moves, 'back', address, queue, priority)",
+  "        make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))",
   "        commit(root, moves)",
   "      end",
   "    end",

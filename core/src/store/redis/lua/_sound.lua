@@ -87,6 +87,18 @@ function SOUND.line_head(run, line)
   if gone then SOUND.move(run, line, {}) end
 end
 
+--- Enters a fair gate among those of its Queue that claims look at; answers whether it had to.
+function SOUND.show_fair(root, gate, is_mending)
+  if sub(gate, 1, 1) ~= '~' then return false end
+  local queue, priority = string.match(gate, '^~(.*):(-?%d+)$')
+  if call('ZSCORE', K.fair(root, queue), priority) then return false end
+  if is_mending then
+    call('ZADD', K.fair(root, queue), priority, priority)
+    ring(root, 'b', queue)
+  end
+  return true
+end
+
 --- What a tied Operation is parked at, and what it is a candidate of.
 function SOUND.at_gates(run, one, gates, flow)
   local root, address, parked = run.root, one.address, one.parked
@@ -99,6 +111,7 @@ function SOUND.at_gates(run, one, gates, flow)
     end
   elseif at and not call('ZSCORE', K.parked_at(root, at), address) and SOUND.note(run, 'parked_missing', address, at) then
     call('ZADD', K.parked_at(root, at), string.format('%.17g', (unpack_bytes(flow and '>d' or '>I8', parked, 2))), address)
+    SOUND.show_fair(root, at, true)
   end
   for _, gate in ipairs(gates) do
     local name = K.parked_at(root, gate.name)
@@ -219,6 +232,9 @@ function SOUND.gate(run, name, candidates)
     if not first or parked and sub(parked, 1, 1) == 'g' and sub(parked, 10) == name then break end
     if not SOUND.note(run, 'parked_stale', first, name) then return end
     call('ZREM', key, first)
+  end
+  if first and SOUND.show_fair(root, name, false) and SOUND.note(run, 'fair_hidden', '', name) then
+    SOUND.show_fair(root, name, true)
   end
   local record = first and call('HGET', K.ties(root), first)
   if not record then return end

@@ -472,7 +472,16 @@ local function through_fair_gate(root, pass, queue, priority, n)
     addresses[#addresses + 1] = popped[i]
     tags[#tags + 1] = tonumber(popped[i + 1])
   end
-  variadic('ZREM', K.parked_at(root, name), addresses, 1, #addresses)
+  -- Without a parked record it is elsewhere, or gone: it must not run a second time.
+  local parked, there, their_tags, looked = hmget(K.parked(root), addresses, 1, #addresses), {}, {}, #addresses
+  for i = 1, looked do
+    if parked[i] then
+      there[#there + 1] = addresses[i]
+      their_tags[#there] = tags[i]
+    end
+  end
+  variadic('ZREM', K.parked_at(root, name), addresses, 1, looked)
+  addresses, tags = there, their_tags
   variadic('HDEL', K.parked(root), addresses, 1, #addresses)
   local held = not_through(root, pass, addresses, hmget(K.ties(root), addresses, 1, #addresses), tags)
   for i = 1, #addresses do
@@ -487,7 +496,7 @@ local function through_fair_gate(root, pass, queue, priority, n)
     call('ZREMRANGEBYSCORE', K.served(root, name), '-inf', clock)
   end
   forget_fair(root, name)
-  return kept, #addresses
+  return kept, looked
 end
 
 -- Lines ---------------------------------------------------------------------------------------------------------------

@@ -405,12 +405,13 @@ function CHECK.suspects(run, addresses)
   local statics = hmget(K.operations(root), addresses, 1, n)
   local due, dead = read_many('ZMSCORE', K.due(root), addresses, 1, n), read_many('ZMSCORE', K.dead(root), addresses, 1, n)
   local holders, parked = holders_of(root, addresses), hmget(K.parked(root), addresses, 1, n)
+  local ties = ties_of(root, addresses)
   for i, address in ipairs(addresses) do
     if statics[i] and not due[i] and not dead[i] and not parked[i] and #holders[i] == 0 then
       local queue, priority = read_static(statics[i])
       if not call('LPOS', K.ready(root, queue, priority), address) and note(run, 'lost', address, queue) then
         local moves = new_moves()
-        put_ready(moves, 'back', address, queue, priority)
+        make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
         commit(root, moves)
       end
     end
