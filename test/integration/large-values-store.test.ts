@@ -3,6 +3,7 @@ import { createError, encodeEnvelope, encodeOutcome, OffloadingStore } from "@mi
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openTestRedis, type TestRedis } from "../helper/redis.js";
 import { startProxy } from "../helper/tcp-proxy.js";
+import { poll } from "../helper/wait.js";
 
 type Reply = Buffer | string | number | null | readonly Reply[];
 
@@ -135,5 +136,28 @@ describe("X28: the store of large values", () => {
     expect(records.map((record) => (typeof record === "string" ? record : record.value?.length))).toEqual([
       value.length,
     ]);
+  });
+
+  it("X28: a completed batch does not wait for its inputs to be deleted, and deletes them in one call", async () => {
+    await store.enqueue("n1", { lane, laneName: fast, first: 1, bodies: [large, large, large] });
+    const held = (await claim()).claims;
+    const sent: string[] = [];
+    let go: () => void = () => undefined;
+    const waited = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    store.around = async (name, call) => {
+      sent.push(name);
+      await waited;
+      return await call();
+    };
+    const values = held.map(() => encodeOutcome("o", 1, 1, "small", "result"));
+    const { answers } = await store.complete("n1", { owner: "o", retainMs: 60_000, held, values });
+    expect(answers).toEqual(["ok", "ok", "ok"]);
+    expect(sent).toEqual(["UNLINK"]);
+    go();
+    const gone = async () => ((await redis.keys()).some((key) => /:v[:i]/.test(key)) ? null : true);
+    await poll(gone, "the inputs to be deleted");
+    expect(sent).toEqual(["UNLINK", "ZREM"]);
   });
 });

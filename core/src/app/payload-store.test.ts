@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { silentLogger } from "../base/log.js";
 import { Sealer } from "../base/seal.js";
 import { encodeEnvelope } from "../engine/envelope.js";
+import { encodeOutcome } from "../engine/outcome.js";
 import type { Store } from "../engine/store.js";
-import type { AnnounceParams, Claim, EnqueueParams } from "../engine/transitions.js";
+import type { AnnounceParams, Claim, CompleteParams, EnqueueParams } from "../engine/transitions.js";
 import { payloadStore } from "./payload-store.js";
 
 const laneName = "w.01";
@@ -13,6 +14,7 @@ const clear = encodeEnvelope("pay", 1, null, "canary-4711");
 function setUp() {
   const enqueued: Uint8Array[] = [];
   const announced: AnnounceParams[] = [];
+  const completed: Uint8Array[] = [];
   const claimOf = (body: Uint8Array): Claim => {
     const held = { lane: 1, laneName, counter: 1, token: 9 };
     return { ...held, queue: "q", priority: 0, attempt: 1, generation: 1, recoveries: 0, body };
@@ -23,6 +25,10 @@ function setUp() {
       return Promise.resolve({ answer: "ok", accepted: 1, fresh: 1 });
     },
     claim: () => Promise.resolve({ answer: "ok", claims: enqueued.map(claimOf), waiting: 0 }),
+    complete: (_segment: string, { values }: CompleteParams) => {
+      completed.push(...values);
+      return Promise.resolve({ answers: ["ok"] });
+    },
     announce: (_segment: string, params: AnnounceParams) => {
       announced.push(params);
       return Promise.resolve({ answers: params.elements.map(() => "recovered") });
@@ -31,7 +37,7 @@ function setUp() {
   const sealerOf = (name: string, byte: number) =>
     new Sealer({ keys: [{ name, secret: Buffer.alloc(32, byte) }], compressFrom: null });
   const before = (sealer: Sealer) => payloadStore({ store: inner, sealer, app: "shop", log: silentLogger });
-  return { store: before(sealerOf("a", 1)), stranger: before(sealerOf("b", 2)), enqueued, announced };
+  return { store: before(sealerOf("a", 1)), stranger: before(sealerOf("b", 2)), enqueued, announced, completed };
 }
 
 async function putBack(store: Store): Promise<void> {
@@ -54,6 +60,15 @@ describe("X28: a Store with keys", () => {
     await store.enqueue("n1", { lane: 1, laneName, first: 1, bodies: [clear] });
     await putBack(stranger);
     expect(announced[0]?.elements[0]?.again?.body).toEqual(enqueued[0]);
+  });
+
+  it("X28: who ends an Operation names its lane: nothing is remembered of claims", async () => {
+    const { store, completed } = setUp();
+    const value = encodeOutcome("pay", 1, 1, "canary-4711", "result");
+    const held = [{ lane: 1, laneName, counter: 1, token: 9 }];
+    await store.complete("n1", { owner: "o", retainMs: 1_000, held, values: [value] });
+    expect(completed).toHaveLength(1);
+    expect(Buffer.from(completed[0] ?? value).includes("canary")).toBe(false);
   });
 
   it("X28: what is only asked about carries nothing", async () => {

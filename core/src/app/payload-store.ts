@@ -12,7 +12,7 @@ import type { Logger } from "../base/log.js";
 import { isSealed, type Sealer } from "../base/seal.js";
 import { formatId } from "../engine/dot.js";
 import { decodeEnvelope } from "../engine/envelope.js";
-import type { LocalDot } from "../engine/lease.js";
+import type { Ending, LocalDot } from "../engine/lease.js";
 import type { OperationRecord } from "../engine/operation.js";
 import { decodeOutcome } from "../engine/outcome.js";
 import type { Store, StoreListener } from "../engine/store.js";
@@ -70,8 +70,6 @@ export function payloadStore(options: PayloadStoreOptions): Store {
 
 class Payloads implements Carrying {
   readonly #options: PayloadStoreOptions;
-  /** Lane names by Segment and number, of what was claimed here: outcomes name numbers only. */
-  readonly #lanes = new Map<string, Map<number, string>>();
 
   constructor(options: PayloadStoreOptions) {
     this.#options = options;
@@ -117,14 +115,14 @@ class Payloads implements Carrying {
     const values = params.values.map((value, i) => {
       const held = params.held[i];
       invariant(held !== undefined, "a value for each one held");
-      return this.#sealOutcome(value, segment, held.lane, held.counter);
+      return this.#sealOutcome(value, segment, held);
     });
     return this.#options.store.complete(segment, { ...params, values });
   };
 
   fail: Store["fail"] = (segment, params) => {
     const elements = params.elements.map((element) => {
-      return { ...element, value: this.#sealOutcome(element.value, segment, element.lane, element.counter) };
+      return { ...element, value: this.#sealOutcome(element.value, segment, element) };
     });
     return this.#options.store.fail(segment, { ...params, elements });
   };
@@ -157,14 +155,7 @@ class Payloads implements Carrying {
   };
 
   #claimed(segment: string, claim: Claim): Claim {
-    const { lane, laneName, counter } = claim;
-    let lanes = this.#lanes.get(segment);
-    if (lanes === undefined) {
-      lanes = new Map();
-      this.#lanes.set(segment, lanes);
-    }
-    lanes.set(lane, laneName);
-    return { ...claim, body: this.#openInput(claim.body, formatId(segment, laneName, counter)) };
+    return { ...claim, body: this.#openInput(claim.body, formatId(segment, claim.laneName, claim.counter)) };
   }
 
   #recorded(record: OperationRecord): OperationRecord {
@@ -186,9 +177,8 @@ class Payloads implements Carrying {
     return this.#options.sealer.seal(body, payloadAt, this.#place("input", formatId(segment, laneName, counter)));
   }
 
-  #sealOutcome(value: Uint8Array, segment: string, lane: number, counter: number): Uint8Array {
-    const laneName = this.#lanes.get(segment)?.get(lane);
-    invariant(laneName !== undefined, "who ends an Operation has claimed it here", { segment, lane });
+  #sealOutcome(value: Uint8Array, segment: string, { lane, laneName, counter }: Ending): Uint8Array {
+    invariant(laneName !== undefined, "who ends an Operation names its lane", { segment, lane });
     const place = this.#place("outcome", formatId(segment, laneName, counter));
     return this.#options.sealer.seal(value, outcomeAt(value), place);
   }

@@ -23,6 +23,14 @@ export interface Held extends Address {
   readonly token: number;
 }
 
+/**
+ * What runs here, for ending it. A store that seals results or keeps them apart does so by the dot, and so has to be
+ * told the name of the lane (any claim tells it); the others pass it over.
+ */
+export interface Ending extends Held {
+  readonly laneName?: string;
+}
+
 /** A dot without its Segment: the lane's name (`incarnation.digits`) and the number in it. */
 export interface LocalDot {
   readonly laneName: string;

@@ -46,7 +46,7 @@
  * Types only; imports the records of this room.
  */
 import type { CheckFinding } from "./findings.js";
-import type { Address, Held, LocalDot } from "./lease.js";
+import type { Address, Ending, Held, LocalDot } from "./lease.js";
 import type { OperationRecord, OperationState } from "./operation.js";
 import type { Ties } from "./ties.js";
 
@@ -279,13 +279,13 @@ export interface CompleteParams {
   readonly owner: string;
   /** 1000…; how long the result is kept, all elements alike. */
   readonly retainMs: number;
-  readonly held: readonly Held[];
+  readonly held: readonly Ending[];
   /** Outcome bytes, one each. */
   readonly values: readonly Uint8Array[];
 }
 
 /** One Attempt's failure. `retryInMs` null: no Attempt is left. */
-export interface FailElement extends Held {
+export interface FailElement extends Ending {
   readonly retryInMs: number | null;
   /** Outcome bytes with the error. */
   readonly value: Uint8Array;

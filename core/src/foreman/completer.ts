@@ -274,8 +274,8 @@ export class Completer implements OutcomePort {
   async #fail(outbox: Outbox, batch: readonly Failure[]): Promise<void> {
     const { store, owner } = this.#options;
     const elements = batch.map(({ attempt, value, retryInMs }) => {
-      const { lane, counter, token } = attempt.claim;
-      return { lane, counter, token, retryInMs, value };
+      const { lane, laneName, counter, token } = attempt.claim;
+      return { lane, laneName, counter, token, retryInMs, value };
     });
     const params = { owner, retainMs: outbox.retainMs, elements };
     await this.#send(

@@ -59,8 +59,6 @@ export class OffloadingStore extends RedisStore {
   readonly #inputs = new Map<string, string>();
   /** When each Segment was swept last. */
   readonly #swept = new Map<string, number>();
-  /** Lane names by Segment and number, of what was claimed here: outcomes name numbers only. */
-  readonly #lanes = new Map<string, Map<number, string>>();
 
   constructor(options: RedisStoreOptions) {
     super(options);
@@ -131,7 +129,7 @@ export class OffloadingStore extends RedisStore {
     const values = await Promise.all(
       params.values.map(async (value, i) => {
         const held = params.held[i];
-        const laneName = held === undefined ? undefined : this.#lanes.get(segment)?.get(held.lane);
+        const laneName = held?.laneName;
         if (held === undefined || laneName === undefined || !isLarge(value)) return value;
         const own: Apart[] = [];
         const stub = setApart("o", { laneName, counter: held.counter }, value, outcomeAt(value), own);
@@ -141,14 +139,17 @@ export class OffloadingStore extends RedisStore {
       }),
     );
     const answer = await this.#kept(segment, apart, changes, () => super.complete(segment, { ...params, values }));
+    const over: string[] = [];
     for (const [i, { lane, counter, token }] of params.held.entries()) {
       const place = `${segment} ${lane} ${counter} ${token}`;
       const input = this.#inputs.get(place);
       this.#inputs.delete(place);
       // Another server may not know yet that it has completed: then a sweep deletes it.
       const isOver = answer.answers[i] === "ok" && changes === this.#changes;
-      if (input !== undefined && isOver) await this.#drop(segment, [input]).catch(() => undefined); // a sweep finds it
+      if (input !== undefined && isOver) over.push(input);
     }
+    // Nobody waits for it; what is left a sweep finds.
+    if (over.length > 0) void this.#drop(segment, over).catch(() => undefined);
     return answer;
   };
 
@@ -171,7 +172,6 @@ export class OffloadingStore extends RedisStore {
 
   override claim: Store["claim"] = async (segment, params) => {
     const answer = await super.claim(segment, params);
-    this.#noteLanes(segment, answer.claims);
     if (!answer.claims.some(hasStub)) return answer;
     try {
       return { ...answer, claims: await Promise.all(answer.claims.map((claim) => this.#claimed(segment, claim))) };
@@ -217,21 +217,6 @@ export class OffloadingStore extends RedisStore {
       marked: (...told) => listener.marked(...told),
       restored: (...told) => listener.restored(...told),
     });
-
-  /** Neighbours are nearly always of one lane. */
-  #noteLanes(segment: string, claims: readonly Claim[]): void {
-    let last = 0;
-    for (const { lane, laneName } of claims) {
-      if (lane === last) continue;
-      last = lane;
-      let lanes = this.#lanes.get(segment);
-      if (lanes === undefined) {
-        lanes = new Map();
-        this.#lanes.set(segment, lanes);
-      }
-      if (lanes.get(lane) !== laneName) lanes.set(lane, laneName);
-    }
-  }
 
   async #claimed(segment: string, claim: Claim): Promise<Claim> {
     const body = await this.#get(segment, "i", claim, claim.body, inputAt);
@@ -369,7 +354,8 @@ export class OffloadingStore extends RedisStore {
 
   async #drop(segment: string, names: readonly string[]): Promise<void> {
     const root = rootKey(this.#app, segment);
-    for (const name of names) await this.command("prune", "UNLINK", valueKey(root, name));
+    const [first = "", ...others] = names.map((name) => valueKey(root, name));
+    await this.command("prune", "UNLINK", first, ...others);
     await this.command("prune", "ZREM", valuesKey(root), ...names);
   }
 
