@@ -196,7 +196,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a claim that does not look whether a limit is used up (I26)",
     ...{ ...profile, promises: ["I26"] },
-    mutations: [{ file: library, from: "return pass.counts[gate.name] >= gate.slots", to: "return false" }],
+    mutations: [
+      { file: library, from: "return pass.counts[gate.name] >= TIES.slots_of(pass, gate)", to: "return false" },
+    ],
   },
   {
     name: "a pace that lets everybody through (I26)",
