@@ -57,6 +57,25 @@ function STALE.take_back(root, address, from, priority, to, may_go)
   return stays
 end
 
+--- What `revive` needs of dead letters: their tie records, and the Queues of those that stand on a list still.
+local function dead_of(root, addresses)
+  local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, #addresses) or {}
+  return { addresses = addresses, ties = ties_of(root, addresses), withdrawn = withdrawn }
+end
+
+--- Opens the i-th dead letter's next generation: it goes on where it stands, or at the end of its list, or is parked.
+-- `record` is its dynamic record; `static` the other one, if that changed.
+local function revive(root, moves, dead, i, record, static, queue, priority)
+  local address, meta = dead.addresses[i], read_meta(record)
+  meta.generation, meta.attempts, meta.recoveries, meta.returns, meta.finished = meta.generation + 1, 0, 0, 0, 0
+  keep_record(moves, address, static, meta)
+  put(moves.dead_gone, address)
+  local may_go = may_go_on(root, address, dead.ties[i])
+  local from = dead.withdrawn[i]
+  local is_in_place = from and STALE.take_back(root, address, from, priority, queue, may_go)
+  if may_go and not is_in_place then make_ready(moves, 'back', address, queue, priority, flow_of(dead.ties[i])) end
+end
+
 --- Raises the claimed marks of lanes: a table from lane number to the highest address claimed.
 local function raise_claimed(root, raised)
   local lanes, changes = {}, {}

@@ -77,14 +77,19 @@ function CHECK.names(run, place)
   return rest
 end
 
+--- The next name of a small hash behind a place, and the place to go on from: '' behind the last.
+function CHECK.next_of(key, place)
+  local names = call('HKEYS', key)
+  table.sort(names)
+  local at = 1
+  while names[at] and names[at] <= place do at = at + 1 end
+  return names[at], names[at + 1] and names[at] or ''
+end
+
 --- Queues one by one: priorities and their lists, the count of what is withdrawn.
 function CHECK.queues(run, place)
   local root = run.root
-  local queues = call('HKEYS', K.queues(root))
-  table.sort(queues)
-  local at = 1
-  while queues[at] and queues[at] <= place do at = at + 1 end
-  local queue = queues[at]
+  local queue, rest = CHECK.next_of(K.queues(root), place)
   if not queue then return '' end
   run.looked = run.looked + 1
   local known = {}
@@ -109,17 +114,13 @@ function CHECK.queues(run, place)
       call('HSET', K.withdrawn_counts(root), queue, count)
     end
   end
-  return queues[at + 1] and queue or ''
+  return rest
 end
 
 --- Cancel marks and progress of what an owner does not hold, owner by owner.
 function CHECK.marks(run, place)
   local root = run.root
-  local owners = call('HKEYS', K.owners(root))
-  table.sort(owners)
-  local at = 1
-  while owners[at] and owners[at] <= place do at = at + 1 end
-  local owner = owners[at]
+  local owner, rest = CHECK.next_of(K.owners(root), place)
   if not owner then return '' end
   for _, key in ipairs({ K.cancels(root, owner), K.progress(root, owner) }) do
     local marked = call('HKEYS', key)
@@ -128,7 +129,7 @@ function CHECK.marks(run, place)
       if not entry and note(run, 'mark_stale', marked[i], owner) then call('HDEL', key, marked[i]) end
     end
   end
-  return owners[at + 1] and owner or ''
+  return rest
 end
 
 --- What runs: it has its record, one owner, no outcome, and is nowhere else.

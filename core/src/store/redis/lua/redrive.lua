@@ -17,8 +17,7 @@ local function redrive(root, args)
   local addresses = addresses_of(root, dots, 1)
   local found = look_up(root, addresses, now_ms(root))
   local moves, letters, before, queues = new_moves(), {}, {}, {}
-  local ties = ties_of(root, addresses)
-  local withdrawn = call('EXISTS', K.withdrawn(root)) == 1 and hmget(K.withdrawn(root), addresses, 1, #addresses) or {}
+  local dead = dead_of(root, addresses)
   for i, address in ipairs(addresses) do
     local here, to, body = found[i], args[4 * i - 1], args[4 * i]
     if here.state == 'failed' and not before[address] then
@@ -30,16 +29,7 @@ local function redrive(root, args)
         put(queues, queue)
       end
       if sub(body, 1, 1) == '!' then body = sub(body, 2) else body = present_body end
-      local meta = read_meta(here.meta)
-      meta.generation, meta.attempts, meta.recoveries, meta.returns = meta.generation + 1, 0, 0, 0
-      meta.finished = 0
-      keep_record(moves, address, write_static(queue, priority, body), meta)
-      put(moves.dead_gone, address)
-      local may_go = may_go_on(root, address, ties[i])
-      local is_in_place = withdrawn[i] and STALE.take_back(root, address, withdrawn[i], priority, queue, may_go)
-      if may_go and not is_in_place then
-        make_ready(moves, 'back', address, queue, priority, flow_of(ties[i]))
-      end
+      revive(root, moves, dead, i, here.meta, write_static(queue, priority, body), queue, priority)
     else
       letters[i] = here.state == 'missing' and 'm' or 'i'
     end
