@@ -37,8 +37,11 @@ const laneName = `${owner}.01`;
 const { segment } = options;
 
 let isDraining = false;
+/** What `until` waits for; told when somebody wonders why this does not end. */
+const unanswered = new Set<{ readonly call: string; phase: "called" | "waits for the store"; times: number }>();
 createInterface({ input: process.stdin }).on("line", (line) => {
   if (line === "drain") isDraining = true;
+  if (line === "tell") console.error(`unanswered: ${JSON.stringify([...unanswered])}`);
 });
 
 const store = await openStore(options.store, options.app);
@@ -181,14 +184,23 @@ async function isEmpty(): Promise<boolean> {
 
 /** Makes a call until it is answered; what is refused or unknown is sent again when the store is back. */
 async function until<Answer>(call: () => Promise<Answer>, onUnknown: () => void = ignore): Promise<Answer> {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (isMillraceError(error, "MR_INDETERMINATE")) onUnknown();
-      else if (!isMillraceError(error, "MR_STORE_UNAVAILABLE")) throw error;
-      await store.ready();
+  const wait = { call: String(call), phase: "called" as "called" | "waits for the store", times: 0 };
+  unanswered.add(wait);
+  try {
+    for (;;) {
+      try {
+        wait.times++;
+        return await call();
+      } catch (error) {
+        if (isMillraceError(error, "MR_INDETERMINATE")) onUnknown();
+        else if (!isMillraceError(error, "MR_STORE_UNAVAILABLE")) throw error;
+        wait.phase = "waits for the store";
+        await store.ready();
+        wait.phase = "called";
+      }
     }
+  } finally {
+    unanswered.delete(wait);
   }
 }
 

@@ -77,7 +77,10 @@ export class ChaosRun implements AsyncDisposable {
       },
       drain: async () => {
         child.stdin.write("drain\n");
-        const [code] = await within(ended, "the end of all work", 40_000);
+        const [code] = await within(ended, "the end of all work", 40_000).catch(async (error: Error) => {
+          child.stdin.write("tell\n");
+          throw new Error(`${error.message}: ${await this.#state()}\n${errors.join("\n")}`);
+        });
         if (code !== 0) throw new Error(`the program ended with ${code}:\n${errors.join("\n")}`);
       },
     };
@@ -121,6 +124,21 @@ export class ChaosRun implements AsyncDisposable {
 
   #count(kind: HistoryEvent["kind"]): number {
     return readLog(this.#log).filter((event) => event.kind === kind).length;
+  }
+
+  /** What the store says of the work that does not end; for the message of a failure. */
+  async #state(): Promise<string> {
+    const store = await openStore(this.#options.store, this.#options.app);
+    try {
+      await store.openSegment(this.#options.segment);
+      const counts = await within(store.counts(this.#options.segment), "the store's answer");
+      const last = readLog(this.#log).slice(-5);
+      return `the store counts ${JSON.stringify(counts)}; the last that was noted: ${JSON.stringify(last)}`;
+    } catch (error) {
+      return `the store does not answer: ${error}`;
+    } finally {
+      await store.close();
+    }
   }
 
   async #ends(ids: readonly string[]): Promise<Extract<HistoryEvent, { kind: "end" }>[]> {

@@ -1,4 +1,6 @@
 /** What the Redis store does when network, server or rights fail: no hidden re-send, no silence, no secret told. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { type Logger, MillraceError } from "@millrace/core";
 import { RedisStore, type RedisStoreOptions, silentLogger } from "@millrace/core/internal";
 import { startRedis } from "@millrace/scripts/redis-server";
@@ -89,6 +91,23 @@ describe("the Redis store", () => {
     await poll(() => (restored >= 2 ? true : null), "both connections");
     await store.enqueue("s", { lane, laneName, first: 1, bodies: [bytes("a")] });
     await poll(() => (bells.includes("mail") ? true : null), "a bell on the new subscription");
+  });
+
+  it("X1: is not ready for who asks again at once while its socket is gone and nobody has heard of it", async () => {
+    const sockets: Socket[] = [];
+    const note = (message: unknown): void => void sockets.push((message as { readonly socket: Socket }).socket);
+    subscribe("net.client.socket", note);
+    const { store } = await opened();
+    unsubscribe("net.client.socket", note);
+    for (const socket of sockets) socket.destroy();
+    // Its end is told in a later turn, and there is none while answers to this loop come in microtasks.
+    for (let calls = 1; ; calls++) {
+      const code = await codeOf(store.counts("s"));
+      if (code === "resolved") break;
+      expect(code).toBe("MR_STORE_UNAVAILABLE");
+      expect(calls).toBeLessThan(100);
+      await store.ready();
+    }
   });
 
   it("X1: gives up on a server that takes calls and says nothing, and builds a new connection", async () => {

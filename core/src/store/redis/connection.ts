@@ -220,7 +220,10 @@ export class Link {
 
   #write(name: CallName, client: Redis | null, make: () => Command): Promise<Reply | ErrorReply> {
     const { target, clock } = this.#options;
-    if (client === null || !client.stream?.writable) return Promise.reject(unsent(target, this.#reason));
+    // A socket ends before its end is told, in a later turn. Who asks again as soon as this is up must not find it so
+    // till then: asking in microtasks, it would be that turn it kept from coming.
+    if (client !== null && !client.stream?.writable) this.#break(client, "the connection was closed");
+    if (client === null || client !== this.#client) return Promise.reject(unsent(target, this.#reason));
     return new Promise((resolve, reject) => {
       const now = clock.monotonicMs();
       if (this.#pending.length === 0) this.#movedAtMs = now;
@@ -238,8 +241,10 @@ export class Link {
           if (isReply) this.#answered(pending);
           else pending.isDone = true;
           if (isReply) resolve({ errorReply: error.message });
-          else
-            reject(error.message.startsWith("Stream isn't writeable") ? unsent(target, this.#reason) : unknown(name));
+          else if (error.message.startsWith("Stream isn't writeable")) {
+            this.#break(client, "the connection was closed");
+            reject(unsent(target, this.#reason));
+          } else reject(unknown(name));
         },
       );
       client.sendCommand(command);
