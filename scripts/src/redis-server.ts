@@ -37,8 +37,6 @@ export interface RedisOptions {
   readonly appendonly?: boolean;
   /** When the append-only file is flushed. Default: "everysec", the server's own. */
   readonly appendfsync?: "always" | "everysec" | "no";
-  /** Where its folder of data is made. Default: the system's folder for temporary files. */
-  readonly parent?: string;
   /** Further server arguments, for example `["--maxmemory", "64mb"]`. */
   readonly args?: readonly string[];
   /** The program; default: `findRedisServer()`. */
@@ -73,7 +71,7 @@ export function findRedisServer(env: NodeJS.ProcessEnv = process.env): RedisProg
 /** Starts a server on a free loopback port and a unix socket, and answers when it accepts connections. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const program = options.program ?? requireRedisServer().path;
-  const dir = mkdtempSync(join(options.parent ?? tmpdir(), "millrace-redis-"));
+  const dir = mkdtempSync(join(tmpdir(), "millrace-redis-"));
   try {
     // Between our probe and the server's bind another process may take the port: try again with a new one.
     for (let attempt = 1; ; attempt++) {

@@ -1,18 +1,17 @@
 /**
- * kill -9 of the server, under load, with both ways of keeping an append-only file: the programs go on by themselves,
- * nothing acknowledged is lost, nothing is completed twice.
+ * kill -9 of the server, under load, with both ways of writing an append-only file before a call is answered: the
+ * programs go on by themselves, nothing acknowledged is lost, nothing is completed twice.
+ *
+ * Not with `everysec`: while its flush is late, for want of a disk or of a processor, the server answers first and
+ * writes later, and a kill takes that along. The plays `outages` and the profiles measure how much.
  */
-import { existsSync } from "node:fs";
 import { startRedis } from "@millrace/scripts/redis-server";
 import { describe, expect, it } from "vitest";
 import { ChaosRun } from "./run.js";
 
-/** A disk that is never behind: on a busy one a server with `everysec` holds writes back, and a kill takes them along. */
-const swift = existsSync("/dev/shm") ? { parent: "/dev/shm" } : {};
-
-describe.each(["everysec", "always"] as const)("a Redis server that is killed, appendfsync %s", (appendfsync) => {
+describe.each(["no", "always"] as const)("a Redis server that is killed, appendfsync %s", (appendfsync) => {
   it("loses nothing it acknowledged", async () => {
-    await using redis = await startRedis({ appendonly: true, appendfsync, ...swift });
+    await using redis = await startRedis({ appendonly: true, appendfsync });
     await using run = new ChaosRun({ store: redis.url, app: "chaos" });
     const programs = await Promise.all([run.start(), run.start()]);
     for (let kill = 1; kill <= 3; kill++) {
