@@ -2,9 +2,7 @@
  * The choice of a producer: over one server the plain one, over several the one that knows where to go when a server
  * is away; before it the one that sends what has ties to where they meet, and before all the bound, if there is one.
  */
-import { createError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
-import type { MemoryGauge } from "../engine/memory-gauge.js";
 import type { Placement } from "../engine/placement.js";
 import type { Store } from "../engine/store.js";
 import { AdmittingSink } from "../queue/admitting-sink.js";
@@ -28,7 +26,7 @@ export interface OpenProducerOptions extends ResendContext {
   readonly opened: (segment: string) => void;
   /** How many ready Operations a Queue may hold in one Segment; null for any number. */
   readonly bound: { readonly max: number; readonly onFull: OnFull; readonly scope: AttemptScope } | null;
-  /** Bytes of memory the store's server may use; null for as many as it likes. */
+  /** Bytes of memory each server of the store may use; null for as many as it likes. */
   readonly memoryMax: number | null;
 }
 
@@ -38,15 +36,7 @@ export async function openProducer(options: OpenProducerOptions): Promise<Submis
   const { bound, node, memoryMax, store } = options;
   if (bound !== null) sink = new BoundedSink({ ...options, ...bound, inner: sink, segment: node });
   if (memoryMax === null) return sink;
-  if (!hasGauge(store)) {
-    const problem = `expected a store on one Redis server, ${store.url} does not tell how much memory it uses`;
-    throw createError("MR_INVALID_OPTION", { path: "app.memoryMax", problem });
-  }
   return new AdmittingSink({ ...options, inner: sink, gauge: store, store: store.url, maxBytes: memoryMax });
-}
-
-function hasGauge(store: Store): store is Store & MemoryGauge {
-  return "memory" in store;
 }
 
 async function openUnbounded(options: OpenProducerOptions): Promise<SubmissionSink> {

@@ -217,7 +217,7 @@ export const appTable = {
     max: 2 ** 50,
     unit: "bytes",
     sentence:
-      "Memory the Redis server may use (its `maxmemory`, if that is less): from 85 % of it on enqueues fail with `MR_QUOTA`, so that what is under way can end; by default only the server refuses. Not for several servers.",
+      "Memory each server of the store may use (its `maxmemory`, if that is less), or all Operations of a store in this process: from 85 % of it on enqueues fail with `MR_QUOTA`, so that what is under way can end; by default only the server refuses.",
   },
   onQueueFull: {
     type: "string",

@@ -9,6 +9,7 @@
  */
 import type { Durability, Secured, StoreDurability } from "./durability.js";
 import type { LocalDot } from "./lease.js";
+import type { MemoryGauge } from "./memory-gauge.js";
 import type {
   AnnounceAnswer,
   AnnounceParams,
@@ -98,7 +99,7 @@ export interface StoreListener {
 }
 
 /** One App's durable state: its Segments, their Queues, everything in them. */
-export interface Store {
+export interface Store extends MemoryGauge {
   /** URL without secrets, for messages. */
   readonly url: string;
   /** The level an acknowledgement of this store carries, whether it was checked or only declared, and what `secure` adds. */

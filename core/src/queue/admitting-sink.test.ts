@@ -1,11 +1,12 @@
 /** When new work is refused for want of memory, and when it is let in again. */
 import { describe, expect, it } from "vitest";
+import type { MemoryUse } from "../engine/memory-gauge.js";
 import { ManualClock } from "../testing/manual-clock.js";
 import { AdmittingSink } from "./admitting-sink.js";
 
 const MIB = 1024 * 1024;
 
-function setUp(maxBytes: number | null = null) {
+function setUp(maxBytes: number | null = null, ...others: readonly MemoryUse[]) {
   const clock = new ManualClock();
   const said: string[] = [];
   const memory: { usedBytes: number; maxBytes: number | null } = { usedBytes: 0, maxBytes };
@@ -14,7 +15,7 @@ function setUp(maxBytes: number | null = null) {
   const gauge = {
     memory: () => {
       looks++;
-      return Promise.resolve({ ...memory });
+      return Promise.resolve([...others, { ...memory }]);
     },
   };
   const sink = new AdmittingSink({ inner, gauge, clock, store: "redis://there", maxBytes: 100 * MIB });
@@ -60,6 +61,15 @@ describe("admission", () => {
     await pass(250);
     push();
     expect(said).toEqual(["in", "store redis://there uses 43.0 of 50.0 MiB: new work is refused until there is room"]);
+  });
+
+  it("X29: of several servers the fullest counts", async () => {
+    const { memory, said, push, pass } = setUp(null, { usedBytes: 42 * MIB, maxBytes: 48 * MIB });
+    memory.usedBytes = 80 * MIB;
+    push();
+    await pass(250);
+    push();
+    expect(said).toEqual(["in", "store redis://there uses 42.0 of 48.0 MiB: new work is refused until there is room"]);
   });
 
   it("X29: looks four times a second at most, and not at all while nothing is enqueued", async () => {

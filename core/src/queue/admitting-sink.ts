@@ -8,7 +8,7 @@
  */
 import type { Clock, Timer } from "../base/clock.js";
 import { createError } from "../base/errors.js";
-import type { MemoryGauge } from "../engine/memory-gauge.js";
+import type { MemoryGauge, MemoryUse } from "../engine/memory-gauge.js";
 import type { FullSubmission, Submission, SubmissionSink } from "./submission.js";
 
 /** What an AdmittingSink needs. */
@@ -18,7 +18,7 @@ export interface AdmittingSinkOptions {
   readonly clock: Clock;
   /** The store's URL without secrets. */
   readonly store: string;
-  /** Bytes of the server's memory that may be used; its own bound counts if that is less. */
+  /** Bytes of each server's memory that may be used; its own bound counts if that is less. */
   readonly maxBytes: number;
 }
 
@@ -35,7 +35,7 @@ export class AdmittingSink implements SubmissionSink {
   #wasAsked = false;
   /** Why nothing is let in now; null while something is. */
   #refusal: Error | null = null;
-  #lastUsed = 0;
+  #lastOver = 0;
   #lastLookMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AdmittingSinkOptions) {
@@ -86,13 +86,17 @@ export class AdmittingSink implements SubmissionSink {
     this.#timer.unref();
   }
 
-  #judge({ usedBytes, maxBytes }: { readonly usedBytes: number; readonly maxBytes: number | null }): void {
+  /** The fullest server counts: whose turn the next submission is, nobody here knows. */
+  #judge(servers: readonly MemoryUse[]): void {
     const { clock, store } = this.#options;
-    const budget = Math.min(this.#options.maxBytes, maxBytes ?? Number.POSITIVE_INFINITY);
-    const over = usedBytes - ADMISSION_SHARE * budget;
+    const all = servers.map(({ usedBytes, maxBytes }) => {
+      const budget = Math.min(this.#options.maxBytes, maxBytes ?? Number.POSITIVE_INFINITY);
+      return { usedBytes, budget, over: usedBytes - ADMISSION_SHARE * budget };
+    });
+    const { usedBytes, budget, over } = all.reduce((worst, one) => (one.over > worst.over ? one : worst));
     const nowMs = clock.monotonicMs();
-    const freedPerMs = (this.#lastUsed - usedBytes) / (nowMs - this.#lastLookMs);
-    this.#lastUsed = usedBytes;
+    const freedPerMs = (this.#lastOver - over) / (nowMs - this.#lastLookMs);
+    this.#lastOver = over;
     this.#lastLookMs = nowMs;
     if (over < 0) {
       this.#refusal = null;

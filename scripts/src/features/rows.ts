@@ -93,10 +93,9 @@ export const rows: readonly Row[] = [
     X18: "search, and bulk actions by filter",
     X19: "an online check that finds what is not where it belongs",
     X27: "a door for BullMQ programs",
+    X29: "a memory budget, and early refusal",
   }),
   ...rowsOf("queue", "now", ["memory"], { F11: "the memory store behaves as the others" }),
-  // A store in this process is bounded by the process's own memory, which nothing tells.
-  ...rowsOf("queue", "now", ["Redis"], { X29: "a memory budget, and early refusal" }),
   ...rowsOf("queue", "now", ["Redis", "Cluster"], {
     B26: "each Node writes a Segment of its own",
     B27: { title: "claims visit Segments fairly", open: "priorities and ages between Segments" },

@@ -16,6 +16,7 @@ import {
   type StoreDurability,
   showDurability,
 } from "../../engine/durability.js";
+import type { MemoryUse } from "../../engine/memory-gauge.js";
 import type { SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   AnnounceAnswer,
@@ -72,6 +73,7 @@ import type {
   TransitionName,
 } from "../../engine/transitions.js";
 import { type AnswerOf, apply, newSegment, type ParamsOf, type SegmentState, takeEvents } from "./machine.js";
+import { memoryOf } from "./measuring.js";
 import { type NodesState, nodeBeat, nodeLeave } from "./nodes.js";
 import { type SegmentSnapshot, snapshot } from "./snapshot.js";
 import type { MachineEvent } from "./state.js";
@@ -143,6 +145,15 @@ export abstract class MachineStore implements Store {
     return () => {
       this.#listeners.delete(listener);
     };
+  }
+
+  /** About what the Operations in it take of this process. Errors: the common ones of a store. */
+  memory(): Promise<readonly MemoryUse[]> {
+    const refusal = this.refusal("segments", {});
+    if (refusal !== null) return Promise.reject(refusal);
+    let usedBytes = 0;
+    for (const state of this.states.values()) usedBytes += memoryOf(state);
+    return Promise.resolve([{ usedBytes, maxBytes: null }]);
   }
 
   segments(): Promise<readonly string[]> {

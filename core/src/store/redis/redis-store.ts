@@ -12,7 +12,7 @@ import { createError, isMillraceError } from "../../base/errors.js";
 import { type Logger, silentLogger } from "../../base/log.js";
 import { type Random, systemRandom } from "../../base/random.js";
 import type { DurabilityLevel, Secured, StoreDurability } from "../../engine/durability.js";
-import type { MemoryGauge } from "../../engine/memory-gauge.js";
+import type { MemoryUse } from "../../engine/memory-gauge.js";
 import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
   AnnounceAnswer,
@@ -142,7 +142,7 @@ type CallsLinkOptions = Omit<LinkOptions, "name" | "greet" | "up" | "message">;
 const ECHO = Buffer.from([0xff, 0xff]);
 
 /** The Store of one App on one Redis. */
-export class RedisStore implements MemoryGauge, Store {
+export class RedisStore implements Store {
   readonly #target: RedisTarget;
   readonly #app: string;
   readonly #options: RedisStoreOptions;
@@ -327,9 +327,16 @@ export class RedisStore implements MemoryGauge, Store {
     return this.#lines.ready(segment === undefined ? segmentsKey(this.#app) : this.#rootOf(segment));
   }
 
-  /** Of a Cluster, the server of the App's own keys. Errors: MR_STORE_UNAVAILABLE. */
-  async memory(): Promise<{ readonly usedBytes: number; readonly maxBytes: number | null }> {
-    const fields = fieldsOfInfo(await this.#home().command("INFO", "memory"));
+  /** Of a Cluster, all servers that are there. Errors: MR_STORE_UNAVAILABLE, MR_INDETERMINATE. */
+  async memory(): Promise<readonly MemoryUse[]> {
+    const links = this.#lines.all().filter(({ isUp }) => isUp);
+    if (links.length === 0) throw unsent(this.#target, this.#lines.reason);
+    return await Promise.all(links.map((link) => this.#memoryAt(link)));
+  }
+
+  async #memoryAt(link: Link): Promise<MemoryUse> {
+    const call = { call: "INFO", id: "memory" };
+    const fields = fieldsOfInfo(orThrow(this.#target, call, await link.command(call, "INFO", "memory")));
     const usedBytes = Number(fields.get("used_memory") ?? Number.NaN);
     if (Number.isNaN(usedBytes)) throw unsent(this.#target, "it does not say how much memory it uses");
     const maxBytes = Number(fields.get("maxmemory") ?? 0);

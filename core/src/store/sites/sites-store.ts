@@ -11,6 +11,7 @@ import type { Clock, Timer } from "../../base/clock.js";
 import { createError } from "../../base/errors.js";
 import type { Logger } from "../../base/log.js";
 import { isAtLeast, type Secured, type StoreDurability } from "../../engine/durability.js";
+import type { MemoryUse } from "../../engine/memory-gauge.js";
 import type { Placement, SiteHealth } from "../../engine/placement.js";
 import type { RestoredCause, SecureParams, Store, StoreListener } from "../../engine/store.js";
 import type {
@@ -138,6 +139,13 @@ export class SitesStore implements Store, Placement {
       best: weakest(all.map(({ best }) => best)),
       replicates: all.every(({ replicates }) => replicates),
     };
+  }
+
+  /** All sites that answer in time. Errors: MR_STORE_UNAVAILABLE. */
+  async memory(): Promise<readonly MemoryUse[]> {
+    const answers = await this.#askAll((site) => site.call((store) => store.memory()));
+    if (answers.length === 0) throw createError("MR_STORE_UNAVAILABLE", { store: this.url, reason: "none answers" });
+    return answers.flatMap(({ answer }) => answer);
   }
 
   // ── Life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
