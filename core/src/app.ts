@@ -39,7 +39,7 @@ import { checkName } from "./base/names.js";
 import { type Random, systemRandom } from "./base/random.js";
 import { parseSealKeys, Sealer } from "./base/seal.js";
 import { tryPlaceId } from "./engine/dot.js";
-import type { Durability } from "./engine/durability.js";
+import type { Durability, StoreDurability } from "./engine/durability.js";
 import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
 import type { WorkerView } from "./foreman/crew.js";
@@ -51,7 +51,7 @@ import { type Counters, createCounters } from "./queue/counters.js";
 import { Finder } from "./queue/finder.js";
 import { type ResendContext, resend } from "./queue/resend.js";
 import { Segments } from "./queue/segments.js";
-import type { MeetingTies, SubmissionSink } from "./queue/submission.js";
+import type { FullSubmission, MeetingTies, Submission, SubmissionSink } from "./queue/submission.js";
 import { WAIT_POLL_MS, Waiters } from "./queue/waiters.js";
 import { findAppSeat } from "./worker/app-seat.js";
 import { ExecutorHost } from "./worker/executors.js";
@@ -156,6 +156,9 @@ export class App implements AsyncDisposable {
   #state: AppState = "new";
   #opening: Promise<Opened> | null = null;
   #opened: Opened | null = null;
+  /** What was asked for last and came with the store's own acknowledgement, and what the store offered then. */
+  #implied: Durability | null = null;
+  #impliedBy: StoreDurability | null = null;
   #incarnation = "";
   #foreman: Foreman | null = null;
   #starting: Promise<void> | null = null;
@@ -293,9 +296,7 @@ export class App implements AsyncDisposable {
     const step = this.#resolve(target);
     const resolved = options === undefined ? null : resolveEnqueueOptions(options);
     const producer = await this.#openSink("enqueueMany");
-    const bulk = new Bulk(
-      (laneName, counter, segment, isKept) => new Handle(this.#reach, segment, laneName, counter, isKept),
-    );
+    const bulk = new Bulk(this.#reach);
     const asked = this.#asked(step, resolved);
     const secured = (body: Uint8Array, level: Durability, to: Bulk, index: number) =>
       new SecuredSubmission(
@@ -482,9 +483,9 @@ export class App implements AsyncDisposable {
     const resolved = resolveEnqueueOptions(options);
     const sink = await this.#openSink("enqueue");
     const body = this.#pack(step, input, resolved);
-    return await new Promise<Handle>((resolve, reject) => {
-      this.#push(sink, step, resolved, input, new SingleSubmission(body, this.#reach, resolve, reject), ties);
-    });
+    const submission = new SingleSubmission(body, this.#reach);
+    this.#push(sink, step, resolved, input, submission, ties);
+    return await submission.handle;
   }
 
   /** The definitions are complete. What stands below the call is the main thread's: it never comes to it. */
@@ -681,7 +682,15 @@ export class App implements AsyncDisposable {
   /** What one enqueue waits for beyond the store's own acknowledgement. Errors: MR_DURABILITY_UNAVAILABLE. */
   #asked(step: StepDefinition, resolved: ResolvedEnqueue | null): Durability | null {
     const asked = resolved?.durability ?? step.durability ?? this.#options.durability;
-    return asked === undefined ? null : beyond(this.#reach.durability(), asked);
+    if (asked === undefined) return null;
+    const offered = this.#reach.durability();
+    if (asked === this.#implied && offered === this.#impliedBy) return null;
+    const more = beyond(offered, asked);
+    if (more === null) {
+      this.#implied = asked;
+      this.#impliedBy = offered;
+    }
+    return more;
   }
 
   #resolve(target: AnyStep | string): StepDefinition {
@@ -725,15 +734,30 @@ export class App implements AsyncDisposable {
   ): Promise<Handle> {
     const asked = this.#asked(step, resolved);
     const body = this.#pack(step, input, resolved);
+    if (asked !== null) return this.#submitSecured(producer, step, input, resolved, body, asked);
+    const submission = new SingleSubmission(body, this.#reach);
+    this.#push(producer, step, resolved, input, submission);
+    return this.#world.afterEnqueue === undefined ? submission.handle : this.#afterEnqueue(submission.handle);
+  }
+
+  #submitSecured(
+    producer: SubmissionSink,
+    step: StepDefinition,
+    input: unknown,
+    resolved: ResolvedEnqueue | null,
+    body: Uint8Array,
+    asked: Durability,
+  ): Promise<Handle> {
     const handle = new Promise<Handle>((resolve, reject) => {
-      const submission =
-        asked === null
-          ? new SingleSubmission(body, this.#reach, resolve, reject)
-          : new SecuredSubmission(body, this.#reach, asked, resolve, reject);
-      this.#push(producer, step, resolved, input, submission);
+      this.#push(producer, step, resolved, input, new SecuredSubmission(body, this.#reach, asked, resolve, reject));
     });
-    const { afterEnqueue } = this.#world;
-    return afterEnqueue === undefined ? handle : handle.then((made) => afterEnqueue().then(() => made));
+    return this.#afterEnqueue(handle);
+  }
+
+  async #afterEnqueue(handle: Promise<Handle>): Promise<Handle> {
+    const made = await handle;
+    await this.#world.afterEnqueue?.();
+    return made;
   }
 
   #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Uint8Array {
@@ -748,7 +772,7 @@ export class App implements AsyncDisposable {
     step: StepDefinition,
     resolved: ResolvedEnqueue | null,
     input: unknown,
-    submission: SingleSubmission | BulkSubmission | SecuredSubmission,
+    submission: Submission,
     own: MeetingTies | null = null,
   ): void {
     const queue = resolved?.queue ?? step.queue;
@@ -760,20 +784,31 @@ export class App implements AsyncDisposable {
       return producer.push(queue, submission);
     }
     const due = delayMs !== undefined ? { in: delayMs } : atMs !== undefined ? { at: atMs } : null;
-    producer.pushFull({
-      body: submission.body,
-      queue,
-      priority,
-      due,
-      ties,
-      accepted: (laneName, counter, segment, isKept) => submission.accepted(laneName, counter, segment, isKept),
-      refused: (error) => submission.refused(error),
-    });
+    producer.pushFull(fullOf(submission, queue, priority, due, ties));
   }
 
   #closedError(method: string): Error {
     return createError("MR_APP_CLOSED", { app: this.id, method });
   }
+}
+
+/** A function of its own: what captures a variable costs its function an allocation, even on the fast path beside it. */
+function fullOf(
+  submission: Submission,
+  queue: string,
+  priority: number,
+  due: FullSubmission["due"],
+  ties: MeetingTies | null,
+): FullSubmission {
+  return {
+    body: submission.body,
+    queue,
+    priority,
+    due,
+    ties,
+    accepted: (laneName, counter, segment, isKept) => submission.accepted(laneName, counter, segment, isKept),
+    refused: (error) => submission.refused(error),
+  };
 }
 
 /** What its payloads are sealed by; null if they are not. Errors: MR_INVALID_OPTION. */

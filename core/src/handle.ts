@@ -51,15 +51,13 @@ export class Handle<O = unknown> {
   readonly #segment: string;
   readonly #laneName: string;
   readonly #counter: number;
-  readonly #isKept: boolean;
 
   /** Made by App; `new Handle` is of no use to anyone else. */
-  constructor(reach: Reach, segment: string, laneName: string, counter: number, isKept = false) {
+  constructor(reach: Reach, segment: string, laneName: string, counter: number) {
     this.#reach = reach;
     this.#segment = segment;
     this.#laneName = laneName;
     this.#counter = counter;
-    this.#isKept = isKept;
   }
 
   /** The Operation's id, `segment.incarnation.counter`. */
@@ -71,7 +69,7 @@ export class Handle<O = unknown> {
   get receipt(): Receipt {
     const { level, isChecked } = this.#reach.durability();
     const basis = isChecked ? "checked" : "declared";
-    return { durability: level, replicas: 0, basis, deduplicated: this.#isKept };
+    return { durability: level, replicas: 0, basis, deduplicated: false };
   }
 
   /**
@@ -210,8 +208,16 @@ export class Handle<O = unknown> {
   }
 }
 
+/** A handle of an Operation that was there before and holds the same key. Rare, so that no other handle has a field for it. */
+export class KeptHandle<O = unknown> extends Handle<O> {
+  override get receipt(): Receipt {
+    return { ...super.receipt, deduplicated: true };
+  }
+}
+
 /** A handle whose enqueue was waited for beyond the store's own level. Made by app/securing.ts. */
 export class SecuredHandle<O = unknown> extends Handle<O> {
+  readonly #isKept: boolean;
   readonly #reached: Pick<Secured, "level" | "replicas">;
   readonly #storeLevel: StoreDurability;
 
@@ -223,7 +229,8 @@ export class SecuredHandle<O = unknown> extends Handle<O> {
     isKept: boolean,
     reached: Pick<Secured, "level" | "replicas">,
   ) {
-    super(reach, segment, laneName, counter, isKept);
+    super(reach, segment, laneName, counter);
+    this.#isKept = isKept;
     this.#reached = reached;
     this.#storeLevel = reach.durability();
   }
@@ -233,7 +240,7 @@ export class SecuredHandle<O = unknown> extends Handle<O> {
     // What lies above the store's own level was waited for; the store's own is as sure as its settings.
     const isMeasured = !isAtLeast(this.#storeLevel.level, level);
     const basis = isMeasured || this.#storeLevel.isChecked ? "checked" : "declared";
-    return { ...super.receipt, durability: level, replicas, basis };
+    return { durability: level, replicas, basis, deduplicated: this.#isKept };
   }
 }
 

@@ -1,26 +1,41 @@
 /**
  * Submissions as App makes them: one that settles a promise, and many that fill one array.
  */
-import { Handle } from "../handle.js";
+import { Handle, KeptHandle } from "../handle.js";
 import type { Submission } from "../queue/submission.js";
 import type { Reach } from "./reach.js";
 
-/** A single enqueue: settles the promise its caller holds. */
+type Resolve = (handle: Handle) => void;
+type Reject = (error: Error) => void;
+
+/** Of the promise that was made last. */
+let resolveLast: Resolve = () => undefined;
+let rejectLast: Reject = () => undefined;
+
+/** One executor for all promises, for it is called while they are made: none has a closure of its own. */
+function noteLast(resolve: Resolve, reject: Reject): void {
+  resolveLast = resolve;
+  rejectLast = reject;
+}
+
+/** A single enqueue: settles `handle`, which its caller holds. */
 export class SingleSubmission implements Submission {
   readonly body: Uint8Array;
+  readonly handle: Promise<Handle>;
   readonly #reach: Reach;
-  readonly #resolve: (handle: Handle) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #resolve: Resolve;
+  readonly #reject: Reject;
 
-  constructor(body: Uint8Array, reach: Reach, resolve: (handle: Handle) => void, reject: (error: Error) => void) {
+  constructor(body: Uint8Array, reach: Reach) {
     this.body = body;
+    this.handle = new Promise(noteLast);
     this.#reach = reach;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#resolve = resolveLast;
+    this.#reject = rejectLast;
   }
 
   accepted(laneName: string, counter: number, segment: string, isKept = false): void {
-    this.#resolve(new Handle(this.#reach, segment, laneName, counter, isKept));
+    this.#resolve(handleOf(this.#reach, segment, laneName, counter, isKept));
   }
 
   refused(error: Error): void {
@@ -28,19 +43,21 @@ export class SingleSubmission implements Submission {
   }
 }
 
-/** Makes the handle of one input; `isKept`: of the Operation that holds its key. */
-type MakeHandle = (laneName: string, counter: number, segment: string, isKept: boolean) => Handle;
+/** The handle of one input; `isKept`: of the Operation that holds its key. */
+function handleOf(reach: Reach, segment: string, laneName: string, counter: number, isKept: boolean): Handle {
+  return isKept ? new KeptHandle(reach, segment, laneName, counter) : new Handle(reach, segment, laneName, counter);
+}
 
 /** The answers of one enqueueMany, in the order of its inputs. */
 export class Bulk {
   readonly handles: (Handle | Error)[] = [];
-  readonly #makeHandle: MakeHandle;
+  readonly #reach: Reach;
   #unanswered = 0;
   #floor = 0;
   #wake: (() => void) | null = null;
 
-  constructor(makeHandle: MakeHandle) {
-    this.#makeHandle = makeHandle;
+  constructor(reach: Reach) {
+    this.#reach = reach;
   }
 
   /** Inputs without an answer. */
@@ -55,7 +72,7 @@ export class Bulk {
   }
 
   accept(index: number, laneName: string, counter: number, segment: string, isKept: boolean): void {
-    this.#answer(index, this.#makeHandle(laneName, counter, segment, isKept));
+    this.#answer(index, handleOf(this.#reach, segment, laneName, counter, isKept));
   }
 
   /** Takes a handle that somebody else made. */

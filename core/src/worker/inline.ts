@@ -25,6 +25,7 @@ import { type AbortKind, type StepDefinition, UNTIED } from "../workflow/step.js
 import { Attempt, type AttemptHost } from "./attempt.js";
 import { BatchRun } from "./batch-run.js";
 import { Deadlines } from "./deadlines.js";
+import { Ears } from "./ears.js";
 import { Gather, type Gathered } from "./gather.js";
 import { asErrorOf, judge, type Verdict } from "./judge.js";
 import type { OutcomePort } from "./port.js";
@@ -147,6 +148,7 @@ export class InlineWorker implements AttemptHost {
   readonly #seats: SeatKeeper | null;
   readonly #caller: StepCaller | null;
   readonly #scope: CallScope | null;
+  readonly #ears: Ears<Attempt>;
   readonly #batches = new Deque<Batch>();
   /** Operations of batch Steps; null while none has come. */
   #gather: Gather<Placed> | null = null;
@@ -177,6 +179,10 @@ export class InlineWorker implements AttemptHost {
     const { caller = null, scope = null } = options;
     this.#scope = scope;
     this.#caller = scope === null ? caller : callerInside(caller, scope);
+    this.#ears = new Ears({
+      returned: (attempt, value) => this.#returned(attempt, value),
+      rejected: (attempt, error) => this.#rejected(attempt, error),
+    });
     this.#deadlines = new Deadlines(options.clock, (attempt) => this.abort(attempt, "timeout"));
   }
 
@@ -565,13 +571,7 @@ export class InlineWorker implements AttemptHost {
     try {
       returned = this.#caller === null ? step.fn(input, attempt) : this.#caller.call(step, input, attempt);
       // Looking at `then`, and calling it, may run user code too: what that throws is the Attempt's error.
-      if (isThenable(returned)) {
-        returned.then(
-          (value) => this.#returned(attempt, value),
-          (error: unknown) => this.#rejected(attempt, error),
-        );
-        return;
-      }
+      if (isThenable(returned)) return this.#ears.listen(returned, attempt);
     } catch (error) {
       return this.#rejected(attempt, error);
     }
