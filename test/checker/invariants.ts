@@ -22,6 +22,8 @@ export interface RunVerdict {
   readonly lost: { readonly count: number; readonly spanMs: number };
   /** Starts and ends by a process that had stood still for a Lease and did not know it yet. */
   readonly zombies: number;
+  /** Effects that began while an earlier one of the same Operation still ran, with a cause or without. */
+  readonly concurrent: number;
   readonly lives: Lives;
 }
 
@@ -55,31 +57,37 @@ export function judgeRun(history: readonly RunEvent[], bounds: RunBounds): RunVe
     list.push({ invariant, id, says });
   };
   const zombies = { count: 0 };
+  const concurrent = { count: 0 };
   const lost = { count: 0, spanMs: 0 };
   for (const life of lives.byId.values()) {
     judgeOrigin(life, lives, accuse);
-    judgeLoss(life, windows, lost, accuse);
+    if (bounds.isCut !== true) judgeLoss(life, windows, lost, accuse);
     judgeStates(life, bounds, accuse);
     judgeTokens(life, lives, accuse);
     judgeOutcomes(life, accuse);
     judgeStarts(life, bounds, accuse);
-    judgeOverlap(life, lives, bounds, accuse);
+    judgeOverlap(life, lives, bounds, concurrent, accuse);
     judgeCauses(life, lives, bounds, accuse);
     judgeFence(life, lives, bounds, zombies, accuse);
   }
   judgeSameness(lives, accuse);
   judgeBatches(lives, accuse);
   for (const { id, finding } of lives.findings) accuse("I7", id, `the store contradicts itself at rest: ${finding}`);
+  for (const { id, token, owner } of lives.stranded)
+    accuse("L5", id, `${owner} runs it by token ${token}, says the store, and was never told so`);
   judgeLines(lives, bounds, accuse);
   judgeCaps(lives, bounds, accuse);
   judgePaces(lives, bounds, accuse);
   judgePauses(lives, accuse);
-  return { violations, forgotten, lost, zombies: zombies.count, lives };
+  return { violations, forgotten, lost, zombies: zombies.count, concurrent: concurrent.count, lives };
 }
 
 /** I1, I5: what starts was asked for, with these bytes. */
 function judgeOrigin({ id, enqueues, effects, end }: Life, lives: Lives, accuse: Accuse): void {
   for (const { start } of effects) {
+    const refusal = lives.refusals.get(start.hash);
+    if (refusal !== undefined)
+      accuse("I1", id, `it started, and its client was told that it was refused: ${refusal.code}`);
     if (enqueues.length > 0) {
       if (!enqueues.some(({ hash }) => hash === start.hash))
         accuse("I5", id, "it started with other bytes than were acknowledged");
@@ -101,9 +109,12 @@ function judgeLoss(
   if (end === null) return accuse("I2", id, "it was acknowledged and nobody looked for it in the end");
   if (end.state !== "missing") return;
   if (windows.length === 0) return accuse("I2", id, "it was acknowledged and is missing in the end");
+  // It may have begun, ended, and been told to its client, too: in the same last moments.
   const covering = windows.find(
     ({ fromMs, untilMs, losesMs }) =>
-      acknowledged.atMs >= fromMs - (losesMs ?? 0) && acknowledged.atMs <= untilMs && told.length === 0,
+      acknowledged.atMs >= fromMs - (losesMs ?? 0) &&
+      acknowledged.atMs <= untilMs &&
+      told.every(({ atMs }) => atMs <= untilMs),
   );
   if (covering === undefined)
     return accuse("I3", id, "it was acknowledged outside every window of loss and is missing");
@@ -240,13 +251,20 @@ function judgeStarts({ id, effects, outcomes, terms, end }: Life, bounds: RunBou
 }
 
 /** I14: effects of one Operation do not overlap, unless a fault longer than its Lease hit the owner. */
-function judgeOverlap({ id, effects }: Life, lives: Lives, bounds: RunBounds, accuse: Accuse): void {
+function judgeOverlap(
+  { id, effects }: Life,
+  lives: Lives,
+  bounds: RunBounds,
+  concurrent: { count: number },
+  accuse: Accuse,
+): void {
   const sorted = [...effects].sort((a, b) => a.start.token - b.start.token);
   for (const [i, next] of sorted.entries()) {
     const last = sorted[i - 1];
     if (last === undefined || last.start.token === next.start.token) continue;
     const untilMs = endOf(last, lives);
     if (untilMs <= next.start.atMs || last.start.atMs >= (next.done?.atMs ?? Number.POSITIVE_INFINITY)) continue;
+    concurrent.count++;
     if (lives.fenced.has(`${id} ${last.start.token}`)) continue;
     if (isHurt(last, next.start.atMs, lives, bounds)) continue;
     const { owner } = last.start;

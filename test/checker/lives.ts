@@ -11,8 +11,10 @@ import type {
   FindingEvent,
   HarmEvent,
   PausedEvent,
+  RefusedEvent,
   RunEvent,
   StartedEvent,
+  StrandedEvent,
   TermsEvent,
   ToldEvent,
 } from "./run-history.js";
@@ -52,6 +54,9 @@ export interface Lives {
   readonly beatsOf: ReadonlyMap<string, readonly number[]>;
   readonly pauses: readonly PausedEvent[];
   readonly findings: readonly FindingEvent[];
+  readonly stranded: readonly StrandedEvent[];
+  /** Enqueues that were refused, by digest. */
+  readonly refusals: ReadonlyMap<string, RefusedEvent>;
   readonly glimpses: ReadonlyMap<string, number>;
   /** `id token` whose handler was told that its Lease is lost. */
   readonly fenced: ReadonlySet<string>;
@@ -66,6 +71,8 @@ export function collectLives(history: readonly RunEvent[]): Lives {
   const beatsOf = new Map<string, number[]>();
   const pauses: PausedEvent[] = [];
   const findings: FindingEvent[] = [];
+  const stranded: StrandedEvent[] = [];
+  const refusals = new Map<string, RefusedEvent>();
   const glimpses = new Map<string, number>();
   const fenced = new Set<string>();
   const lifeOf = (id: string): Life => {
@@ -125,6 +132,12 @@ export function collectLives(history: readonly RunEvent[]): Lives {
       case "finding":
         findings.push(event);
         break;
+      case "stranded":
+        stranded.push(event);
+        break;
+      case "refused":
+        refusals.set(event.hash, event);
+        break;
       case "glimpse":
         glimpses.set(event.what, (glimpses.get(event.what) ?? 0) + 1);
         break;
@@ -133,7 +146,7 @@ export function collectLives(history: readonly RunEvent[]): Lives {
         break;
     }
   }
-  return { byId, asks, harms, faultsOf, beatsOf, pauses, findings, glimpses, fenced };
+  return { byId, asks, harms, faultsOf, beatsOf, pauses, findings, stranded, refusals, glimpses, fenced };
 }
 
 function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -92,6 +92,26 @@ export interface FindingEvent {
   readonly finding: string;
 }
 
+/**
+ * The store says that a process runs this, by a claim whose answer the process has had, and which did not name it: two
+ * looks, two beats apart, agreed.
+ */
+export interface StrandedEvent {
+  readonly kind: "stranded";
+  readonly id: string;
+  readonly token: number;
+  readonly owner: string;
+  readonly atMs: number;
+}
+
+/** An enqueue was refused for good: it did not happen, and never will. */
+export interface RefusedEvent {
+  readonly kind: "refused";
+  readonly hash: string;
+  readonly code: string;
+  readonly atMs: number;
+}
+
 /** Something that is only to be seen sometimes, and must be seen. */
 export interface GlimpseEvent {
   readonly kind: "glimpse";
@@ -111,6 +131,8 @@ export type RunEvent =
   | HarmEvent
   | PausedEvent
   | FindingEvent
+  | StrandedEvent
+  | RefusedEvent
   | GlimpseEvent;
 
 /** A start of a profile's Step. */
@@ -138,4 +160,6 @@ export interface RunBounds {
   readonly isFaultFree: boolean;
   /** The store may forget what it had acknowledged: a failover without waiting for replicas. */
   readonly mayRollBack: boolean;
+  /** The run broke off before the store was asked what became of everything: no end is known. Default: false. */
+  readonly isCut?: boolean;
 }

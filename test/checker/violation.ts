@@ -22,6 +22,7 @@ export const INVARIANTS = {
   I26: "limits",
   I40: "pause",
   L1: "drained",
+  L5: "no claim lost with its answer",
 } as const;
 
 /** The number of an invariant. */

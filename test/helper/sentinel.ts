@@ -117,6 +117,23 @@ export class SentinelGroup implements AsyncDisposable {
     await poll(() => isSettled().catch(() => null), "a settled group", patienceMs);
   }
 
+  /**
+   * Cuts all replicas off their primary, which goes on alone: they are given a password that it does not take. What is
+   * answered connects them again. Only for groups without passwords.
+   */
+  async cutReplicas(): Promise<() => Promise<void>> {
+    const primary = await this.primaryPort();
+    const ports = this.#servers.map(({ port }) => port).filter((port) => port !== primary && !this.#stopped.has(port));
+    const cut = async (client: Redis): Promise<void> => {
+      await client.config("SET", "masterauth", "not-its-password");
+      await client.call("CLIENT", "KILL", "TYPE", "master");
+    };
+    await Promise.all(ports.map((port) => this.on(port, cut)));
+    return async () => {
+      await Promise.all(ports.map((port) => this.on(port, (client) => client.config("SET", "masterauth", ""))));
+    };
+  }
+
   /** Hurts the primary; answers its port. */
   async hurt(how: Hurt): Promise<number> {
     const port = await this.primaryPort();

@@ -140,7 +140,10 @@ class Proxying implements TcpProxy {
     for (const socket of [client, upstream]) socket.once("close", () => this.#reset(pair));
   }
 
-  /** Chunks wait in a chain of promises, so that a delay never changes their order. */
+  /**
+   * Chunks wait in a chain of promises, so that a delay never changes their order; each from when it came, so that many
+   * of them are all late by the same time, and none any more once the fault is lifted for as long.
+   */
   #carry(pair: Pair, direction: Direction, from: Socket, to: Socket): void {
     let turn = Promise.resolve();
     from.on("data", (chunk: Buffer) => {
@@ -149,7 +152,8 @@ class Proxying implements TcpProxy {
         this.#pass(pair, direction, to, chunk);
         return;
       }
-      turn = turn.then(() => pause(delayMs)).then(() => this.#pass(pair, direction, to, chunk));
+      const dueMs = performance.now() + delayMs;
+      turn = turn.then(() => pause(dueMs - performance.now())).then(() => this.#pass(pair, direction, to, chunk));
     });
     turn = idle;
   }
@@ -199,5 +203,5 @@ function ignore(): void {
 }
 
 function pause(ms: number): Promise<void> {
-  return ms === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+  return ms <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -174,7 +174,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a claim that does not say again what its lost answer had said (L5)",
-    ...{ ...profile, promises: ["L1"] },
+    // Chance decides whether it is a claim whose answer is cut off: many are.
+    ...{
+      play: "profile",
+      args: [...profile.args, "--only", "reset before the reply", "--harm", "15"],
+      promises: ["L5"],
+    },
     mutations: [{ file: library, from: "elements = held_by_token(root, owner, token)", to: "elements = {}" }],
   },
   {

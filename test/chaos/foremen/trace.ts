@@ -7,14 +7,16 @@
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
+import { isMillraceError } from "@millrace/core";
 import { EmbeddedStore, type Held, RedisStore, type Store } from "@millrace/core/internal";
 import type { OutcomeEvent } from "../../checker/history.js";
 import { journalOf, sharedMs, write } from "./journal.js";
 import { type MomentName, momentFile, readSettings } from "./settings.js";
+import { Ledger } from "./stranded.js";
 
 const orphanCheckMs = 500;
 
-const { dir } = readSettings();
+const { dir, node } = readSettings();
 const owner = `p${process.pid}`;
 const file = momentFile(dir, process.pid);
 /** Names of lanes by Segment and number, as claims told them. */
@@ -49,23 +51,41 @@ function firstSentUs(what: string): number {
   return known;
 }
 
-function glimpse(what: string): void {
+/** What was glimpsed and is told once only by each process. */
+const told = new Set<string>();
+
+function glimpse(what: string, isOnce = false): void {
+  if (isOnce && told.has(what)) return;
+  if (isOnce) told.add(what);
   write(journalOf(dir), { kind: "glimpse", what });
 }
 
 /** Puts itself between a Foreman and its store. */
 function spy(prototype: Store): void {
-  const { claim, complete, extend, fail, release, rescue } = prototype;
+  const { announce, claim, complete, extend, fail, release, rescue } = prototype;
 
   prototype.claim = async function (this: Store, ...args) {
-    const request = `${args[0]} ${args[1].owner} ${args[1].request}`;
+    const [segment, { owner: incarnation, request: number }] = args;
+    const request = `${segment} ${incarnation} ${number}`;
+    const ledger = Ledger.of(segment, incarnation);
+    ledger.asked(number);
     const answer = await claim.apply(this, args).catch((error: unknown) => {
       unanswered.add(request);
       throw error;
     });
-    if (unanswered.delete(request) && answer.claims.length > 0) glimpse("claim asked for again");
-    for (const { lane, laneName } of answer.claims) laneNames.set(`${args[0]} ${lane}`, laneName);
-    if (answer.claims.length > 0) reach("claimed");
+    for (const { lane, laneName } of answer.claims) laneNames.set(`${segment} ${lane}`, laneName);
+    ledger.answered(
+      number,
+      answer.claims.map(({ lane, counter, token }) => `${idOf(segment, lane, counter)} ${token}`),
+    );
+    if (unanswered.delete(request)) {
+      if (answer.claims.length > 0) glimpse("claim asked for again");
+      void ledger.look(this, owner);
+    }
+    if (answer.claims.length > 0) {
+      if (segment !== node) glimpse("claim from another Segment", true);
+      reach("claimed");
+    }
     return answer;
   };
 
@@ -73,7 +93,7 @@ function spy(prototype: Store): void {
     reach("completing");
     const sent = complete.apply(this, args);
     reach("complete sent");
-    const answer = await sent;
+    const answer = await sent.catch((error: unknown) => noteLost("complete", args[0], args[1].held, error));
     noteOutcomes("complete", args[0], args[1].held, answer.answers);
     reach("completed");
     return answer;
@@ -91,7 +111,8 @@ function spy(prototype: Store): void {
     const sentUs = Math.min(
       ...args[1].elements.map((one) => firstSentUs(`${args[0]} ${one.lane} ${one.counter} ${one.token}`)),
     );
-    const answer = await release.apply(this, args);
+    const sent = release.apply(this, args);
+    const answer = await sent.catch((error: unknown) => noteLost("release", args[0], args[1].elements, error));
     noteOutcomes("release", args[0], args[1].elements, answer.answers);
     const atUs = Date.now() * 1_000 + 1_000;
     const [segment, { elements }] = args;
@@ -104,17 +125,38 @@ function spy(prototype: Store): void {
   };
 
   prototype.fail = async function (this: Store, ...args) {
-    const answer = await fail.apply(this, args);
+    const sent = fail.apply(this, args);
+    const answer = await sent.catch((error: unknown) => noteLost("fail", args[0], args[1].elements, error));
     noteOutcomes("fail", args[0], args[1].elements, answer.answers);
     return answer;
   };
 
   prototype.rescue = async function (this: Store, ...args) {
     const answer = await rescue.apply(this, args);
-    if (answer.answer === "stale") glimpse("rescue refused");
+    // Its beat moved, or another observer was first: nothing was taken.
+    if (answer.answer !== "ok") glimpse("rescue refused");
     if (answer.rescued > 0) glimpse("rescue");
+    if (answer.cancelled > 0) glimpse("cancel-marked rescued");
     return answer;
   };
+
+  prototype.announce = async function (this: Store, ...args) {
+    const answer = await announce.apply(this, args);
+    for (const word of new Set(answer.answers)) glimpse(`announced ${word}`);
+    return answer;
+  };
+}
+
+/** An answer that was lost: the store may have done it, and whoever sends it again may be told that it is too late. */
+function noteLost(
+  transition: OutcomeEvent["transition"],
+  segment: string,
+  held: readonly Held[],
+  error: unknown,
+): never {
+  if (isMillraceError(error, "MR_INDETERMINATE"))
+    noteOutcomes(transition, segment, held, new Array<OutcomeEvent["answer"]>(held.length).fill("unknown"));
+  throw error;
 }
 
 function noteOutcomes(

@@ -16,6 +16,9 @@ export type CrewSettings = Omit<ChaosSettings, "node">;
 
 const againAfterMs = 300;
 const startsMost = 10;
+const standMs = 5_000;
+/** Until a Worker that died is replaced, on a busy machine. */
+const threadMs = 2_000;
 
 /** Foremen by their place. */
 export class Crew implements AsyncDisposable {
@@ -24,6 +27,7 @@ export class Crew implements AsyncDisposable {
   readonly #journal: Journal<RunEvent>;
   readonly #members: (ForemanProcess | null)[];
   readonly #all = new Set<ForemanProcess>();
+  readonly #starting = new Set<Promise<void>>();
   /** When a place was last harmed by us: who was just started, or stood still, is judged by that. */
   readonly #harmedMs = new Map<number, number>();
   readonly #frozen = new Set<number>();
@@ -31,6 +35,8 @@ export class Crew implements AsyncDisposable {
   kills = 0;
   /** Starts that ended with an error. */
   failedStarts = 0;
+  /** Foremen that could not be started again, in words. */
+  readonly failures: string[] = [];
 
   constructor(count: number, settings: CrewSettings, journal: Journal<RunEvent>) {
     this.#settings = settings;
@@ -63,6 +69,11 @@ export class Crew implements AsyncDisposable {
     return this.#members.flatMap((member) => (member?.isAlive === true ? [member.pid] : []));
   }
 
+  /** How many processes of Foremen are there still, of all that ever were. */
+  get survivors(): number {
+    return [...this.#all].filter((member) => member.isRunning).length;
+  }
+
   /** Resolves when every Foreman has begun work. */
   async works(patienceMs = 30_000): Promise<void> {
     await this.worksAgain(0, patienceMs);
@@ -83,6 +94,7 @@ export class Crew implements AsyncDisposable {
         // Harmed meanwhile: that is another fault's business.
         if (this.#members[place] !== member || this.#frozen.has(place)) break;
         if ((this.#harmedMs.get(place) ?? 0) > sinceMs - 1_000) break;
+        if (this.#hasLostThread(member.owner, sinceMs - threadMs)) break;
         if (sharedMs() > giveUpAt) return Number.POSITIVE_INFINITY;
         await pause(20);
       }
@@ -106,16 +118,37 @@ export class Crew implements AsyncDisposable {
   async stop(patienceMs: number): Promise<number> {
     const sinceMs = sharedMs();
     this.#isOver = true;
-    await Promise.all(this.#members.map(async (member) => await member?.terminate(patienceMs)));
+    await Promise.all(
+      this.#members.map(async (member) => {
+        if (member === null) return;
+        await member.terminate(patienceMs).catch((error: unknown) => {
+          throw new Error(`${member.settings.node} did not end; its last lines:\n${member.errors.join("\n")}`, {
+            cause: error,
+          });
+        });
+      }),
+    );
     return sharedMs() - sinceMs;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isOver = true;
+    // One that is just being started would be left behind, and write into a log that is gone.
+    await Promise.allSettled(this.#starting);
     await Promise.all([...this.#all].map((member) => member.end()));
   }
 
   async #start(place: number): Promise<void> {
+    const starting = this.#launch(place);
+    this.#starting.add(starting);
+    try {
+      await starting;
+    } finally {
+      this.#starting.delete(starting);
+    }
+  }
+
+  async #launch(place: number): Promise<void> {
     const settings = { ...this.#settings, node: `n${place + 1}` };
     const mutant = process.env[mutantVariable] === undefined ? [] : [distFile("mutant.js")];
     const preload = [...mutant, distFile("trace.js")];
@@ -132,7 +165,11 @@ export class Crew implements AsyncDisposable {
     this.#all.add(member);
     this.#members[place] = member;
     if (this.#isOver) await member.end();
-    void member.exited.then(() => this.#ended(place, member));
+    member.exited
+      .then(() => this.#ended(place, member))
+      .catch((error: unknown) => {
+        if (!this.#isOver) this.failures.push(error instanceof Error ? error.message : String(error));
+      });
   }
 
   /** One that died of what it ran is started again, as one that was killed. */
@@ -147,9 +184,20 @@ export class Crew implements AsyncDisposable {
     this.#harmedMs.set(place, sharedMs());
   }
 
+  /** The Foreman of a place; one that is just being started is waited for: a fault that hits nobody proves nothing. */
+  async #standing(place: number): Promise<ForemanProcess | null> {
+    const giveUpAt = sharedMs() + standMs;
+    for (;;) {
+      const member = this.#members[place];
+      if (member?.isAlive === true) return member;
+      if (sharedMs() > giveUpAt) return null;
+      await pause(20);
+    }
+  }
+
   async #kill(place: number, afterMs: number): Promise<boolean> {
-    const member = this.#members[place];
-    if (member === null || member === undefined || !member.isAlive) return false;
+    const member = await this.#standing(place);
+    if (member === null) return false;
     this.#harmedMs.set(place, sharedMs());
     this.#members[place] = null;
     await member.kill9();
@@ -161,8 +209,8 @@ export class Crew implements AsyncDisposable {
   }
 
   async #freeze(place: number, forMs: number): Promise<boolean> {
-    const member = this.#members[place];
-    if (member === null || member === undefined || !member.isAlive) return false;
+    const member = await this.#standing(place);
+    if (member === null) return false;
     this.#frozen.add(place);
     member.freeze();
     await pause(forMs);
@@ -170,6 +218,18 @@ export class Crew implements AsyncDisposable {
     this.#harmedMs.set(place, sharedMs());
     this.#frozen.delete(place);
     return true;
+  }
+
+  /** A Foreman that has lost Workers begins nothing until it has others: what is asked here is how deaf it is. */
+  #hasLostThread(owner: string, sinceMs: number): boolean {
+    const { events } = this.#journal;
+    for (let i = events.length - 1; i >= 0; i--) {
+      const event = events[i];
+      if (event?.kind === "start" && event.atMs < sinceMs - 1_000) return false;
+      if (event?.kind === "fault" && event.fault === "thread" && event.owner === owner && event.atMs >= sinceMs)
+        return true;
+    }
+    return false;
   }
 
   #firstBegin(owner: string, sinceMs: number): number | null {

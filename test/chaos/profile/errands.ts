@@ -49,6 +49,7 @@ const STEPS = {
   gate: { queue: "gate", retries: 0 },
   stumble: { retries: 2, retryDelay: 20, backoff: "fixed" },
   poison: { retries: 0 },
+  martyr: { retries: 0 },
 } as const;
 
 /** Name of a Step of a profile. */

@@ -2,6 +2,8 @@
  * Where the work of a profile lies, and how that can be harmed: one Redis with an append-only file behind proxies
  * (flushed at every write, or every second), a primary under Sentinels, a Cluster of three, or an embedded store.
  */
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import type { Redis } from "ioredis";
 import type { HarmEvent } from "../../checker/run-history.js";
@@ -9,6 +11,7 @@ import { RedisCluster } from "../../helper/cluster.js";
 import { plainClient } from "../../helper/redis.js";
 import { type Hurt, SentinelGroup } from "../../helper/sentinel.js";
 import { startProxy, type TcpProxy } from "../../helper/tcp-proxy.js";
+import { poll } from "../../helper/wait.js";
 import type { Dice } from "../../sim/dice.js";
 import { sharedMs } from "../foremen/journal.js";
 
@@ -29,6 +32,14 @@ export interface Harm {
   inflict(dice: Dice): Promise<boolean>;
 }
 
+/** What only the client of a play can do for a fault: see that there is work whose fate it decides. */
+export interface Bait {
+  /** Work that is acknowledged now, and due in so many milliseconds. */
+  due(inMs: number): Promise<void>;
+  /** Work that is ready now, and takes long. */
+  now(): void;
+}
+
 /** A place. */
 export interface Place extends AsyncDisposable {
   readonly kind: PlaceKind;
@@ -38,6 +49,10 @@ export interface Place extends AsyncDisposable {
   readonly harms: readonly Harm[];
   /** When what was acknowledged may have been lost, beside the harms: a machine too busy for its Sentinels fails over. */
   windows?(): readonly HarmEvent[];
+  /** Set by the play, if it has a client. */
+  bait?: Bait;
+  /** Spoils a count of a Segment in which all has ended, which fsck is to find and mend. */
+  spoil?(segment: string): Promise<void>;
   /** What is only to be seen here, by its name, so far. */
   glimpses(): Promise<Readonly<Record<string, number>>>;
   /** Figures of the servers: used memory and keys, milliseconds of a function call. */
@@ -53,6 +68,8 @@ const stormMs = 3_000;
 /** What replicas may not have yet when their primary is lost. */
 const replicaLagMs = 2_000;
 const watchMs = 250;
+/** Bait is due so soon after the replicas were cut off. */
+const dueMs = 500;
 /** From the first sign to the new primary, and from there until the old one is told. */
 const changeMs = 5_000;
 
@@ -81,9 +98,16 @@ class SinglePlace implements Place {
   readonly #admin: Redis;
   readonly #proxies: readonly TcpProxy[];
   #flushes = 0;
+  /** Calls refused with this word so far; a server that is started again counts anew. */
+  readonly #refused = { OOM: 0, MISCONF: 0 };
 
   static async start(kind: SinglePlace["kind"]): Promise<SinglePlace> {
-    const server = await startRedis({ appendonly: true, appendfsync: kind === "redis" ? "always" : "everysec" });
+    const server = await startRedis({
+      appendonly: true,
+      appendfsync: kind === "redis" ? "always" : "everysec",
+      // A save that fails makes the server refuse writes; it never saves by itself.
+      args: ["--save", "3600 100000000", "--enable-protected-configs", "yes"],
+    });
     const proxies = [await startProxy({ port: server.port }), await startProxy({ port: server.port })];
     return new SinglePlace(kind, server, proxies);
   }
@@ -165,12 +189,31 @@ class SinglePlace implements Place {
         for (const proxy of this.#proxies) proxy.hurt("down", null);
         return this.#cuts > cuts;
       }),
+      harm("memory full", async (dice) => {
+        return await this.#refusing("OOM", async () => {
+          await this.#admin.config("SET", "maxmemory", "1mb");
+          await pause(dice.between(500, 3_000));
+          await this.#admin.config("SET", "maxmemory", "0");
+        });
+      }),
+      harm("disk full", async (dice) => {
+        return await this.#refusing("MISCONF", async () => {
+          await this.#saveTo(mkdtempSync(join(server.dir, "gone-")), "err");
+          await pause(dice.between(500, 3_000));
+          await this.#saveTo(server.dir, "ok");
+        });
+      }),
     ];
   }
 
   async glimpses(): Promise<Readonly<Record<string, number>>> {
     const libraries = (await this.#admin.function("LIST")) as unknown[]; // one entry each
-    return { "library reloaded": libraries.length > 0 ? this.#flushes : 0 };
+    const { OOM, MISCONF } = this.#refused;
+    return { "library reloaded": libraries.length > 0 ? this.#flushes : 0, "refused OOM": OOM, MISCONF };
+  }
+
+  async spoil(segment: string): Promise<void> {
+    await this.#admin.hset(`{chaos:${segment}}:xn`, "gate", "9");
   }
 
   async sample(): Promise<Awaited<ReturnType<Place["sample"]>>> {
@@ -193,6 +236,26 @@ class SinglePlace implements Place {
     return proxy.passed.up !== before.up || proxy.cuts > cuts;
   }
 
+  /** Tells whether the server refused anybody with a word meanwhile. */
+  async #refusing(word: "OOM" | "MISCONF", hurt: () => Promise<void>): Promise<boolean> {
+    const count = async (): Promise<number> => errorsIn(await this.#admin.info("errorstats"), word);
+    const before = await count();
+    await hurt();
+    const refused = (await count()) - before;
+    this.#refused[word] += refused;
+    return refused > 0;
+  }
+
+  /** Saves into a folder; one that is to fail is taken away before. What is appended to lies elsewhere, and open. */
+  async #saveTo(dir: string, status: "ok" | "err"): Promise<void> {
+    await this.#admin.config("SET", "dir", dir);
+    if (status === "err") rmdirSync(dir);
+    await this.#admin.bgsave();
+    const isThrough = async (): Promise<true | null> =>
+      (await this.#admin.info("persistence")).includes(`rdb_last_bgsave_status:${status}`) ? true : null;
+    await poll(isThrough, `a save that ends with ${status}`);
+  }
+
   get #cuts(): number {
     return this.#proxies.reduce((sum, { cuts }) => sum + cuts, 0);
   }
@@ -200,6 +263,7 @@ class SinglePlace implements Place {
 
 class SentinelPlace implements Place {
   readonly kind = "sentinel";
+  bait?: Bait;
   readonly url: string;
   readonly clientUrl: string;
   readonly harms: readonly Harm[];
@@ -230,6 +294,24 @@ class SentinelPlace implements Place {
     this.harms = [
       failover("kill"),
       failover("stop"),
+      {
+        ...{ name: "replicas behind, primary killed", losesMs: replicaLagMs },
+        ready: async () => await group.settled(),
+        inflict: async (dice) => {
+          // Enqueued before and claimed while nobody copies it: its Foreman will be told that it is not its any more.
+          await this.bait?.due(dueMs);
+          const connect = await group.cutReplicas();
+          // Enqueued while nobody copies it: the next primary will never have heard of it.
+          this.bait?.now();
+          await pause(dice.between(2 * dueMs, 1_500));
+          const old = await group.hurt("kill");
+          await connect();
+          await group.replaced(old);
+          this.#failovers++;
+          setTimeout(() => void group.heal(old).catch(() => undefined), 500);
+          return true;
+        },
+      },
       {
         ...{ name: "clients cut off", losesMs: null },
         inflict: async () =>
@@ -317,8 +399,7 @@ class ClusterPlace implements Place {
 
   async glimpses(): Promise<Readonly<Record<string, number>>> {
     const told = await Promise.all(this.#cluster.clients.map((client) => client.info("errorstats")));
-    const count = (code: string): number =>
-      told.reduce((sum, text) => sum + Number(new RegExp(`errorstat_${code}:count=(\\d+)`).exec(text)?.[1] ?? 0), 0);
+    const count = (code: string): number => told.reduce((sum, text) => sum + errorsIn(text, code), 0);
     return { "TRYAGAIN or ASK": count("TRYAGAIN") + count("ASK"), MOVED: count("MOVED") };
   }
 
@@ -397,6 +478,11 @@ async function sampleOf(clients: readonly Redis[]): Promise<Awaited<ReturnType<P
     us += Number(fcall?.[2] ?? 0);
   }
   return { usedBytes, keys, callUs: calls === 0 ? 0 : us / calls };
+}
+
+/** How many calls a server has refused with a word, by its own count. */
+function errorsIn(errorstats: string, word: string): number {
+  return Number(new RegExp(`errorstat_${word}:count=(\\d+)`).exec(errorstats)?.[1] ?? 0);
 }
 
 function pause(ms: number): Promise<void> {

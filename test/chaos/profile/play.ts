@@ -29,10 +29,10 @@ import { Workload } from "./workload.js";
 
 const appName = "chaos";
 const findMax = 500;
-/** After the last fault: work must be over within this and two Leases. */
-const drainSpareMs = 90_000;
 /** Set to anything, the folder of a run stays: its log is what a violation is understood by. */
 const keepVariable = "MILLRACE_CHAOS_KEEP";
+/** How long one look at the store may take, which answers by now. */
+const lookMs = 60_000;
 /** A busy machine's share of what is not a Lease: scheduling, and messages to Workers. */
 const marginMs = 500;
 
@@ -61,7 +61,7 @@ interface Stage {
 
 /** Foremen in processes of their own, and a client here. */
 async function playFleet({ plan, dir, journal, place, progress }: Stage): Promise<PlayReport> {
-  const { seed, foremen, leaseMs, rate, poison, doomed } = plan;
+  const { seed, foremen, leaseMs, rate, poison, doomed, drainMs } = plan;
   const beatMs = Math.round(leaseMs * 0.3);
   const settings = {
     ...({ form: "threads", store: place.url, app: appName, dir, asyncWorkers: 2, slots: 6, leaseMs, beatMs } as const),
@@ -69,71 +69,84 @@ async function playFleet({ plan, dir, journal, place, progress }: Stage): Promis
   };
   await using crew = new Crew(foremen, settings, journal);
   const app = new App({ id: appName, store: place.clientUrl, nodeId: segmentOfClients, network: { timeout: "30m" } });
-  try {
-    const steps = declareErrands(app, async () => Promise.reject(new Error("the client runs nothing")));
-    const note = (event: RunEvent): void => journal.write(event);
-    const workload = new Workload({
-      ...{ app, steps, note, dice: new Dice(seed + 1), rate, leaseMs, poison, name: `c${seed}` },
-    });
-    const sampler = new Sampler(place, () => crew.pids);
-    const nemesis = new Nemesis(plan, place, crew, note);
-    progress("starting");
+  const steps = declareErrands(app, async () => Promise.reject(new Error("the client runs nothing")));
+  const note = (event: RunEvent): void => journal.write(event);
+  const workload = new Workload({
+    ...{ app, steps, note, dice: new Dice(seed + 1), rate, leaseMs, poison, name: `c${seed}` },
+  });
+  place.bait = workload;
+  const sampler = new Sampler(place, () => crew.pids);
+  const nemesis = new Nemesis(plan, place, crew, note);
+  const acts = new Acts(progress);
+  const { marks } = acts;
+  await acts.play("starting", async () => {
     await crew.start();
     workload.start();
     await crew.works();
     sampler.start();
-    const marks: Marks = { calmMs: sharedMs(), harmMs: 0, healedMs: 0, stoppedMs: 0, drainedMs: 0 };
-    progress("calm");
-    await pause(plan.calmMs);
-    marks.harmMs = sharedMs();
-    progress("harming");
+  });
+  marks.calmMs = sharedMs();
+  await acts.play("calm", async () => await pause(plan.calmMs));
+  marks.harmMs = sharedMs();
+  await acts.play("harming", async () => {
     const clients = doomClients({ count: doomed, overMs: plan.harmMs, seed, store: place.clientUrl, dir });
     await nemesis.run(new Dice(seed + 2), new Dice(seed + 3));
     marks.healedMs = sharedMs();
     await clients;
-    progress("healed");
-    await pause(plan.healedMs);
-    workload.stop();
-    marks.stoppedMs = sharedMs();
-    progress("draining");
-    const hasSettled = await workload.settled(2 * leaseMs + drainSpareMs);
-    marks.drainedMs = sharedMs();
-    const glimpses = await place.glimpses();
+  });
+  if (marks.healedMs === 0) marks.healedMs = sharedMs();
+  await acts.play("healed", async () => await pause(plan.healedMs));
+  workload.stop();
+  marks.stoppedMs = sharedMs();
+  let hasSettled = false;
+  await acts.play("draining", async () => {
+    hasSettled = await workload.settled(2 * leaseMs + drainMs);
+  });
+  marks.drainedMs = sharedMs();
+  let glimpses: Readonly<Record<string, number>> = {};
+  let hasEnds = false;
+  // Whatever broke off before: what the store says in the end is asked for, or nothing is known of any loss.
+  await acts.play("looking", async () => {
+    glimpses = await within(place.glimpses(), "what the servers counted", lookMs);
     for (const window of place.windows?.() ?? []) note(window);
-    sampler.stop();
-    const store = await openStore(place.clientUrl, appName);
+    const store = await within(openStore(place.clientUrl, appName), "the store", lookMs);
     try {
       // What only a client that died had asked for may take a moment longer.
-      await quiet(store, 2 * leaseMs + drainSpareMs);
-      await snapshot(store, app, journal);
+      await within(quiet(store, 2 * leaseMs + drainMs), "counts of the store", lookMs + drainMs);
+      await within(snapshot(store, app, journal), "the last look at the store", lookMs);
+      hasEnds = true;
+      if (place.spoil !== undefined) await within(mend(place.spoil(segmentOfClients), app, journal), "fsck", lookMs);
     } finally {
       await store.close();
     }
-    const stopMs = await crew.stop(40_000);
-    const bounds = boundsOf(plan, beatMs, place);
-    const verdict = judgeRun(journal.events, bounds);
-    return reportOf({
-      plan,
-      verdict,
-      harms: nemesis.reports,
-      kills: crew.kills,
-      failedStarts: crew.failedStarts,
-      workload,
-      glimpses,
-      samples: sampler.samples,
-      marks,
-      hasSettled,
-      stopMs,
-      events: journal.events,
-    });
-  } finally {
-    await app.close();
-  }
+  });
+  sampler.stop();
+  let stopMs = 0;
+  await acts.play("stopping", async () => {
+    stopMs = await crew.stop(40_000);
+  });
+  await acts.play("closing", async () => await within(app.close(), "the end of the client", lookMs));
+  journal.read();
+  return reportOf({
+    plan,
+    verdict: judgeRun(journal.events, { ...boundsOf(plan, beatMs, place), isCut: !hasEnds }),
+    harms: nemesis.reports,
+    kills: crew.kills,
+    failedStarts: crew.failedStarts,
+    workload,
+    glimpses,
+    samples: sampler.samples,
+    marks,
+    hasSettled,
+    stopMs,
+    survivors: crew.survivors,
+    failures: [...acts.failures, ...crew.failures],
+  });
 }
 
 /** One process that is Foreman and client, on a store of its own. */
 async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise<PlayReport> {
-  const { seed, leaseMs } = plan;
+  const { seed, leaseMs, drainMs } = plan;
   const beatMs = Math.round(leaseMs * 0.3);
   const settings = {
     ...({ form: "threads", store: place.url, app: appName, dir, asyncWorkers: 2, slots: 6, leaseMs, beatMs } as const),
@@ -142,46 +155,49 @@ async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise
   await using crew = new Crew(1, settings, journal);
   const nemesis = new Nemesis({ ...plan, only: ["foreman killed"] }, place, crew, (event) => journal.write(event));
   const sampler = new Sampler(place, () => crew.pids);
-  progress("starting");
-  await crew.start();
-  await crew.works();
-  sampler.start();
-  const marks: Marks = { calmMs: sharedMs(), harmMs: 0, healedMs: 0, stoppedMs: 0, drainedMs: 0 };
-  await pause(plan.calmMs);
+  const acts = new Acts(progress);
+  const { marks } = acts;
+  await acts.play("starting", async () => {
+    await crew.start();
+    await crew.works();
+    sampler.start();
+  });
+  marks.calmMs = sharedMs();
+  await acts.play("calm", async () => await pause(plan.calmMs));
   marks.harmMs = sharedMs();
-  progress("harming");
-  await nemesis.run(new Dice(seed + 2), new Dice(seed + 3));
+  await acts.play("harming", async () => await nemesis.run(new Dice(seed + 2), new Dice(seed + 3)));
   marks.healedMs = sharedMs();
-  await pause(plan.healedMs);
+  await acts.play("healed", async () => await pause(plan.healedMs));
   marks.stoppedMs = sharedMs();
-  progress("draining");
-  writeFileSync(drainFile(dir), "");
-  const hasSettled = await within(
-    crew.leaves(() => existsSync(drainedFile(dir))),
-    "the end of all work",
-    2 * leaseMs + 2 * drainSpareMs,
-  ).then(
-    () => true,
-    () => false,
-  );
+  let hasSettled = false;
+  await acts.play("draining", async () => {
+    writeFileSync(drainFile(dir), "");
+    const left = crew.leaves(() => existsSync(drainedFile(dir)));
+    await within(left, "the end of all work", 2 * leaseMs + 2 * drainMs);
+    hasSettled = true;
+  });
   marks.drainedMs = sharedMs();
   sampler.stop();
+  let hasEnds = false;
+  // One process has the store for itself: while that has not left, nobody else may look.
   if (hasSettled) {
-    const store = await openStore(place.url, appName);
-    try {
-      await snapshot(store, null, journal);
-    } finally {
-      await store.close();
-    }
-    const app = new App({ id: appName, store: place.url, nodeId: "n1" });
-    await noteFindings(app, journal);
-    await app.close();
+    await acts.play("looking", async () => {
+      const store = await openStore(place.url, appName);
+      try {
+        await snapshot(store, null, journal);
+      } finally {
+        await store.close();
+      }
+      const app = new App({ id: appName, store: place.url, nodeId: "n1" });
+      await noteFindings(app, journal);
+      await app.close();
+      hasEnds = true;
+    });
   }
   journal.read();
-  const verdict = judgeRun(journal.events, boundsOf(plan, beatMs, place));
   return reportOf({
     plan,
-    verdict,
+    verdict: judgeRun(journal.events, { ...boundsOf(plan, beatMs, place), isCut: !hasEnds }),
     harms: nemesis.reports,
     kills: crew.kills,
     failedStarts: crew.failedStarts,
@@ -191,8 +207,38 @@ async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise
     marks,
     hasSettled,
     stopMs: 0,
-    events: journal.events,
+    survivors: crew.survivors,
+    failures: [...acts.failures, ...crew.failures],
   });
+}
+
+/**
+ * The acts of a play, one after the other. One that cannot go on is a failure of the play and not its end: what was
+ * written down until then is judged all the same, and the next place is played.
+ */
+class Acts {
+  readonly marks: Marks = { calmMs: 0, harmMs: 0, healedMs: 0, stoppedMs: 0, drainedMs: 0 };
+  /** Which act broke off, and why. */
+  readonly failures: string[] = [];
+  readonly #progress: (says: string) => void;
+
+  constructor(progress: (says: string) => void) {
+    this.#progress = progress;
+  }
+
+  async play(name: string, act: () => Promise<void>): Promise<void> {
+    this.#progress(name);
+    try {
+      await act();
+    } catch (error) {
+      const reasons = [error, ...causesOf(error)].map((one) => (one instanceof Error ? one.message : String(one)));
+      this.failures.push(`${name}: ${reasons.join(": ")}`);
+    }
+  }
+}
+
+function* causesOf(error: unknown): Generator<unknown> {
+  for (let one = error; one instanceof Error && one.cause !== undefined; one = one.cause) yield one.cause;
 }
 
 function boundsOf({ leaseMs }: PlayPlan, beatMs: number, { harms }: Place): RunBounds {
@@ -252,6 +298,14 @@ async function snapshot(store: Store, app: App | null, journal: Journal<RunEvent
   }
   if (app !== null) await noteFindings(app, journal);
   journal.read();
+}
+
+/** Lets fsck mend what was spoilt on purpose, and look again. */
+async function mend(spoilt: Promise<void>, app: App, journal: Journal<RunEvent>): Promise<void> {
+  await spoilt;
+  const { mended } = await app.inspect.fsck({ repair: true }).done();
+  if (mended > 0) journal.write({ kind: "glimpse", what: "reconciler repaired" });
+  await noteFindings(app, journal);
 }
 
 /** Looks for contradictions in the store. */

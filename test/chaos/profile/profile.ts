@@ -27,6 +27,8 @@ export interface PlayPlan {
   readonly doomed: number;
   /** Between two faults of one kind: at least, and at most. */
   readonly pauseMs: readonly [number, number];
+  /** How long the rest of the work may take at the end, beside two Leases, before it is taken for stuck. Milliseconds. */
+  readonly drainMs: number;
   /** Names of the only faults to be played; empty: all. */
   readonly only: readonly string[];
 }
@@ -40,6 +42,7 @@ const base = {
   healedMs: 6_000,
   poison: 2,
   doomed: 4,
+  drainMs: 90_000,
   only: [],
 } as const;
 const pauseMs = [1_000, 4_000] as const;
@@ -48,22 +51,24 @@ const plans: Readonly<Record<ProfileName, Readonly<Partial<Record<PlaceKind, Par
   smoke: {
     redis: {
       ...{ foremen: 2, leaseMs: 2_000, rate: 60, calmMs: 1_000, harmMs: 5_000, healedMs: 1_000, poison: 0, doomed: 1 },
+      drainMs: 30_000,
       ...{ pauseMs: [200, 800], only: ["foreman killed", "redis killed", "clients cut off", "reset before the reply"] },
     },
   },
   quick: {
     redis: { harmMs: 80_000 },
     everysec: { harmMs: 20_000, poison: 0, only: ["foreman killed", "redis killed"] },
-    sentinel: { harmMs: 45_000, pauseMs: [2_000, 4_000] },
+    // A Lease that a failover does not outlast: who still runs something then is told whether it is still its own.
+    sentinel: { harmMs: 50_000, leaseMs: 5_000, pauseMs: [2_000, 4_000] },
     cluster: { harmMs: 45_000 },
     embedded: { harmMs: 30_000, foremen: 1 },
   },
   full: {
-    redis: { harmMs: 20 * minute, poison: 20, doomed: 20 },
-    everysec: { harmMs: 5 * minute, doomed: 10 },
-    sentinel: { harmMs: 10 * minute, doomed: 20, pauseMs: [2_000, 10_000] },
-    cluster: { harmMs: 10 * minute, doomed: 20 },
-    embedded: { harmMs: 5 * minute, foremen: 1 },
+    redis: { harmMs: 6 * minute, poison: 6, doomed: 16 },
+    everysec: { harmMs: 2 * minute, poison: 2, doomed: 6 },
+    sentinel: { harmMs: 4 * minute, leaseMs: 5_000, poison: 4, doomed: 10, pauseMs: [2_000, 8_000] },
+    cluster: { harmMs: 4 * minute, poison: 4, doomed: 10 },
+    embedded: { harmMs: 2 * minute, foremen: 1 },
   },
 };
 
@@ -73,4 +78,9 @@ export function profileOf(name: ProfileName, seed: number): readonly PlayPlan[] 
     const plan = plans[name][place];
     return plan === undefined ? [] : [{ ...base, harmMs: 0, pauseMs, ...plan, place, seed: seed * PLACES.length + i }];
   });
+}
+
+/** About how long a play takes on an idle machine: its times, and what starting, the last faults and draining take. */
+export function lastsMs({ calmMs, harmMs, healedMs }: PlayPlan): number {
+  return calmMs + harmMs + healedMs + 15_000;
 }

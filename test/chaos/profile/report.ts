@@ -3,19 +3,19 @@
  * machines.
  */
 import type { RunVerdict } from "../../checker/invariants.js";
-import type { RunEvent } from "../../checker/run-history.js";
-import type { Violation } from "../../checker/violation.js";
+import { INVARIANTS, type Violation } from "../../checker/violation.js";
 import { againMostMs, type HarmReport } from "./nemesis.js";
 import type { PlayPlan } from "./profile.js";
 import type { Sample } from "./sampler.js";
-import { SOMETIMES, sometimesIn } from "./sometimes.js";
+import { mustSee, sometimesIn } from "./sometimes.js";
 import type { Workload } from "./workload.js";
 
-/** Median, 99th percentile and worst of some times. Milliseconds. */
+/** Median, 99th and 99.9th percentile and worst of some times. Milliseconds. */
 export interface Spread {
   readonly count: number;
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
   readonly max: number;
 }
 
@@ -26,22 +26,31 @@ export interface PlayReport {
   readonly integrity: {
     readonly asked: number;
     readonly acknowledged: number;
+    /** Told that there is no room: they did not happen. */
+    readonly refused: number;
     readonly unknown: number;
     readonly completed: number;
     readonly failed: number;
     readonly cancelled: number;
+    /** Rescues of all Operations together. */
+    readonly recovered: number;
+    /** Starts beyond the first of each Attempt, and those of them that began while the one before still ran. */
     readonly startedAgain: number;
+    readonly concurrent: number;
     readonly staleRefused: number;
     /** Acknowledged and gone in a window that may be lost, and how long before the fault the first of them was. */
     readonly lostInWindow: number;
     readonly lostSpanMs: number;
     readonly forgotten: number;
     readonly zombies: number;
+    /** By invariant, those that were kept with 0. */
     readonly violations: Readonly<Record<string, number>>;
   };
   readonly recovery: {
     /** From the end of a fault of the store until every Foreman works. */
     readonly again: Spread;
+    /** From the end of a fault of the store until anything was completed. */
+    readonly firstAgain: Spread;
     readonly againByHarm: Readonly<Record<string, Spread>>;
     /** From the kill of a Foreman until what it had begun is begun again. */
     readonly resumed: Spread;
@@ -58,6 +67,9 @@ export interface PlayReport {
     readonly calmRate: number;
     readonly harmRate: number;
     readonly healedRate: number;
+    /** What was completed under faults, and after the last, against what was before: 1 is as much. */
+    readonly harmShare: number;
+    readonly healedShare: number;
     readonly enqueue: Spread;
     readonly whole: Spread;
     /** How late delayed work began. */
@@ -70,6 +82,10 @@ export interface PlayReport {
     readonly threads: readonly [number, number];
     readonly usedMb: readonly [number, number];
     readonly keys: readonly [number, number];
+    /** How the store's memory grew: MB an hour, and within which bounds that lies by 95 %. */
+    readonly usedMbPerHour: readonly [low: number, slope: number, high: number];
+    /** Processes of Foremen that were still there when all had been told to go. */
+    readonly survivors: number;
     readonly callUs: number;
     readonly lagMaxMs: number;
   };
@@ -104,7 +120,9 @@ export interface ReportParts {
   readonly marks: Marks;
   readonly hasSettled: boolean;
   readonly stopMs: number;
-  readonly events: readonly RunEvent[];
+  readonly survivors: number;
+  /** Acts of the play that broke off, and why. */
+  readonly failures: readonly string[];
 }
 
 const violationsKept = 200;
@@ -119,28 +137,39 @@ export function reportOf(parts: ReportParts): PlayReport {
   const ofStore = harms.filter(({ againMs }) => againMs !== null);
   const late = ofStore.filter(({ againMs }) => (againMs ?? 0) > againMostMs);
   const sometimes = { ...sometimesIn(verdict), ...glimpses };
+  const [calmRate, harmRate, healedRate] = [
+    rateIn(verdict, marks.calmMs, marks.harmMs),
+    rateIn(verdict, marks.harmMs, marks.healedMs),
+    rateIn(verdict, marks.healedMs, marks.stoppedMs),
+  ];
   const harmed = new Set(harms.map(({ harm }) => harm));
-  const isPlayed = plan.only.length === 0;
   return {
     plan,
     seconds: round((marks.drainedMs - marks.calmMs) / 1_000),
     integrity: {
       asked: verdict.lives.asks.size,
       acknowledged,
-      unknown: verdict.lives.asks.size - acknowledged - (sometimes["dedupe hit"] ?? 0),
+      refused: verdict.lives.refusals.size,
+      unknown: verdict.lives.asks.size - acknowledged - verdict.lives.refusals.size - (sometimes["dedupe hit"] ?? 0),
       completed: states.completed ?? 0,
       failed: states.failed ?? 0,
       cancelled: states.cancelled ?? 0,
+      recovered: lives.reduce((sum, { end }) => sum + (end?.recoveries ?? 0), 0),
+      concurrent: verdict.concurrent,
       startedAgain: lives.reduce((sum, { effects }) => sum + againIn(effects.map(({ start }) => start.attempt)), 0),
       staleRefused: sometimes["stale outcome refused"] ?? 0,
       lostInWindow: verdict.lost.count,
       lostSpanMs: round(verdict.lost.spanMs),
       forgotten: verdict.forgotten.length,
       zombies: verdict.zombies,
-      violations: countBy(verdict.violations.map(({ invariant }) => invariant)),
+      violations: {
+        ...Object.fromEntries(Object.keys(INVARIANTS).map((name) => [name, 0])),
+        ...countBy(verdict.violations.map(({ invariant }) => invariant)),
+      },
     },
     recovery: {
       again: spread(ofStore.map(({ againMs }) => againMs ?? 0)),
+      firstAgain: spread(ofStore.flatMap(({ untilMs }) => firstDoneAfter(verdict, untilMs))),
       againByHarm: byHarm(ofStore, ({ againMs }) => againMs ?? 0),
       resumed: spread(resumedIn(verdict)),
       gapByHarm: byHarm(ofStore, ({ fromMs, untilMs }) => untilMs - fromMs),
@@ -150,9 +179,11 @@ export function reportOf(parts: ReportParts): PlayReport {
       failedStarts: parts.failedStarts,
     },
     service: {
-      calmRate: rateIn(verdict, marks.calmMs, marks.harmMs),
-      harmRate: rateIn(verdict, marks.harmMs, marks.healedMs),
-      healedRate: rateIn(verdict, marks.healedMs, marks.stoppedMs),
+      calmRate,
+      harmRate,
+      healedRate,
+      harmShare: shareOf(harmRate, calmRate),
+      healedShare: shareOf(healedRate, calmRate),
       enqueue: spread(workload?.enqueueMs ?? []),
       whole: spread(workload?.wholeMs ?? []),
       late: spread(lateIn(verdict)),
@@ -164,6 +195,8 @@ export function reportOf(parts: ReportParts): PlayReport {
       threads: range(samples, ({ threads }) => threads),
       usedMb: range(samples, ({ usedMb }) => usedMb),
       keys: range(samples, ({ keys }) => keys),
+      usedMbPerHour: slopeOf(samples.map(({ atMs, usedMb }) => [atMs / 3_600_000, usedMb])),
+      survivors: parts.survivors,
       callUs: round(samples.at(-1)?.callUs ?? 0),
       lagMaxMs: round(Math.max(0, ...samples.map(({ lagMs }) => lagMs))),
     },
@@ -174,13 +207,16 @@ export function reportOf(parts: ReportParts): PlayReport {
       }),
     ),
     sometimes,
-    unseen: isPlayed ? SOMETIMES[plan.place].filter((what) => (sometimes[what] ?? 0) === 0) : [],
+    unseen: mustSee(plan).filter((what) => (sometimes[what] ?? 0) === 0),
     violations: verdict.violations.slice(0, violationsKept),
     breaches: [
-      ...late.map(
-        ({ harm, againMs }) =>
-          `L3: not every Foreman worked within ${againMostMs} ms after "${harm}": ${round(againMs ?? 0)}`,
+      ...parts.failures.map((says) => `the play broke off, ${says}`),
+      ...late.map(({ harm, againMs = 0 }) =>
+        againMs === Number.POSITIVE_INFINITY
+          ? `L3: a Foreman was deaf after "${harm}": it began nothing for as long as was waited`
+          : `L3: not every Foreman worked within ${againMostMs} ms after "${harm}": ${round(againMs ?? 0)}`,
       ),
+      ...(parts.survivors === 0 ? [] : [`L4: ${parts.survivors} processes of Foremen survived their end`]),
       ...(hasSettled ? [] : ["L1: not all that was sent came to its end in time"]),
       ...[...harmed].flatMap((name) =>
         harms.some(({ harm, hasBitten }) => harm === name && hasBitten) ? [] : [`"${name}" was felt by nobody`],
@@ -198,16 +234,17 @@ export function isKept({ violations, breaches, unseen }: PlayReport): boolean {
 export function wordsOf(report: PlayReport): string {
   const { plan, seconds, integrity, recovery, service, resources, faults, sometimes, unseen } = report;
   const verdict = isKept(report) ? "kept" : report.violations.length + report.breaches.length > 0 ? "BROKEN" : "VOID";
-  const { violations, ...counts } = integrity;
+  const { violations: all, ...counts } = integrity;
+  const violations = Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   const lines = [
     `${plan.place}: ${verdict} in ${seconds} s (seed ${plan.seed}, ${plan.foremen} Foremen, Lease ${plan.leaseMs} ms)`,
     `  integrity   ${flat(counts)}${Object.keys(violations).length === 0 ? " · no violation" : ` · VIOLATIONS ${flat(violations)}`}`,
-    `  recovery    works again ${told(recovery.again)} · resumed after a kill ${told(recovery.resumed)} · drained in ${recovery.drainMs} ms · stopped in ${recovery.stopMs} ms · Foremen died ${recovery.kills}, failed to start ${recovery.failedStarts}`,
+    `  recovery    works again ${told(recovery.again)} · first ended ${told(recovery.firstAgain)} · resumed after a kill ${told(recovery.resumed)} · drained in ${recovery.drainMs} ms · stopped in ${recovery.stopMs} ms · Foremen died ${recovery.kills}, failed to start ${recovery.failedStarts}`,
     ...Object.entries(recovery.againByHarm).map(
       ([name, again]) =>
         `              ${name}: ${again.count}×, away ${told(recovery.gapByHarm[name] ?? again)}, works again ${told(again)}`,
     ),
-    `  service     ${service.calmRate}/s calm, ${service.harmRate}/s harmed, ${service.healedRate}/s healed · enqueue ${told(service.enqueue)} · whole ${told(service.whole)} · late ${told(service.late)}${Object.keys(service.errors).length === 0 ? "" : ` · errors ${flat(service.errors)}`}`,
+    `  service     ${service.calmRate}/s calm, ${service.harmRate}/s harmed, ${service.healedRate}/s healed (${service.harmShare} and ${service.healedShare} of calm) · enqueue ${told(service.enqueue)} · whole ${told(service.whole)} · late ${told(service.late)}${Object.keys(service.errors).length === 0 ? "" : ` · errors ${flat(service.errors)}`}`,
     `  resources   ${Object.entries(resources)
       .map(([name, value]) => `${name} ${typeof value === "number" ? value : value.join("–")}`)
       .join(" · ")}`,
@@ -236,6 +273,16 @@ function resumedIn({ lives }: RunVerdict): number[] {
   return times;
 }
 
+/** From a moment on until anything was completed, in milliseconds; nothing if nothing was. */
+function firstDoneAfter({ lives }: RunVerdict, sinceMs: number): number[] {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { outcomes } of lives.byId.values()) {
+    for (const { transition, answer, atMs = 0 } of outcomes)
+      if (transition === "complete" && answer === "ok" && atMs >= sinceMs) first = Math.min(first, atMs - sinceMs);
+  }
+  return Number.isFinite(first) ? [first] : [];
+}
+
 /** How late what was delayed began, at first. */
 function lateIn({ lives }: RunVerdict): number[] {
   return [...lives.byId.values()].flatMap(({ enqueues, effects }) => {
@@ -255,6 +302,27 @@ function rateIn({ lives }: RunVerdict, fromMs: number, untilMs: number): number 
   return untilMs <= fromMs ? 0 : round((ended * 1_000) / (untilMs - fromMs));
 }
 
+function shareOf(rate: number, calmRate: number): number {
+  return calmRate === 0 ? 0 : Math.round((rate * 100) / calmRate) / 100;
+}
+
+/** The slope of a line through some points, between the bounds of its 95 % confidence. */
+function slopeOf(points: readonly (readonly [x: number, y: number])[]): readonly [number, number, number] {
+  const n = points.length;
+  if (n < 3) return [0, 0, 0];
+  const [meanX, meanY] = [points.reduce((sum, [x]) => sum + x, 0) / n, points.reduce((sum, [, y]) => sum + y, 0) / n];
+  let [xx, xy] = [0, 0];
+  for (const [x, y] of points) {
+    xx += (x - meanX) ** 2;
+    xy += (x - meanX) * (y - meanY);
+  }
+  if (xx === 0) return [0, 0, 0];
+  const slope = xy / xx;
+  const rest = points.reduce((sum, [x, y]) => sum + (y - meanY - slope * (x - meanX)) ** 2, 0);
+  const error = 1.96 * Math.sqrt(rest / (n - 2) / xx);
+  return [round(slope - error), round(slope), round(slope + error)];
+}
+
 /** Starts beyond the first of each Attempt. */
 function againIn(attempts: readonly number[]): number {
   return attempts.length - new Set(attempts).size;
@@ -269,7 +337,7 @@ function spread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number): number =>
     round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+  return { count: sorted.length, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
 
 function told({ count, p50, p99, max }: Spread): string {

@@ -39,10 +39,10 @@ async function run(step: ErrandStep, errand: Errand, context: StepContext): Prom
   abort.addEventListener("abort", () => {
     const { kind = "?" } = abort.reason as { kind?: string }; // the reasons of core have a kind
     write(journal, { kind: "abort", id, token, owner, reason: kind, atMs: sharedMs() });
+    if (step === "martyr" && kind !== "lease_lost") die();
   });
   if (step === "poison") {
-    write(journal, { kind: "fault", fault: "kill", owner, atMs: sharedMs() });
-    process.kill(process.pid, "SIGKILL");
+    die();
     await sleep(60_000);
   }
   if (step === "stumble" && isFirst(errand)) {
@@ -60,6 +60,12 @@ async function run(step: ErrandStep, errand: Errand, context: StepContext): Prom
     throw new Error(`Attempt ${attempt} fails as planned`);
   }
   end("returned");
+}
+
+/** Takes the whole Foreman with it. */
+function die(): void {
+  write(journal, { kind: "fault", fault: "kill", owner, atMs: sharedMs() });
+  process.kill(process.pid, "SIGKILL");
 }
 
 /** Whether an errand is begun for the first time anywhere. */

@@ -26,10 +26,13 @@ export interface WorkloadOptions {
 }
 
 const tickMs = 20;
+/** Codes that say for sure: it did not happen. */
+const REFUSALS: ReadonlySet<string> = new Set(["MR_STORE_FULL", "MR_QUOTA"]);
 const lines = 5;
 const racers = 10;
 const batchOf = 10;
 const stormOf = 8;
+const baitOf = 8;
 const gateEveryMs = 6_000;
 const gateFirstMs = 2_000;
 const gateForMs = 1_500;
@@ -49,6 +52,7 @@ const weights = {
   gate: 40,
   stumble: 1,
   poison: 1,
+  martyr: 1,
 };
 
 /** How one enqueue came back. */
@@ -72,6 +76,8 @@ export class Workload {
   #timer: NodeJS.Timeout | null = null;
   #gateMs = 0;
   #isGated = false;
+  /** Since the last enqueue that was acknowledged. */
+  #wasRefused = false;
   #first: (keyof typeof weights)[] = Object.keys(weights) as (keyof typeof weights)[]; // its own keys
 
   constructor(options: WorkloadOptions) {
@@ -129,9 +135,27 @@ export class Workload {
       case "poison":
         if ((this.made.get(kind) ?? 0) > poison) return;
         return this.#do(this.#ask(kind, { ms }));
+      case "martyr":
+        if ((this.made.get(kind) ?? 0) > poison) return;
+        return this.#do(this.#martyr());
       default:
         return this.#do(this.#ask(kind, { ms }));
     }
+  }
+
+  /** Acknowledged now, due in so many milliseconds, and longer than a Lease. */
+  async due(inMs: number): Promise<void> {
+    await Promise.all(Array.from({ length: baitOf }, () => this.#bait({ delay: inMs })));
+  }
+
+  /** Ready now, and longer than a Lease. */
+  now(): void {
+    for (let i = 0; i < baitOf; i++) this.#do(this.#bait());
+  }
+
+  async #bait(options: EnqueueOptions = {}): Promise<void> {
+    const { dice, leaseMs } = this.#options;
+    await this.#ask("slow", { ms: dice.between(leaseMs, leaseMs * 2) }, options);
   }
 
   #tick(): void {
@@ -158,11 +182,13 @@ export class Workload {
       const handle = await steps[step].enqueue(errand, options);
       const tookMs = sharedMs() - atMs;
       this.enqueueMs.push(tookMs);
+      if (this.#wasRefused) note({ kind: "glimpse", what: "full and recovered" });
+      this.#wasRefused = false;
       if (handle.receipt.deduplicated) note({ kind: "glimpse", what: "dedupe hit" });
       else this.#acknowledged(handle, hash, options);
       return { handle, tookMs };
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, hash);
       return null;
     }
   }
@@ -190,7 +216,8 @@ export class Workload {
     const { handles } = await app.enqueueMany(steps.plain, errands);
     for (const [i, handle] of handles.entries()) {
       const errand = errands[i];
-      if (handle instanceof Error || errand === undefined) this.#failed(handle);
+      if (errand === undefined) continue;
+      if (handle instanceof Error) this.#failed(handle, digestOf(errand));
       else this.#acknowledged(handle, digestOf(errand));
     }
   }
@@ -244,6 +271,19 @@ export class Workload {
     );
   }
 
+  /** One that is cancelled while it runs, and takes its Foreman with it when it is told so. */
+  async #martyr(): Promise<void> {
+    const { note } = this.#options;
+    const asked = await this.#ask("martyr", { ms: 60_000 });
+    if (asked === null) return;
+    const { handle } = asked;
+    const giveUpAt = sharedMs() + 60_000;
+    while ((await handle.status()).state !== "running" && sharedMs() < giveUpAt) await pause(100);
+    note({ kind: "cancel", id: handle.id, answer: "unknown", atMs: sharedMs() });
+    const answer = await handle.cancel();
+    note({ kind: "cancel", id: handle.id, answer, atMs: sharedMs() });
+  }
+
   async #pauseGate(): Promise<void> {
     const { app, note } = this.#options;
     this.#isGated = true;
@@ -274,9 +314,13 @@ export class Workload {
     return `${this.#options.name}-${which}-${++this.#n}`;
   }
 
-  #failed(error: unknown): void {
+  /** `hash`: of what was to be enqueued, if it was that. */
+  #failed(error: unknown, hash: string | null = null): void {
     const code = isMillraceError(error) ? error.code : String(error);
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    if (hash === null || !REFUSALS.has(code)) return;
+    this.#options.note({ kind: "refused", hash, code, atMs: sharedMs() });
+    this.#wasRefused = true;
   }
 
   #do(work: Promise<unknown>): void {
