@@ -9,6 +9,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { crewSpecOf, type MixWishes } from "./app/crew-spec.js";
 import { type AppEvents, EventHub } from "./app/events.js";
 import { Inspect } from "./app/inspect.js";
+import { Limits } from "./app/limits.js";
 import { openProducer } from "./app/open-producer.js";
 import { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 import {
@@ -371,6 +372,11 @@ export class App implements AsyncDisposable {
   /** What is where, and why: lists, searches, bulk actions, explanations. */
   get inspect(): Inspect {
     return new Inspect({ reach: this.#reach, nodes: () => this.nodes() });
+  }
+
+  /** The numbers of Steps' limits, changed while everything runs, and what is in use. */
+  get limits(): Limits {
+    return new Limits({ reach: this.#reach, steps: () => this.#registry.list() });
   }
 
   /**

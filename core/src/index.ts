@@ -16,6 +16,7 @@ export { type FsckFinding, type FsckOptions, type FsckReport, FsckRun, type Fsck
 export type { DeadGroup, DeadGroupsAnswer } from "./app/inspect-groups.js";
 export type { Reason, ReasonCode } from "./app/inspect-reason.js";
 export type { OperationView } from "./app/inspect-view.js";
+export { type LimitFilter, type LimitList, Limits, type LimitView, type LiveLimit } from "./app/limits.js";
 export type { AppOptions, EnqueueOptions } from "./app/options.js";
 export { QueueFace, type QueueSummary } from "./app/queue-face.js";
 export type { Blocked, Progress, StatusView } from "./app/status.js";

@@ -14,6 +14,7 @@ import { eventSentences } from "./store/event.js";
 import { housekeepingSentences } from "./store/housekeeping.js";
 import { inspectingSentences } from "./store/inspecting.js";
 import { lapseSentences } from "./store/lapsing.js";
+import { liveSentences } from "./store/live.js";
 import { nodeSentences } from "./store/node.js";
 import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
@@ -58,6 +59,7 @@ export function storeSuite(name: string, setup: Setup): void {
     inspectingSentences(present);
     eventSentences(present);
     tieSentences(present);
+    liveSentences(present);
     lapseSentences(present);
     nodeSentences(present);
     regressionSentences(present);

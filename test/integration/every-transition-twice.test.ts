@@ -250,6 +250,28 @@ const cases: readonly Case[] = [
     again: { answer: "unchanged" },
   },
   {
+    name: "limit_set",
+    prepare: async (s) => {
+      const ties = { key: null, line: null, gates: [{ name: "g", slots: 1 }] };
+      await s.enqueueFull(
+        await s.full(),
+        [1, 2, 3].map((counter) => ({ counter, ties })),
+      );
+      await s.claim("o1");
+      return () => s.store.limitSet(s.segment, { name: "g", number: { slots: 2 }, max: 1000 });
+    },
+    first: { answer: "ok", isSettled: true },
+    again: { answer: "unchanged", isSettled: true },
+  },
+  {
+    name: "limits",
+    prepare: async (s) => {
+      await s.store.limitSet(s.segment, { name: "g", number: { slots: 2 }, max: 1000 });
+      return async () => (await s.store.limits(s.segment, { max: 10 })).live.map(({ name, number }) => [name, number]);
+    },
+    first: [["g", { slots: 2 }]],
+  },
+  {
     name: "peek and counts",
     prepare: async (s) => {
       await s.enqueue(await s.fast(), 1, series("n", 3));

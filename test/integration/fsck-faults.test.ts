@@ -131,6 +131,7 @@ const tiedFaults: Readonly<Partial<Record<FindingKind, (field: TiedField) => Pro
   },
   fair_hidden: async ({ redis, root }) => redis.zrem(`${root}:fp:qf`, "0"),
   pace_hidden: async ({ redis, root }) => redis.zrem(`${root}:gd`, "p"),
+  live_unread: async ({ redis, root }) => redis.hset(`${root}:go`, "g", "nonsense"),
   candidate_stale: async ({ redis, root, full }) =>
     redis.hset(`${root}:cd`, address(full, 1), atGate("g", 1).subarray(1)),
   line_stale: async ({ redis, root, full }) => redis.zadd(`${root}:ol:l`, "0", address(full, 66)),

@@ -242,6 +242,83 @@ describe.each(places)("on $name", ({ isShared, fresh }) => {
     }
   });
 
+  it("X4: a live number counts at once for what waits and what comes, everywhere, until it is taken back", async () => {
+    const options = await fresh();
+    const app = await make({ ...options, workers: { asyncWorkers: 1, slots: 20, autoOptimize: false } });
+    let running = 0;
+    let most = 0;
+    const gates: (() => void)[] = [];
+    const concurrency = [8, { limit: 4, key: "host" }];
+    const fetch = app.step("fetch", { concurrency }, async (_page: { host: string }) => {
+      running++;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => gates.push(resolve));
+      running--;
+    });
+    await app.limits.set("fetch", { concurrency: 0, position: 0 });
+    const { handles } = await app.enqueueMany(
+      fetch,
+      Array.from({ length: 12 }, (_, n) => ({ host: n % 2 === 0 ? "a" : "b" })),
+    );
+    await app.start();
+    await poll(
+      async () => ((await app.inspect.counts()).rows[0]?.blocked === 12 ? true : null),
+      "all are kept by the limit of 0",
+    );
+    expect(running).toBe(0);
+    const why = await app.inspect.explain(handles[0] instanceof Error ? "" : (handles[0]?.id ?? ""));
+    expect(why.reasons[0]?.text).toContain("a live limit");
+    await app.limits.set("fetch", { concurrency: 1, position: 1, key: "a" });
+    await app.limits.set("fetch", { concurrency: 6, position: 0 });
+    // One of a, four of b.
+    await poll(async () => (running === 5 ? true : null), "five run");
+    const { limits } = await app.limits.list("fetch");
+    expect(limits).toMatchObject([
+      { position: 0, key: null, live: { slots: 6 }, limit: 6, used: 5 },
+      { position: 1, key: null, live: null, limit: 4, used: 5 },
+      { position: 1, key: "a", live: { slots: 1 }, limit: 1, used: 1 },
+      { position: 1, key: "b", live: null, limit: 4, used: 4 },
+    ]);
+    expect(await app.limits.reset("fetch", { key: "a" })).toBe(1);
+    await poll(async () => (running === 6 ? true : null), "six run");
+    expect(await app.limits.reset("fetch")).toBe(1);
+    await poll(async () => (running === 8 ? true : null), "eight run, as the Step says");
+    const open = async (): Promise<true | null> => {
+      for (const gate of gates.splice(0)) gate();
+      return (await app.inspect.counts()).totals.completed >= 12 ? true : null;
+    };
+    await poll(open, "all have run");
+    expect(most).toBe(8);
+  });
+
+  it("X4: a live rate re-times what waits; it outlives the App; a Step or limit that is not there is named", async () => {
+    const options = await fresh();
+    const rate = { limit: 1, per: "1h" } as const;
+    const begun: number[] = [];
+    const declare = (app: App) => app.step("mail", { rate }, async (n: number) => void begun.push(n));
+    let app = await make(options);
+    await expect(app.limits.set("mail", {})).rejects.toThrow("either `concurrency` or `rate`");
+    declare(app);
+    await expect(app.limits.set("mail", { concurrency: 2 })).rejects.toThrow("no concurrency limit");
+    await expect(app.limits.set("mail", { rate, position: 1 })).rejects.toThrow("no rate at position 1");
+    await expect(app.limits.set("mail", { rate, key: "x" })).rejects.toThrow("has no key");
+    await app.enqueueMany("mail", [1, 2, 3]);
+    await app.start();
+    await poll(async () => (begun.length === 1 ? true : null), "the first has begun");
+    await app.limits.set("mail", { rate: { limit: 1000, per: "1s" } });
+    await poll(async () => (begun.length === 3 ? true : null), "all have begun");
+    await app.close();
+    app = await make({ ...options, id: app.id });
+    const again = declare(app);
+    await app.start();
+    await expect(app.limits.set("mial", { concurrency: 1 })).rejects.toThrow("did you mean `mail`?");
+    const handles = await Promise.all([4, 5].map((n) => again.enqueue(n)));
+    if (options.store !== "memory:") {
+      await app.gather(handles, { timeout: "10s" });
+      expect((await app.limits.list()).limits[0]?.live).toEqual({ everyMs: 1, burst: 1 });
+    }
+  });
+
   it("X4: of ten Operations of one key none waits behind the hundreds of another", async () => {
     const app = await make(await fresh());
     const started: string[] = [];

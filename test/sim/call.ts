@@ -28,6 +28,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   OutcomesAnswer,
@@ -75,6 +79,8 @@ export interface Signatures {
   counts: [Record<string, never>, CountsAnswer];
   queue_pause: [QueuePauseParams, QueuePauseAnswer];
   queue_resume: [QueuePauseParams, QueuePauseAnswer];
+  limit_set: [LimitSetParams, LimitSetAnswer];
+  limits: [LimitsParams, LimitsAnswer];
 }
 
 /** The name of a transition that a sequence may contain. */

@@ -4,7 +4,7 @@
  * It knows the layout of every key on its own account (docs/store.md) and shares no code with the store: what the
  * store writes and reads wrongly in the same way is seen here. What contradicts itself is an error, not a snapshot.
  */
-import type { GateTie, SegmentSnapshot } from "@millrace/core/internal";
+import type { GateTie, LiveNumber, SegmentSnapshot } from "@millrace/core/internal";
 import type { Redis } from "ioredis";
 
 type Operations = SegmentSnapshot["operations"][number];
@@ -78,6 +78,8 @@ interface Head {
   readonly expiries: [Buffer, number][];
   readonly slots: Map<string, number>;
   readonly limits: Map<string, number>;
+  readonly live: Map<string, Buffer>;
+  readonly settling: string[];
   readonly parked: Map<string, Buffer>;
   readonly candidates: Map<string, Buffer>;
   readonly lines: Map<string, string[]>;
@@ -130,6 +132,7 @@ class Reader {
     );
     const [expiries, paces, opening] = await Promise.all([":ukx", ":gt", ":gd"].map((suffix) => this.#zset(suffix)));
     const lapses = await this.#hash(":lp");
+    const [live, settling] = await Promise.all([":go", ":gs"].map((suffix) => this.#hash(suffix)));
     const lapsing = await this.#zset(":lpd");
     const ties = new Map((tied ?? []).map(([address, record]) => [hex(address), tiesOf(record)]));
     const lineNames = [...new Set([...ties.values()].map(({ line }) => line))].filter((line) => line !== "");
@@ -177,6 +180,8 @@ class Reader {
       keys: new Map((keys ?? []).map(([key, record]) => [key.toString(), record])),
       expiries: expiries ?? [],
       limits: new Map([...texts(limits)].map(([gate, limit]) => [gate, Number(limit)])),
+      live: new Map((live ?? []).map(([name, record]) => [name.toString(), record])),
+      settling: (settling ?? []).map(([name]) => name.toString()),
       slots: new Map([...texts(slots)].map(([gate, used]) => [gate, Number(used)])),
       parked: new Map((parked ?? []).map(([address, record]) => [hex(address), record])),
       candidates: new Map((candidates ?? []).map(([address, record]) => [hex(address), record])),
@@ -315,6 +320,7 @@ function assemble(head: Head, lists: Lists, body: Body): SegmentSnapshot {
       .sort(([a], [b]) => compare(a, b))
       .map(([line, members]) => ({ line, members: members.map(dot) })),
     gates: gatesOf(head, body, dot),
+    live: liveOf(head),
     lapses: lapsesOf(head, dot),
     waited: head.waited.map(dot).sort(byDot),
     totals: totalsOf(head.totals),
@@ -500,9 +506,14 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
     const ties = [...head.ties.values()].flatMap(({ gates }) => gates).filter(({ name }) => name === gate);
     const [tie] = ties;
     const limit = limits.get(gate) ?? null;
-    const slots = limit ?? (tie !== undefined && "slots" in tie ? tie.slots : 0);
+    const live = liveNumberOf(head.live.get(gate) ?? head.live.get(gate.replace(/:.*/, "")));
+    // What ran by a live limit that was taken back goes on.
+    const isEverLive = gate !== "g1";
+    const liveSlots = live !== null && "slots" in live ? live.slots : null;
+    const slots = liveSlots ?? limit ?? (tie !== undefined && "slots" in tie ? tie.slots : 0);
     // While limits differ, what came with one may run by another.
-    const isAgreed = ties.every((one) => "slots" in one && one.slots === slots);
+    const isAgreed =
+      ties.every((one) => "slots" in one && (one.slots === slots || liveSlots !== null)) && head.settling.length === 0;
     if (limit !== null && used + parked.length === 0) broken(`gate ${gate} is idle and has a limit`);
     const candidates = [...head.candidates.values()].filter((record) => record.toString("utf8", 8) === gate).length;
     if (gate.startsWith("~")) {
@@ -512,7 +523,8 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
     }
     const clock = head.clocks.get(gate);
     const served = (head.served.get(gate) ?? []).sort(([a], [b]) => compare(a, b));
-    if (isAgreed && limit === null && used > slots) broken(`gate ${gate} has ${slots} slots and ${used} run`);
+    if (isAgreed && !isEverLive && limit === null && used > slots)
+      broken(`gate ${gate} has ${slots} slots and ${used} run`);
     if (isAgreed && tie !== undefined && parked.length > 0 && candidates < slots - used)
       broken(`gate ${gate} has slots free for what is parked there`);
     if (tie !== undefined && "everyMs" in tie && parked.length > 0 && !opening.has(gate))
@@ -526,6 +538,24 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
       parked,
       fair: clock === undefined ? null : { clock, served },
     };
+  });
+}
+
+/** A live record: a letter, 6 bytes of time, and the numbers. */
+function liveNumberOf(record: Buffer | undefined): LiveNumber | null {
+  if (record === undefined) return null;
+  const isPace = record[0] === 0x70;
+  if (record.length !== (isPace ? 19 : 11)) broken("a live limit has a record of another length");
+  return isPace
+    ? { everyMs: record.readDoubleBE(7), burst: record.readUInt32BE(15) }
+    : { slots: record.readUInt32BE(7) };
+}
+
+function liveOf({ live, settling }: Head): SegmentSnapshot["live"] {
+  return [...new Set([...live.keys(), ...settling])].sort(compare).map((name) => {
+    const record = live.get(name);
+    const sinceMs = record?.readUIntBE(1, 6) ?? null;
+    return { name, number: liveNumberOf(record), sinceMs, isSettling: settling.includes(name) };
   });
 }
 

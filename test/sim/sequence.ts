@@ -5,7 +5,7 @@
  * sensible when intents are taken out of it, which is how a failure is made small. Everything a client could do is
  * tried, the wrong things on purpose: old tokens, foreign owners, gaps, repeats of earlier calls, any step of time.
  */
-import type { Claim, GateTie, Held, KeyMode, KeyTie, LocalDot, Ties } from "@millrace/core/internal";
+import type { Claim, GateTie, Held, KeyMode, KeyTie, LiveNumber, LocalDot, Ties } from "@millrace/core/internal";
 import type { Answer, Call, CallName, Request } from "./call.js";
 import { Dice } from "./dice.js";
 
@@ -48,6 +48,8 @@ const weights: Readonly<Record<IntentName, number>> = {
   counts: 3,
   queue_pause: 1,
   queue_resume: 3,
+  limit_set: 1,
+  limits: 1,
 };
 
 /** How often where ties are the subject: every third sequence. */
@@ -66,6 +68,8 @@ const tiedWeights: Readonly<Record<IntentName, number>> = {
   peek: 1,
   progress: 1,
   queue_pause: 0,
+  limit_set: 7,
+  limits: 3,
 };
 
 /** Longest sequence. */
@@ -340,6 +344,12 @@ export class Player {
       case "queue_pause":
       case "queue_resume":
         return { name, params: { queue: dice.pick(queues) } };
+      case "limit_set": {
+        const limit = dice.pick(["g2", "g3", "h", "h:1"]);
+        return { name, params: { name: limit, number: liveOf(dice, limit), max: dice.pick([1, 2, 1000]) } };
+      }
+      case "limits":
+        return { name, params: { max: 1000 } };
     }
   }
 
@@ -470,7 +480,9 @@ function tiesOf(dice: Dice): Ties {
       }
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
-  const gates = dice.chance(60) ? dice.some(["g1", "g2", "g3"], 1, 2).map((name) => gateOf(dice, name)) : [];
+  const gates = dice.chance(60)
+    ? dice.some(["g1", "g2", "g3", "h:1", "h:2"], 1, 2).map((name) => gateOf(dice, name))
+    : [];
   const lapse = dice.chance(30)
     ? {
         startInMs: dice.chance(60) ? dice.pick(delays) : null,
@@ -493,6 +505,15 @@ function gateOf(dice: Dice, name: string): GateTie {
   if (name === "g3") return { name, everyMs: 333.3, burst: 2 };
   // Now and then a limit is another one, as after a deployment.
   return { name, slots: name === "g1" ? 1 : dice.pick([2, 2, 2, 1, 4]) };
+}
+
+/** Also back, to none at all, to any number, and of the other kind. */
+function liveOf(dice: Dice, name: string): LiveNumber | null {
+  if (dice.chance(30)) return null;
+  const isPace = (name === "g3") !== dice.chance(4);
+  return isPace
+    ? { everyMs: dice.pick([0, 1, 333.3, 5000, 60_000]), burst: dice.pick([1, 1, 3]) }
+    : { slots: dice.pick([0, 1, 2, 3, 5]) };
 }
 
 function note(dice: Dice, { counter, token }: Held): Uint8Array {

@@ -55,5 +55,9 @@ export function callStore(store: Store, segment: string, call: Call): Promise<An
       return store.queuePause(segment, call.params);
     case "queue_resume":
       return store.queueResume(segment, call.params);
+    case "limit_set":
+      return store.limitSet(segment, call.params);
+    case "limits":
+      return store.limits(segment, call.params);
   }
 }

@@ -8,6 +8,7 @@ import { decodeAbout, type NodeAbout } from "../engine/node.js";
 import type { OperationState } from "../engine/operation.js";
 import type { CountsAnswer, ListAnswer } from "../engine/transitions.js";
 import type { Found } from "../queue/finder.js";
+import { isKeyedSegment } from "../queue/keyed-producer.js";
 import { type Reason, reasonOf } from "./inspect-reason.js";
 import type { InspectServices } from "./inspect-services.js";
 import { type TieReasons, tieReasons } from "./inspect-ties.js";
@@ -260,6 +261,7 @@ function attendance(view: OperationView, queue: string, segment: string, nodes: 
     const text = `Those who attend Queue ${queue} have no function for Step ${step}.`;
     return [{ ...reasonOf("no_handler", text), blocker: { kind: "step", id: step ?? "" }, holders }];
   }
+  if (isKeyedSegment(segment)) return [];
   if (living.some(({ node }) => segment === node || segment.startsWith(`${node}.`))) return [];
   const text = `Its Segment ${segment} is of a Node that is gone; the other Nodes work it off.`;
   return [{ ...reasonOf("node_gone", text), blocker: { kind: "node", id: segment } }];

@@ -46,17 +46,18 @@ function lineReasons(line: ExplainAnswer["line"]): Reason[] {
   return [behind, { ...reasonOf("waiting_time", `Then it is due at ${until.toISOString()}, if not later.`), until }];
 }
 
-function gateReason({ name, slots, used, opensAtMs, everyMs, before, holders }: ExplainedGate): Reason {
+function gateReason({ name, slots, used, opensAtMs, everyMs, isLive, before, holders }: ExplainedGate): Reason {
   const key = shownKey(name);
   const kind = gateKind(name);
   const id = name.slice(0, name.indexOf(":")) + (key === "" ? "" : ` ${key}`);
   const of = key === "" ? "" : ` for "${key}"`;
   const ahead = before === 0 ? "" : `; ${before} wait there before it`;
+  const live = isLive ? ", a live limit (app.limits)" : "";
   if (opensAtMs === null) {
-    const text = `The concurrency limit ${id.split(" ", 1)[0]}${of} is full: ${used} of ${slots} run${ahead}.`;
+    const text = `The concurrency limit ${id.split(" ", 1)[0]}${of} is full: ${used} of ${slots} run${live}${ahead}.`;
     return { ...reasonOf("limit_full", text), blocker: { kind, id }, holders };
   }
   const until = new Date(opensAtMs + before * (everyMs ?? 0));
-  const text = `The rate ${id.split(" ", 1)[0]}${of} lets one through every ${everyMs} ms: it may begin at ${until.toISOString()} at the earliest${ahead}.`;
+  const text = `The rate ${id.split(" ", 1)[0]}${of} lets one through every ${everyMs} ms${live}: it may begin at ${until.toISOString()} at the earliest${ahead}.`;
   return { ...reasonOf("rate_empty", text), blocker: { kind, id }, until };
 }

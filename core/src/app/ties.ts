@@ -158,7 +158,8 @@ function valueAt(path: string, input: unknown): unknown {
   return value;
 }
 
-function nameOf(scope: string, key: string): string {
+/** The name of a key, line or gate in stores: a scope, and what users called it, or its hash if that is long. */
+export function nameOf(scope: string, key: string): string {
   const name = `${scope}:${key}`;
   return Buffer.byteLength(name) <= NAME_BYTES_MAX ? name : `${scope}:${hash("sha256", key, "base64url")}`;
 }

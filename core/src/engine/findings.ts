@@ -51,6 +51,7 @@ export const FINDINGS = {
   parked_stale: "A limit is to let on what is not kept there · it is taken off.",
   slots_count: "The slots taken at a limit are not those of what runs · they are counted anew.",
   gate_idle: "A limit has room, something waits there and nothing is let on · it is let on.",
+  live_unread: "A live limit has numbers that cannot be read, so it has no effect · it is taken back.",
   fair_hidden: "Work waits for its fair turn at a priority that is not listed, so nobody claims it · it is listed.",
   pace_hidden: "Something waits at a rate that will not open · it will.",
   candidate_stale: "A limit let something on that does not wait on a list · its turn goes to the next.",

@@ -38,6 +38,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   NodeBeatAnswer,
@@ -198,4 +202,8 @@ export interface Store extends MemoryGauge {
   queuePause(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer>;
   /** Lets claims from a Queue of the Segment go on. Errors: the common ones. */
   queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer>;
+  /** Sets the number of a limit for all that meets it, or takes it back. Errors: the common ones. */
+  limitSet(segment: string, params: LimitSetParams): Promise<LimitSetAnswer>;
+  /** Reads live limits and the gates in use. Errors: the common ones. */
+  limits(segment: string, params: LimitsParams): Promise<LimitsAnswer>;
 }

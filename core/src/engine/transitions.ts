@@ -30,6 +30,9 @@
  *   `taken`: it lets a claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) +
  *   everyMs` is its time
  *   then. From the time at which the next one may pass, `promote` makes candidates of what is parked there.
+ * - A live limit (`limit_set`) goes before what ties and the newest number say, from the call on, for all that meets the
+ *   gate. Who is parked there is told a part at a time, in that call and by `promote`: where more slots are free than there
+ *   are candidates, the next become candidates; a pace is due at once, and then waits for its new time.
  * - A lapse is a tie to time. It stands `min(start, end)` milliseconds after the enqueue, with the first claim at `end`,
  *   and goes with the Operation's end. From its time on what waits is not claimed: a claim that meets it, or `promote`,
  *   ends it as failed (`attempt` as it stood, bytes and retention as enqueued, its ties let go of); an element on a list
@@ -79,6 +82,8 @@ export const TRANSITION_NAMES = [
   "counts",
   "queue_pause",
   "queue_resume",
+  "limit_set",
+  "limits",
   "node_beat",
   "node_leave",
 ] as const;
@@ -600,6 +605,8 @@ export interface ExplainedGate {
   readonly everyMs: number | null;
   /** A claim would park it there, or it is parked there and nothing has changed. */
   readonly isFull: boolean;
+  /** Its number is a live one. */
+  readonly isLive: boolean;
   /** How many are parked there before it. */
   readonly before: number;
   /** Ids of those that have a slot, in order of their names. */
@@ -667,6 +674,71 @@ export interface QueuePauseParams {
 /** `unchanged`: it was so before. */
 export interface QueuePauseAnswer {
   readonly answer: "ok" | "unchanged";
+}
+
+// ── Live limits ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What a live limit says: slots, 0…2^32-1; or a pace, with `everyMs` 0 for none. */
+export type LiveNumber = { readonly slots: number } | { readonly everyMs: number; readonly burst: number };
+
+/**
+ * Sets the live limit of one gate, or of all gates before whose first colon `name` stands and that have none of their own;
+ * or takes it back. It stays until then. Paces it is about begin anew: what was let through before counts no more.
+ */
+export interface LimitSetParams {
+  /** 1 to 255 bytes. */
+  readonly name: string;
+  /** Null: it is taken back. */
+  readonly number: LiveNumber | null;
+  /** How many of those that are parked go on in this call, at most: 1…1000. */
+  readonly max: number;
+}
+
+/** `unchanged`: it was so before; those parked are told once more. `isSettled`: all of them were told, `promote` has nothing to go on with. */
+export interface LimitSetAnswer {
+  readonly answer: "ok" | "unchanged";
+  readonly isSettled: boolean;
+}
+
+/** Reads all live limits, and gates that are in use. */
+export interface LimitsParams {
+  /** Most gates: 1…1000. */
+  readonly max: number;
+}
+
+/** A live limit as it stands. */
+export interface LiveLimitState {
+  readonly name: string;
+  readonly number: LiveNumber;
+  readonly sinceMs: number;
+  /** Not all that is parked was told of it yet. */
+  readonly isSettling: boolean;
+}
+
+/** A gate where a slot is taken, something is parked, or a pace has let something through just now. */
+export interface GateInUse {
+  readonly name: string;
+  readonly kind: "slots" | "pace";
+  /** Null: nobody who is parked there says it. Of a pace: null. */
+  readonly slots: number | null;
+  /** Of a pace; null where nobody says it. */
+  readonly everyMs: number | null;
+  readonly burst: number | null;
+  /** Slots taken; 0 of a pace. */
+  readonly used: number;
+  /** Of a pace whose numbers are known: when it lets the next one through, perhaps now. */
+  readonly opensAtMs: number | null;
+  readonly parked: number;
+  /** Its numbers are live ones. */
+  readonly isLive: boolean;
+}
+
+/** Both by name. `isPartial`: there are more gates. */
+export interface LimitsAnswer {
+  readonly nowMs: number;
+  readonly live: readonly LiveLimitState[];
+  readonly gates: readonly GateInUse[];
+  readonly isPartial: boolean;
 }
 
 // ── Nodes ──────────────────────────────────────────────────────────────────────────────────────────────────────────

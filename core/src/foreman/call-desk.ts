@@ -57,6 +57,9 @@ export const STORE_CALLS = [
   "secure",
   "queuePause",
   "queueResume",
+  "openSegment",
+  "limitSet",
+  "limits",
 ] as const;
 
 /** What the desk answers from. */

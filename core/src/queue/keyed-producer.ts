@@ -31,6 +31,11 @@ export function keyedSegment(meet: string): string {
   return `keyed-${(hash >>> 0) % KEYED_SEGMENTS}`;
 }
 
+/** Whether a Segment is one of these: it belongs to no Node. */
+export function isKeyedSegment(name: string): boolean {
+  return /^keyed-([0-9]|1[0-5])$/.test(name);
+}
+
 /** Hands submissions to the Producer of the Segment their ties meet in. */
 export class KeyedProducer implements SubmissionSink {
   readonly #options: KeyedOptions;

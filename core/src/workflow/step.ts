@@ -149,6 +149,12 @@ function parseRate(value: unknown): Rate | null {
   return { everyMs: perMs / limit, burst, key: key === undefined ? null : parseKey(key) };
 }
 
+/** Milliseconds from one to the next, and how many at once, of `{ limit, per, burst? }`; null if it is none. */
+export function parsePace(value: unknown): Pick<Rate, "everyMs" | "burst"> | null {
+  const rate = parseRate(value);
+  return rate === null || rate.key !== null ? null : { everyMs: rate.everyMs, burst: rate.burst };
+}
+
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 0xffff_ffff; // an integer is a number
 }

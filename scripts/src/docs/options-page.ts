@@ -6,10 +6,12 @@ import {
   describeRow,
   enqueueTable,
   fsckTable,
+  limitTable,
   listTable,
   type OptionRow,
   type OptionTable,
   pageTable,
+  resetTable,
   stepTable,
 } from "@millrace/core/internal";
 import { code, head, table } from "./page.js";
@@ -27,6 +29,8 @@ const TABLES: readonly { readonly title: string; readonly where: string; readonl
   { title: "Counts", where: "`app.inspect.counts(options)`", table: countsTable },
   { title: "Bulk", where: "`app.inspect.cancel(filter, options)`, `requeue`, `delete`", table: bulkTable },
   { title: "Fsck", where: "`app.inspect.fsck(options)`", table: fsckTable },
+  { title: "Live limit", where: "`app.limits.set(step, limit)`", table: limitTable },
+  { title: "Reset of limits", where: "`app.limits.reset(step, filter)`", table: resetTable },
 ];
 
 /** One table per place that takes options. */

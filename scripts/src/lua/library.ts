@@ -24,6 +24,7 @@ const helperOrder = [
   "_lapsing",
   "_view",
   "_list",
+  "_live",
   "_sound",
   "_entry",
 ] as const;

@@ -12,6 +12,7 @@ import { addEnqueue } from "./commands/enqueue.js";
 import { addExplain } from "./commands/explain.js";
 import { addForeman } from "./commands/foreman.js";
 import { addFsck } from "./commands/fsck.js";
+import { addLimits } from "./commands/limits.js";
 import { addOps } from "./commands/ops.js";
 
 const EXAMPLES = `
@@ -77,7 +78,7 @@ export function makeProgram(cli: Cli): Command {
     .addHelpText("after", EXAMPLES)
     .hook("preAction", (_, command) => cli.begin(command));
   cli.addGlobalFlags(program);
-  const all = [addForeman, addEnqueue, addOps, addDlq, addExplain, addFsck, addConfig, addDoctor];
+  const all = [addForeman, addEnqueue, addOps, addDlq, addExplain, addLimits, addFsck, addConfig, addDoctor];
   for (const add of all) add(program, cli);
   return program;
 }

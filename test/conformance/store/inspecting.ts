@@ -248,7 +248,7 @@ export function inspectingSentences(scene: () => Scene): void {
         [1, 2, 3, 4, 5].map((counter) => ({ counter, ties: { key: null, line: null, gates } })),
       );
       const [one, two] = await s.claim("o1");
-      const g = { name: "g", slots: 2, used: 2, isFull: true, opensAtMs: null, everyMs: null };
+      const g = { name: "g", slots: 2, used: 2, isFull: true, isLive: false, opensAtMs: null, everyMs: null };
       const holders = [1, 2].map((counter) => s.id(lane, counter));
       const { nowMs, ...said } = await ask(s, lane, 5);
       const p = {
@@ -256,6 +256,7 @@ export function inspectingSentences(scene: () => Scene): void {
         slots: null,
         used: 0,
         isFull: false,
+        isLive: false,
         opensAtMs: nowMs,
         everyMs: 1000,
         before: 0,

@@ -57,6 +57,32 @@ it("groups dead letters, explains one, redrives with a dry run first, discards",
   expect(await run("ops", "delete", "state:cancelled")).toMatchObject({ out: { done: 1 } });
 });
 
+it("X4: shows limits, sets their numbers, takes them back, and says what is wrong", async () => {
+  const slow = new App({ id: redis.app, store: redis.url, nodeId: "web-2" });
+  const fetch = slow.step("fetch", { concurrency: 1, queue: "slow" }, async () => undefined);
+  await slow.enqueueMany(fetch, [1, 2, 3]);
+  await slow.close();
+  expect(await run("limits", "set", "fetch", "--concurrency", "7")).toMatchObject({ code: 0 });
+  expect(await run("limits", "list", "fetch")).toMatchObject({
+    code: 0,
+    out: { limits: [{ step: "fetch", kind: "concurrency", position: 0, key: null, live: { slots: 7 }, limit: 7 }] },
+  });
+  expect(await run("limits", "set", "fetch", "--rate", "10/1m", "--burst", "2")).toMatchObject({ code: 0 });
+  expect(await run("limits")).toMatchObject({ out: { limits: [{ limit: 7 }, { everyMs: 6000, burst: 2 }] } });
+  expect(await run("limits", "reset", "fetch", "--kind", "rate")).toMatchObject({ code: 0, out: { reset: 1 } });
+  expect(await run("limits", "reset", "fetch")).toMatchObject({ code: 0, out: { reset: 1 } });
+  for (const [flags, said] of [
+    [["--rate", "10"], "such as 100/1m"],
+    [["--concurrency", "-1"], "concurrency"],
+    [["--concurrency", "many"], "concurrency"],
+    [["--burst", "2"], "--burst goes with --rate"],
+    [[], "either `concurrency` or `rate`"],
+  ] as const) {
+    const wrong = await run("limits", "set", "fetch", ...flags);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
+  }
+});
+
 it("checks, and says with its exit code whether something is wrong", async () => {
   expect(await run("fsck")).toMatchObject({ code: 0, out: { found: 0 } });
   await redis.client.zadd(`{${redis.app}:web-1}:p:async`, 55, "55");

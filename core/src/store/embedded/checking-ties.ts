@@ -4,6 +4,7 @@
  */
 import type { FindingKind } from "../../engine/findings.js";
 import { isFair } from "./fair.js";
+import { candidatesByGate } from "./limiting.js";
 import {
   entryOf,
   type Gate,
@@ -67,7 +68,7 @@ export function checkTied(state: SegmentState, operation: Operation, nowMs: numb
 export function checkPlaces(state: SegmentState, nowMs: number, note: Note): void {
   checkSlots(state, note);
   for (const line of [...state.lines.values()]) checkLine(state, line, nowMs, note);
-  const candidates = candidatesOf(state);
+  const candidates = candidatesByGate(state);
   for (const gate of [...state.gates.values()]) checkGate(state, gate, candidates.get(gate) ?? 0, nowMs, note);
   checkKeys(state, note);
 }
@@ -92,25 +93,6 @@ function checkSlots(state: SegmentState, note: Note): void {
   }
 }
 
-function candidatesOf(state: SegmentState): ReadonlyMap<Gate, number> {
-  const found = new Map<Gate, number>();
-  for (const queue of state.queues.values()) {
-    for (const { elements } of queue.active) {
-      for (const element of elements) {
-        const gate = element.isRun ? null : (element.tied?.candidateOf ?? null);
-        if (gate !== null) found.set(gate, (found.get(gate) ?? 0) + 1);
-      }
-    }
-  }
-  for (const fair of state.gates.values()) {
-    if (!isFair(fair)) continue;
-    for (const { tied } of fair.parked.page(0, fair.parked.size)) {
-      if (tied?.candidateOf != null) found.set(tied.candidateOf, (found.get(tied.candidateOf) ?? 0) + 1);
-    }
-  }
-  return found;
-}
-
 function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: number, note: Note): void {
   for (const one of gate.parked.page(0, gate.parked.size)) {
     if (one.tied?.parkedAt !== gate && note("parked_stale", one, gate.name)) gate.parked.remove(one);
@@ -125,8 +107,10 @@ function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: n
     touchPace(state, gate);
     return;
   }
-  const missing = Math.min(slotsOf(gate, tie) - gate.used, gate.parked.size) - candidates;
-  if (missing > 0 && note("gate_idle", null, gate.name)) moveOn(state, new Map([[gate, missing]]));
+  const missing = Math.min(slotsOf(state, gate, tie) - gate.used, gate.parked.size) - candidates;
+  // What a live limit has changed is let on a part at a time.
+  if (missing > 0 && state.settling.size === 0 && note("gate_idle", null, gate.name))
+    moveOn(state, new Map([[gate, missing]]));
 }
 
 function checkLine(state: SegmentState, line: Line, nowMs: number, note: Note): void {

@@ -24,15 +24,16 @@ export function explain(state: SegmentState, params: ExplainParams, nowUs: numbe
     key: tied.key,
     line: lineOf(state, entry, tied),
     gates: tied.gates.map((tie): ExplainedGate => {
-      const { slots, used, opensAtMs, isFull, parked } = judgeGate(state, tie, nowMs);
+      const { slots, used, opensAtMs, everyMs, isFull, isLive, parked } = judgeGate(state, tie, nowMs);
       const isPace = "everyMs" in tie;
       return {
         name: tie.name,
         slots,
         used: isPace ? 0 : used,
         opensAtMs: isPace ? opensAtMs : null,
-        everyMs: isPace ? tie.everyMs : null,
+        everyMs,
         isFull,
+        isLive,
         before: parked === null ? 0 : parked.rank(entry),
         holders: (holders.get(tie.name) ?? []).sort(compareNames),
       };

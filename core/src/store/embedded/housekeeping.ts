@@ -15,6 +15,7 @@ import { forget } from "./ending.js";
 import { forgetWithdrawn, noteStale, type Stale, unlist } from "./enqueue.js";
 import { dropClocks, makeReady } from "./fair.js";
 import { endLapsed } from "./lapsing.js";
+import { settleMore } from "./limiting.js";
 import { locate } from "./reading.js";
 import {
   dropEntry,
@@ -26,7 +27,7 @@ import {
   touchSlice,
   touchWindow,
 } from "./state.js";
-import { dropKeys, dropPaces, joinLine, nextDueInMs, openPaces, untie } from "./ties.js";
+import { dropKeys, dropPaces, joinLine, nextDueInMs, openPaces, putWoken, untie } from "./ties.js";
 
 /** promote: scheduled → ready for what is due. */
 export function promote(state: SegmentState, params: PromoteParams, nowUs: number): PromoteAnswer {
@@ -40,7 +41,10 @@ export function promote(state: SegmentState, params: PromoteParams, nowUs: numbe
     state.due.remove(first);
     makeReady(state, first, "back");
   }
-  if (state.opening.size > 0) openPaces(state, params.max, nowMs);
+  const woken: Operation[] = [];
+  if (state.settling.size > 0) settleMore(state, params.max, nowMs, woken);
+  if (state.opening.size > 0) openPaces(state, params.max, nowMs, woken);
+  putWoken(state, woken);
   return { promoted, lapsed, nextDueInMs: nextDueInMs(state, nowMs) };
 }
 

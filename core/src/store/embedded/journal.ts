@@ -55,6 +55,7 @@ export function isDirty({ dirty }: SegmentState): boolean {
     dirty.windows.length > 0 ||
     dirty.keys.size > 0 ||
     dirty.paces.size > 0 ||
+    dirty.live.size > 0 ||
     dirty.fair.size > 0 ||
     dirty.withdrawn.length > 0 ||
     dirty.erased.length > 0
@@ -120,6 +121,8 @@ export function writeDirty(state: SegmentState, segment: number, writer: RecordW
   dirty.keys.clear();
   for (const name of dirty.paces) writePace(state, name, segment, writer);
   dirty.paces.clear();
+  for (const name of dirty.live) writeLive(state, name, segment, writer);
+  dirty.live.clear();
   for (const name of dirty.fair) writeFair(state, name, segment, writer);
   dirty.fair.clear();
   for (const { lane, counter, isThere } of dirty.withdrawn.splice(0)) {
@@ -177,6 +180,27 @@ function writePace(state: SegmentState, name: string, segment: number, writer: R
   writer.u8(gate.opensAtMs === null ? 0 : 1);
   writer.f64(gate.opensAtMs ?? 0);
   writer.uint(gate.limit ?? 0);
+  writer.end(key);
+}
+
+/** What a live limit says, if it was not taken back; and whether it is told to the end. */
+function writeLive(state: SegmentState, name: string, segment: number, writer: RecordWriter): void {
+  const key = nameKey(segment, SEGMENT_KIND.live, name);
+  const live = state.live.get(name);
+  const isSettling = state.settling.has(name);
+  if (live === undefined && !isSettling) {
+    writer.remove(key);
+    return;
+  }
+  writer.begin();
+  writer.u8(isSettling ? 1 : 0);
+  writer.u8(live === undefined ? 0 : "slots" in live.number ? 1 : 2);
+  if (live !== undefined) {
+    const { number, sinceMs } = live;
+    writer.f64(sinceMs);
+    writer.f64("slots" in number ? number.slots : number.everyMs);
+    if (!("slots" in number)) writer.uint(number.burst);
+  }
   writer.end(key);
 }
 

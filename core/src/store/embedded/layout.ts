@@ -37,6 +37,7 @@ export const SEGMENT_KIND = {
   key: 0x0d,
   pace: 0x0e,
   fair: 0x0f,
+  live: 0x10,
 } as const;
 
 /** The kinds of records of a Segment, as numbers. */

@@ -46,6 +46,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   NodeBeatAnswer,
@@ -306,6 +310,14 @@ export abstract class MachineStore implements Store {
 
   queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer> {
     return this.#call("queue_resume", segment, params);
+  }
+
+  limitSet(segment: string, params: LimitSetParams): Promise<LimitSetAnswer> {
+    return this.#call("limit_set", segment, params);
+  }
+
+  limits(segment: string, params: LimitsParams): Promise<LimitsAnswer> {
+    return this.#call("limits", segment, params);
   }
 
   /** A Segment's whole state as plain data, for tests and for comparing stores. Errors: MR_NOT_FOUND. */

@@ -33,6 +33,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   OutcomesAnswer,
@@ -62,6 +66,7 @@ import { erase } from "./erasing.js";
 import { explain } from "./explaining.js";
 import { promote, prune, requeue } from "./housekeeping.js";
 import { laneOpen, segmentOpen } from "./lanes.js";
+import { limitSet, limits } from "./limiting.js";
 import { list } from "./listing.js";
 import { cancel, complete, fail, progress, release } from "./outcomes.js";
 import { claim, extend, rescue } from "./owners.js";
@@ -101,6 +106,8 @@ export interface TransitionTypes {
   counts: { params: object; answer: CountsAnswer };
   queue_pause: { params: QueuePauseParams; answer: QueuePauseAnswer };
   queue_resume: { params: QueuePauseParams; answer: QueuePauseAnswer };
+  limit_set: { params: LimitSetParams; answer: LimitSetAnswer };
+  limits: { params: LimitsParams; answer: LimitsAnswer };
 }
 
 /** Parameters of a transition. */
@@ -145,6 +152,8 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   counts,
   queue_pause: queuePause,
   queue_resume: queueResume,
+  limit_set: limitSet,
+  limits,
 };
 
 /** Applies one transition. `nowUs` is the store's clock in whole microseconds since 1970. */

@@ -90,6 +90,7 @@ export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   each(SEGMENT_KIND.run, readRun);
   each(SEGMENT_KIND.key, readKey);
   each(SEGMENT_KIND.pace, readPace);
+  each(SEGMENT_KIND.live, readLive);
   each(SEGMENT_KIND.notes, readNotes);
   finishHeld(assembly);
   finishLists(assembly);
@@ -320,6 +321,17 @@ function readPace({ state }: Assembly, { key, value }: StoredRecord): void {
   if (!isExpected) return;
   gate.opensAtMs = atMs;
   state.opening.add(gate);
+}
+
+function readLive({ state }: Assembly, { key, value }: StoredRecord): void {
+  const name = key.restText();
+  if (value.u8() === 1) state.settling.add(name);
+  const kind = value.u8();
+  if (kind === 0) return;
+  const sinceMs = value.f64();
+  const first = value.f64();
+  const number = kind === 1 ? { slots: first } : { everyMs: first, burst: value.uint() };
+  state.live.set(name, { number, sinceMs });
 }
 
 function readFair({ state }: Assembly, { key, value }: StoredRecord): void {

@@ -7,7 +7,7 @@
  * Imports the state of the machine; readers of other stores write the same type.
  */
 import type { GateTie } from "../../engine/ties.js";
-import type { Totals } from "../../engine/transitions.js";
+import type { LiveNumber, Totals } from "../../engine/transitions.js";
 import { compareNames } from "./reading.js";
 import {
   type Entry,
@@ -152,6 +152,13 @@ export interface SegmentSnapshot {
     /** Of a fair gate: its clock, and up to where flows are served beyond that, by name. */
     readonly fair: { readonly clock: number; readonly served: readonly (readonly [string, number])[] } | null;
   }[];
+  /** By name; a live limit that was taken back is there while not all were told of it, with null. */
+  readonly live: readonly {
+    readonly name: string;
+    readonly number: LiveNumber | null;
+    readonly sinceMs: number | null;
+    readonly isSettling: boolean;
+  }[];
   /** What can lapse, in the order it will; times of null are never. */
   readonly lapses: readonly (DotSnapshot & {
     readonly startByMs: number | null;
@@ -228,6 +235,10 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
         parked: parked.page(0, parked.size).map(dotOf),
         fair: fair && fairSnapshot(fair),
       })),
+    live: [...new Set([...state.live.keys(), ...state.settling])].sort(compareNames).map((name) => {
+      const { number = null, sinceMs = null } = state.live.get(name) ?? {};
+      return { name, number, sinceMs, isSettling: state.settling.has(name) };
+    }),
     lapses: state.lapses.page(0, state.lapses.size).map(({ startByMs, endByMs, retainMs, value, ...one }) => ({
       ...dotOf(one),
       startByMs: Number.isFinite(startByMs) ? startByMs : null,

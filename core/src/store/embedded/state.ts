@@ -16,7 +16,7 @@
 import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
 import type { FlowTie, GateTie } from "../../engine/ties.js";
-import type { Settled, Totals } from "../../engine/transitions.js";
+import type { LiveNumber, Settled, Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
 
 /** The schema number of the root record. */
@@ -192,6 +192,12 @@ export interface Gate {
   readonly fair: FairTimes | null;
 }
 
+/** The number of a gate, or of several, that somebody has set from outside. */
+export interface LiveLimit {
+  readonly number: LiveNumber;
+  readonly sinceMs: number;
+}
+
 /** The times of a fair gate, on a clock that runs by work. */
 export interface FairTimes {
   readonly queue: Queue;
@@ -353,6 +359,8 @@ export interface Dirty {
   readonly keys: Set<string>;
   /** Names of paces whose times changed. */
   readonly paces: Set<string>;
+  /** Names of live limits set, taken back, or told of. */
+  readonly live: Set<string>;
   /** Of fair gates: their name, and a flow or nothing (its clock). */
   readonly fair: Set<string>;
   /** Fast-path elements withdrawn (`isThere`) or popped since. */
@@ -384,6 +392,10 @@ export interface SegmentState {
   readonly gates: Map<string, Gate>;
   /** Paces where something is parked. */
   readonly opening: Set<Gate>;
+  /** Live limits, by a gate's name or what comes before its colon. */
+  readonly live: Map<string, LiveLimit>;
+  /** Names of live limits, set or taken back, of which not all that is parked was told. */
+  readonly settling: Set<string>;
   /** By when they lapse. */
   readonly lapses: TimeHeap<Lapse>;
   /** Tied Operations that ended or went back in the transition under way, in that order. */
@@ -421,6 +433,8 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     lines: new Map(),
     gates: new Map(),
     opening: new Set(),
+    live: new Map(),
+    settling: new Set(),
     lapses: new TimeHeap(),
     loose: [],
     totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
@@ -445,6 +459,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
       windows: [],
       keys: new Set(),
       paces: new Set(),
+      live: new Set(),
       fair: new Set(),
       withdrawn: [],
       erased: [],
@@ -727,6 +742,11 @@ export function touchKey(state: SegmentState, name: string): void {
 /** The times of a pace changed, or it was forgotten. */
 export function touchPace(state: SegmentState, gate: Gate): void {
   if (state.tracks) state.dirty.paces.add(gate.name);
+}
+
+/** A live limit was set, taken back, or told of. */
+export function touchLive(state: SegmentState, name: string): void {
+  if (state.tracks) state.dirty.live.add(name);
 }
 
 /** The clock of a fair gate (`flow` empty) or the served time of a flow changed, or was forgotten. */

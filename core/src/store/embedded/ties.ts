@@ -5,6 +5,7 @@
  */
 import { Deque } from "../../base/deque.js";
 import type { GateTie, KeyTie, PaceTie, SlotTie } from "../../engine/ties.js";
+import type { LiveNumber } from "../../engine/transitions.js";
 import { enter, isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
 import {
@@ -61,7 +62,7 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
   }
   gate.parked.add(operation);
   keepAt(state, tied, gate);
-  if ("everyMs" in full) expectOpening(state, gate, opensAt(gate, full, nowMs), nowMs);
+  if ("everyMs" in full) expectOpening(state, gate, opensAt(state, gate, full, nowMs), nowMs);
   touch(state, operation);
   if (candidateOf !== null && candidateOf !== gate) addWake(wakes, candidateOf);
   return false;
@@ -69,13 +70,35 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
 
 function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {
   const gate = state.gates.get(tie.name);
-  if (gate === undefined) return false;
-  return "slots" in tie ? gate.used >= slotsOf(gate, tie) : opensAt(gate, tie, nowMs) > nowMs;
+  if (gate === undefined) return "slots" in tie && slotsOf(state, gate, tie) === 0;
+  return "slots" in tie ? gate.used >= slotsOf(state, gate, tie) : opensAt(state, gate, tie, nowMs) > nowMs;
 }
 
-/** How many slots a gate has: the newest number, if one came while it was in use; else what is judged says it itself. */
-export function slotsOf(gate: Gate | undefined, tie: SlotTie): number {
-  return gate?.limit ?? tie.slots;
+/** The live limit that counts for a gate: its own, else that of what comes before its colon; or null. */
+export function liveOf({ live }: SegmentState, name: string): LiveNumber | null {
+  if (live.size === 0) return null;
+  return (live.get(name) ?? live.get(scopeOf(name)))?.number ?? null;
+}
+
+/** What stands before the colon of a gate's name. */
+export function scopeOf(name: string): string {
+  const cut = name.indexOf(":");
+  return cut < 0 ? name : name.slice(0, cut);
+}
+
+/**
+ * How many slots a gate has: the live number, if somebody has set one; the newest, if one came while it was in use; else
+ * what is judged says it itself.
+ */
+export function slotsOf(state: SegmentState, gate: Gate | undefined, tie: SlotTie): number {
+  const live = liveOf(state, tie.name);
+  return live !== null && "slots" in live ? live.slots : (gate?.limit ?? tie.slots);
+}
+
+/** The numbers of a pace: the live ones, if somebody has set them; else what is judged says them itself. */
+export function paceOf(state: SegmentState, tie: PaceTie): Omit<PaceTie, "name"> {
+  const live = liveOf(state, tie.name);
+  return live !== null && "everyMs" in live ? live : tie;
 }
 
 /** By how much a limit rises at once, at most, where something is parked: the next enqueue goes on from there. */
@@ -83,7 +106,7 @@ const RAISE_MAX = 1000;
 
 /**
  * Somebody new says how many slots these gates have: where they are in use, that counts for all from now on. What is
- * parked there moves on at once if there are more.
+ * parked there moves on at once if there are more. Where a live number stands, this one waits until that is taken back.
  */
 export function renewLimits(state: SegmentState, ties: readonly GateTie[]): void {
   const wakes: Wakes = new Map();
@@ -93,7 +116,8 @@ export function renewLimits(state: SegmentState, ties: readonly GateTie[]): void
     if (gate.limit === tie.slots) continue;
     let limit = tie.slots;
     const { first } = gate.parked;
-    if (first !== undefined) {
+    const live = liveOf(state, tie.name);
+    if (first !== undefined && !(live !== null && "slots" in live)) {
       const reach = Math.max(gate.limit ?? slotsSaid(first, gate), gate.used);
       limit = Math.min(limit, reach + RAISE_MAX);
       if (limit > reach) wakes.set(gate, limit - reach);
@@ -112,23 +136,34 @@ function slotsSaid({ tied }: Operation, { name }: Gate): number {
 /** What claims would find at a gate now. */
 export function judgeGate(state: SegmentState, tie: GateTie, nowMs: number) {
   const gate = state.gates.get(tie.name);
-  const opensAtMs = "slots" in tie ? null : opensAt(gate ?? { takenMs: 0 }, tie, nowMs);
-  const slots = "slots" in tie ? slotsOf(gate, tie) : null;
-  return { slots, used: gate?.used ?? 0, opensAtMs, isFull: isFull(state, tie, nowMs), parked: gate?.parked ?? null };
+  const isPace = "everyMs" in tie;
+  return {
+    slots: isPace ? null : slotsOf(state, gate, tie),
+    used: gate?.used ?? 0,
+    opensAtMs: isPace ? opensAt(state, gate ?? { takenMs: 0 }, tie, nowMs) : null,
+    everyMs: isPace ? paceOf(state, tie).everyMs : null,
+    burst: isPace ? paceOf(state, tie).burst : null,
+    isFull: isFull(state, tie, nowMs),
+    isLive: liveOf(state, tie.name) !== null,
+    parked: gate?.parked ?? null,
+  };
 }
 
 function pass(state: SegmentState, tie: GateTie, nowMs: number): void {
-  const gate = gateOf(state, tie.name);
   if ("slots" in tie) {
-    gate.used++;
+    gateOf(state, tie.name).used++;
     return;
   }
-  gate.takenMs = Math.max(gate.takenMs, nowMs) + tie.everyMs;
+  const { everyMs } = paceOf(state, tie);
+  if (everyMs === 0) return;
+  const gate = gateOf(state, tie.name);
+  gate.takenMs = Math.max(gate.takenMs, nowMs) + everyMs;
   touchPace(state, gate);
 }
 
-function opensAt(gate: Pick<Gate, "takenMs">, { everyMs, burst }: PaceTie, nowMs: number): number {
-  return Math.max(gate.takenMs, nowMs) - (burst - 1) * everyMs;
+function opensAt(state: SegmentState, gate: Pick<Gate, "takenMs">, tie: PaceTie, nowMs: number): number {
+  const { everyMs, burst } = paceOf(state, tie);
+  return everyMs === 0 ? nowMs : Math.max(gate.takenMs, nowMs) - (burst - 1) * everyMs;
 }
 
 function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: number): void {
@@ -141,29 +176,30 @@ function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: num
 
 /** Milliseconds until something is due or may pass, rounded up; null if there is nothing. */
 export function nextDueInMs(state: SegmentState, nowMs: number): number | null {
+  if (state.settling.size > 0) return 0;
   let earliestMs = state.due.first?.timeMs ?? Number.POSITIVE_INFINITY;
   earliestMs = Math.min(earliestMs, state.lapses.first?.timeMs ?? earliestMs);
   for (const { opensAtMs } of state.opening) earliestMs = Math.min(earliestMs, opensAtMs ?? earliestMs);
   return earliestMs === Number.POSITIVE_INFINITY ? null : Math.ceil(earliestMs - nowMs) + 0;
 }
 
-/** Lets what is parked at paces go on, up to `max` in all. A pace that has no share of them stays due. */
-export function openPaces(state: SegmentState, max: number, nowMs: number): void {
-  const woken: Operation[] = [];
+/** Adds to `woken` what goes on from paces, up to `max` in all. A pace that has no share of them stays due. */
+export function openPaces(state: SegmentState, max: number, nowMs: number, woken: Operation[]): void {
+  const reach = woken.length + max;
   const due = [...state.opening].filter(({ opensAtMs }) => (opensAtMs ?? 0) <= nowMs);
   due.sort((a, b) => (a.opensAtMs ?? 0) - (b.opensAtMs ?? 0) || (a.name < b.name ? -1 : 1));
-  for (const gate of due.slice(0, max)) openPace(state, gate, max - woken.length, nowMs, woken);
-  putWoken(state, woken);
+  for (const gate of due.slice(0, max)) openPace(state, gate, reach - woken.length, nowMs, woken);
 }
 
 function openPace(state: SegmentState, gate: Gate, left: number, nowMs: number, woken: Operation[]): void {
   const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie !== undefined && "everyMs" in tie) {
-    const opensMs = opensAt(gate, tie, nowMs);
-    const free = Math.floor((nowMs - opensMs) / tie.everyMs) + 1;
+    const opensMs = opensAt(state, gate, tie, nowMs);
+    const { everyMs } = paceOf(state, tie);
+    const free = everyMs === 0 ? left : Math.floor((nowMs - opensMs) / everyMs) + 1;
     const count = Math.max(0, Math.min(free, left));
     wake(state, new Map([[gate, count]]), woken);
-    gate.opensAtMs = opensMs + count * tie.everyMs;
+    gate.opensAtMs = opensMs + count * everyMs;
   }
   touchPace(state, gate);
   if (gate.parked.size > 0) return;
@@ -191,7 +227,8 @@ export function moveOn(state: SegmentState, wakes: Wakes): void {
   putWoken(state, woken);
 }
 
-function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
+/** Takes the first ones parked at each gate away from there and adds them to `woken`. */
+export function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
   for (const [gate, count] of wakes) {
     for (let left = count; left > 0; left--) {
       const operation = gate.parked.first;
@@ -207,8 +244,8 @@ function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
   }
 }
 
-/** The first one woken ends up foremost. */
-function putWoken(state: SegmentState, woken: readonly Operation[]): void {
+/** Puts what was woken in front of its lists; the first one ends up foremost. */
+export function putWoken(state: SegmentState, woken: readonly Operation[]): void {
   for (const operation of woken.toReversed()) {
     // Who comes from a line has not been charged yet.
     const isNew = operation.tied?.flow != null && operation.tied.candidateOf === null;
@@ -216,7 +253,8 @@ function putWoken(state: SegmentState, woken: readonly Operation[]): void {
   }
 }
 
-function dropIfIdle(state: SegmentState, gate: Gate): void {
+/** Forgets a gate that has nothing to remember. */
+export function dropIfIdle(state: SegmentState, gate: Gate): void {
   if (isFair(gate)) return leaveIfEmpty(gate);
   if (gate.used > 0 || gate.parked.size > 0 || gate.takenMs > 0 || gate.opensAtMs !== null) return;
   if (state.gates.get(gate.name) === gate) state.gates.delete(gate.name);

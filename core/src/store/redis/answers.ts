@@ -26,10 +26,15 @@ import type {
   ExplainedGate,
   ExtendAnswer,
   FindAnswer,
+  GateInUse,
   HoldersAnswer,
   LaneOpenAnswer,
+  LimitSetAnswer,
+  LimitsAnswer,
   ListAnswer,
   ListParams,
+  LiveLimitState,
+  LiveNumber,
   NodeBeatAnswer,
   NodeEntry,
   NodeLeaveAnswer,
@@ -567,22 +572,23 @@ export function explainAnswer(segment: string, reply: Reply): ExplainAnswer {
   };
   const gates: ExplainedGate[] = [];
   for (let at = gatesAt; at < all.length; ) {
-    const slots = integer(all[at + 1]);
-    const holders = integer(all[at + 7]);
+    const everyMs = timeOrNull(all[at + 4]);
+    const holders = integer(all[at + 8]);
     gates.push({
       name: text(all[at]),
-      slots: slots === 0 ? null : slots,
+      slots: everyMs === null ? integer(all[at + 1]) : null,
       used: integer(all[at + 2]),
       opensAtMs: timeOrNull(all[at + 3]),
-      everyMs: timeOrNull(all[at + 4]),
+      everyMs,
       isFull: integer(all[at + 5]) === 1,
-      before: integer(all[at + 6]),
+      isLive: integer(all[at + 6]) === 1,
+      before: integer(all[at + 7]),
       holders: all
-        .slice(at + 8, at + 8 + holders)
+        .slice(at + 9, at + 9 + holders)
         .map(idOfAddress)
         .sort(compareNames),
     });
-    at += 8 + holders;
+    at += 9 + holders;
   }
   const name = text(line);
   const firstId = bytes(first).length === 0 ? null : idOfAddress(first);
@@ -592,6 +598,54 @@ export function explainAnswer(segment: string, reply: Reply): ExplainAnswer {
     line: name === "" ? null : { name, before: integer(before), firstId, dueAtMs: timeOrNull(due) },
     gates,
   };
+}
+
+export function limitSetAnswer(reply: Reply): LimitSetAnswer {
+  const [answer, isSettled] = list(reply);
+  return { answer: word(answer), isSettled: integer(isSettled) === 1 };
+}
+
+const LIVE_FIELDS = 3;
+const GATE_FIELDS = 8;
+const SLOTS_LETTER = 0x73;
+
+export function limitsAnswer(reply: Reply): LimitsAnswer {
+  const all = list(reply);
+  const live: LiveLimitState[] = [];
+  let at = 2;
+  for (let left = integer(all[1]); left > 0; left--, at += LIVE_FIELDS) {
+    const record = bytes(all[at + 1]);
+    const number = liveNumber(record);
+    const isSettling = integer(all[at + 2]) === 1;
+    // One that cannot be read has no effect, and is found by check.
+    if (number !== null) live.push({ name: text(all[at]), number, sinceMs: record.readUIntBE(1, 6), isSettling });
+  }
+  const isPartial = integer(all[at]) === 1;
+  const gates: GateInUse[] = [];
+  for (at++; at < all.length; at += GATE_FIELDS) {
+    const kind = text(all[at + 1]) === "s" ? "slots" : "pace";
+    const number = timeOrNull(all[at + 2]);
+    gates.push({
+      name: text(all[at]),
+      kind,
+      slots: kind === "slots" ? number : null,
+      everyMs: kind === "pace" ? number : null,
+      burst: timeOrNull(all[at + 3]),
+      used: integer(all[at + 4]),
+      opensAtMs: timeOrNull(all[at + 5]),
+      parked: integer(all[at + 6]),
+      isLive: integer(all[at + 7]) === 1,
+    });
+  }
+  live.sort((a, b) => compareNames(a.name, b.name));
+  return { nowMs: Number(text(all[0])), live, gates, isPartial };
+}
+
+/** _live.lua: a letter, 6 bytes of time, and the numbers. */
+function liveNumber(record: Buffer): LiveNumber | null {
+  if (record.length === 11 && record[0] === SLOTS_LETTER) return { slots: record.readUInt32BE(7) };
+  if (record.length === 19) return { everyMs: record.readDoubleBE(7), burst: record.readUInt32BE(15) };
+  return null;
 }
 
 export function queuePauseAnswer(reply: Reply): QueuePauseAnswer {

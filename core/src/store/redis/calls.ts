@@ -18,6 +18,7 @@ import type {
   ExplainParams,
   FailParams,
   LaneOpenParams,
+  LimitSetParams,
   ListParams,
   NodeBeatParams,
   PeekParams,
@@ -364,6 +365,12 @@ export function explainFrame(prefix: Buffer, { dot, max }: ExplainParams): Buffe
   const frame = new FrameWriter(prefix, 3, TEXT_MAX + dotsLength([dot]));
   writeDots(frame.number(max), [dot]);
   return frame.finish();
+}
+
+export function limitSetFrame(prefix: Buffer, { name, number, max }: LimitSetParams): Buffer {
+  if (number === null) return textsFrame(prefix, [name, "", "", "", max]);
+  if ("slots" in number) return textsFrame(prefix, [name, "s", number.slots, "", max]);
+  return textsFrame(prefix, [name, "p", number.everyMs, number.burst, max]);
 }
 
 export function checkFrame(prefix: Buffer, { cursor, max, isMending, suspects }: CheckParams): Buffer {

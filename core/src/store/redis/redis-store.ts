@@ -42,6 +42,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   NodeBeatAnswer,
@@ -733,6 +737,18 @@ export class RedisStore implements Store {
   async queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer> {
     return answers.queuePauseAnswer(
       await this.#call(segment, "queue_resume", (prefix) => calls.textsFrame(prefix, [params.queue])),
+    );
+  }
+
+  async limitSet(segment: string, params: LimitSetParams): Promise<LimitSetAnswer> {
+    return answers.limitSetAnswer(
+      await this.#call(segment, "limit_set", (prefix) => calls.limitSetFrame(prefix, params)),
+    );
+  }
+
+  async limits(segment: string, params: LimitsParams): Promise<LimitsAnswer> {
+    return answers.limitsAnswer(
+      await this.#call(segment, "limits", (prefix) => calls.textsFrame(prefix, [params.max])),
     );
   }
 

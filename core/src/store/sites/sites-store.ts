@@ -42,6 +42,10 @@ import type {
   HoldersParams,
   LaneOpenAnswer,
   LaneOpenParams,
+  LimitSetAnswer,
+  LimitSetParams,
+  LimitsAnswer,
+  LimitsParams,
   ListAnswer,
   ListParams,
   NodeBeatAnswer,
@@ -419,8 +423,10 @@ export class SitesStore implements Store, Placement {
     return reached.flatMap((site) => this.#segmentsOf(site)).sort();
   }
 
-  openSegment(segment: string): Promise<void> {
-    return this.#at(segment, (store) => store.openSegment(segment));
+  async openSegment(segment: string): Promise<void> {
+    if ((await this.openHome(segment)) !== null) return;
+    const reason = "a server was not seen yet on which the Segment may lie";
+    throw createError("MR_STORE_UNAVAILABLE", { store: this.url, reason });
   }
 
   /** A pause holds everywhere or is refused: every site must take it. */
@@ -553,6 +559,14 @@ export class SitesStore implements Store, Placement {
 
   queueResume(segment: string, params: QueuePauseParams): Promise<QueuePauseAnswer> {
     return this.#at(segment, (store) => store.queueResume(segment, params));
+  }
+
+  limitSet(segment: string, params: LimitSetParams): Promise<LimitSetAnswer> {
+    return this.#at(segment, (store) => store.limitSet(segment, params));
+  }
+
+  limits(segment: string, params: LimitsParams): Promise<LimitsAnswer> {
+    return this.#at(segment, (store) => store.limits(segment, params));
   }
 }
 

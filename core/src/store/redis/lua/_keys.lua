@@ -57,6 +57,10 @@ function K.line(root, line) return root .. ':ol:' .. line end
 function K.slots(root) return root .. ':gu' end
 --- hash: gate where a slot is taken or something is parked -> the newest number of slots
 function K.limits(root) return root .. ':gl' end
+--- hash: gate, or what stands before the colon of several -> live record (_live.lua)
+function K.live(root) return root .. ':go' end
+--- hash: live limit that was set or taken back -> how far those that wait were told (_live.lua)
+function K.settling(root) return root .. ':gs' end
 --- zset: pace -> until when it is taken up
 function K.paces(root) return root .. ':gt' end
 --- zset: pace where something is parked -> when the next one may pass

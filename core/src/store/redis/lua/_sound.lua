@@ -212,16 +212,6 @@ function SOUND.slots(run)
   return ''
 end
 
---- How many candidates each gate has.
-function SOUND.candidates_by_gate(root)
-  local by_gate = {}
-  for _, record in ipairs(call('HVALS', K.candidates(root))) do
-    local gate = sub(record, 9)
-    by_gate[gate] = (by_gate[gate] or 0) + 1
-  end
-  return by_gate
-end
-
 --- Whether a gate lets on as many as it has room for.
 function SOUND.gate(run, name, candidates)
   local root, key = run.root, K.parked_at(run.root, name)
@@ -236,12 +226,7 @@ function SOUND.gate(run, name, candidates)
   if first and SOUND.show_fair(root, name, false) and SOUND.note(run, 'fair_hidden', '', name) then
     SOUND.show_fair(root, name, true)
   end
-  local record = first and call('HGET', K.ties(root), first)
-  if not record then return end
-  local _, _, gates = read_ties(record)
-  for _, one in ipairs(gates) do
-    if one.name == name then gate = one end
-  end
+  gate = TIES.gate_said(root, first, name)
   if not gate then return end
   local pass = new_pass(run.now)
   look_at_gates(root, pass, { { gates = { gate } } })
@@ -254,7 +239,8 @@ function SOUND.gate(run, name, candidates)
   end
   local free = TIES.slots_of(pass, gate) - pass.counts[name]
   local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)
-  if missing > 0 and SOUND.note(run, 'gate_idle', '', name) then
+  -- What a live limit has changed is let on a part at a time.
+  if missing > 0 and call('EXISTS', K.settling(root)) == 0 and SOUND.note(run, 'gate_idle', '', name) then
     local woken = {}
     let_on(root, { name, [name] = math.min(missing, run.max) }, woken)
     SOUND.move(run, nil, woken)
@@ -266,12 +252,25 @@ function SOUND.gates(run, place)
   local root, seen = run.root, {}
   local _, records, rest = SOUND.page(run, K.parked(root), place)
   if call('HLEN', K.candidates(root)) > SOUND.CANDIDATES_MAX then return rest end
-  local candidates = SOUND.candidates_by_gate(root)
+  local candidates = TIES.candidates_by_gate(root)
   for _, record in ipairs(records) do
     local name = sub(record, 10)
     if sub(record, 1, 1) == 'g' and not seen[name] then
       seen[name] = true
       SOUND.gate(run, name, candidates)
+    end
+  end
+  return rest
+end
+
+--- Live limits: their numbers can be read.
+function SOUND.live(run, place)
+  local root = run.root
+  local names, records, rest = SOUND.page(run, K.live(root), place)
+  for i, record in ipairs(records) do
+    if not TIES.read_live(record) and SOUND.note(run, 'live_unread', '', names[i]) then
+      call('HDEL', K.live(root), names[i])
+      TIES.begin_settling(root, names[i], 'k0')
     end
   end
   return rest

@@ -200,6 +200,10 @@ local function look_at_gates(root, pass, ties, is_leaving)
   for i, taken in ipairs(read_many('ZMSCORE', K.paces(root), paces, 1, #paces)) do
     pass.taken[paces[i]] = math.max(pass.now, tonumber(taken or 0))
   end
+  if not is_leaving then
+    TIES.look_at_live(root, pass, slots)
+    TIES.look_at_live(root, pass, paces)
+  end
 end
 
 --- Takes or gives back a slot; `write_gates` writes it down.
@@ -264,11 +268,25 @@ end
 -- Paces: a gate lets one through every `every` milliseconds, and up to `burst` at once after a pause. What is kept is the
 -- time at which it would stand still again if nothing came any more; up to `burst` times `every` it may lie ahead.
 
---- When the next one may pass.
-local function opens_at(pass, gate) return pass.taken[gate.name] - (gate.burst - 1) * gate.every end
+--- The numbers of a pace: the live ones, if somebody has set them; else what is judged says them itself.
+function TIES.pace_of(pass, gate)
+  local live = pass.live[gate.name]
+  return live and live.every and live or gate
+end
 
---- How many slots a gate has: the newest number, if one came while it was in use; else what is judged says it itself.
-function TIES.slots_of(pass, gate) return pass.limits[gate.name] or gate.slots end
+--- When the next one may pass.
+local function opens_at(pass, gate)
+  local pace = TIES.pace_of(pass, gate)
+  if pace.every == 0 then return pass.now end
+  return pass.taken[gate.name] - (pace.burst - 1) * pace.every
+end
+
+--- How many slots a gate has: the live number, if somebody has set one; the newest, if one came while it was in use; else
+--- what is judged says it itself.
+function TIES.slots_of(pass, gate)
+  local live = pass.live[gate.name]
+  return live and live.slots or pass.limits[gate.name] or gate.slots
+end
 
 local function is_full(pass, gate)
   if gate.every then return opens_at(pass, gate) > pass.now end
@@ -278,7 +296,7 @@ end
 --- What one call knows and changes of gates. `cache`: ties by their records; `parked`, `parked_at`, `gone`: who is parked
 --- anew, where, and who is a candidate no more; `opening`: paces where something is parked now.
 local function new_pass(now)
-  return { now = now, cache = {}, counts = {}, limits = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
+  return { now = now, cache = {}, counts = {}, limits = {}, live = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
     gone = {}, opening = {}, lapsed = {} }
 end
 
@@ -301,17 +319,22 @@ end
 --- By how much a limit rises at once, at most, where something is parked: the next enqueue goes on from there.
 TIES.RAISE_MAX = 1000
 
+--- A gate as one parked there says it, or nil.
+function TIES.gate_said(root, address, name)
+  local _, _, gates = read_ties(address and call('HGET', K.ties(root), address) or '\0\0')
+  for _, gate in ipairs(gates) do
+    if gate.name == name then return gate end
+  end
+end
+
 --- How many slots a gate has by what one parked there says.
 function TIES.slots_said(root, address, name)
-  local _, _, gates = read_ties(call('HGET', K.ties(root), address) or '\0\0')
-  for _, gate in ipairs(gates) do
-    if gate.name == name then return gate.slots end
-  end
-  return 0
+  local gate = TIES.gate_said(root, address, name)
+  return gate and gate.slots or 0
 end
 
 --- Somebody new says how many slots these gates have: where they are in use, that counts for all from now on. What is
---- parked there moves on at once if there are more.
+--- parked there moves on at once if there are more. Where a live number stands, this one waits until that is taken back.
 function TIES.renew_limits(root, moves, pass, gates)
   local wakes, woken = {}, {}
   if pass.has_parked == nil then pass.has_parked = call('EXISTS', K.parked(root)) == 1 end
@@ -320,7 +343,8 @@ function TIES.renew_limits(root, moves, pass, gates)
     local known, used = pass.limits[name], pass.counts[name]
     if not gate.every and known ~= limit and (used > 0 or pass.has_parked) then
       local first = pass.has_parked and call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
-      if first then
+      local live = pass.live[name]
+      if first and not (live and live.slots) then
         local reach = math.max(known or TIES.slots_said(root, first, name), used)
         limit = math.min(limit, reach + TIES.RAISE_MAX)
         if limit > reach then
@@ -343,20 +367,15 @@ local function open_paces(root, max, now, woken)
   local pass, left = new_pass(now), max
   for _, name in ipairs(call('ZRANGEBYSCORE', K.opening(root), '-inf', now, 'LIMIT', 0, max)) do
     local first = call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
-    local gate
-    if first then
-      local _, _, gates = read_ties(call('HGET', K.ties(root), first))
-      for _, one in ipairs(gates) do
-        if one.name == name and one.every then gate = one end
-      end
-    end
-    if gate then
+    local gate = TIES.gate_said(root, first, name)
+    if gate and gate.every then
       look_at_gates(root, pass, { { gates = { gate } } })
-      local free = math.floor((now - opens_at(pass, gate)) / gate.every) + 1
+      local every = TIES.pace_of(pass, gate).every
+      local free = every == 0 and left or math.floor((now - opens_at(pass, gate)) / every) + 1
       local count, before = math.max(0, math.min(free, left)), #woken
       if count > 0 then let_on(root, { name, [name] = count }, woken) end
       left = left - (#woken - before)
-      local next_at = opens_at(pass, gate) + count * gate.every
+      local next_at = opens_at(pass, gate) + count * every
       if call('EXISTS', K.parked_at(root, name)) == 1 then
         call('ZADD', K.opening(root), string.format('%.17g', next_at), name)
       else
@@ -382,10 +401,11 @@ local function passes(root, pass, address, tie, candidate, tag)
   if not closed then
     for i = 1, #gates do
       local gate = gates[i]
-      if gate.every then
-        pass.taken[gate.name] = pass.taken[gate.name] + gate.every
+      local every = gate.every and TIES.pace_of(pass, gate).every
+      if every and every > 0 then
+        pass.taken[gate.name] = pass.taken[gate.name] + every
         pass.paced[gate.name] = true
-      else
+      elseif not every then
         add_used(pass, gate.name, 1)
       end
     end

@@ -16,6 +16,7 @@ end
 
 --- Milliseconds until then, rounded up, not above 0 once it is; empty if there is nothing.
 local function due_in(root)
+  if call('EXISTS', K.settling(root)) == 1 then return '0' end
   local earliest = earliest_due(root)
   return earliest and string.format('%.0f', math.ceil(earliest - now_ms(root)) + 0) or ''
 end

@@ -11,7 +11,7 @@
 -- cost     O(max × (slices + owners)); a Queue's priorities 2001 names; a suspect and a repair of a list O(its length)
 local CHECK = {
   order = { 'lanes', 'names', 'queues', 'marks', 'held', 'records', 'metas', 'due', 'dead', 'slices', 'finished', 'ready',
-    'withdrawn', 'waiters', 'slots', 'ties', 'parked', 'candidates', 'gates', 'keys', 'expiries' },
+    'withdrawn', 'waiters', 'slots', 'ties', 'parked', 'candidates', 'gates', 'live', 'keys', 'expiries' },
   RECOUNT_MAX = 10000,
 }
 

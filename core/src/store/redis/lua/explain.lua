@@ -4,8 +4,8 @@
 -- returns  now in milliseconds · key or empty · line or empty · how many stand before it there · the first of the line or
 --          empty · when it is due behind the line or empty · number of lanes · per lane: number, lane record · per gate:
 --          name · slots, 0 of a pace · slots taken · when a pace lets the next one through or empty · milliseconds
---          between two of a pace or empty · 1 if a claim would park it there · how many are parked before it · number of
---          holders · their addresses
+--          between two of a pace or empty · 1 if a claim would park it there · 1 if its number is a live one · how many
+--          are parked before it · number of holders · their addresses
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
 -- flags    no-writes
@@ -47,8 +47,9 @@ local function put_gate(root, reply, pass, gate, address, holders)
   put(reply, gate.name, TIES.slots_of(pass, gate))
   put(reply, gate.every and 0 or pass.counts[gate.name])
   put(reply, gate.every and string.format('%.17g', opens_at(pass, gate)) or '')
-  put(reply, gate.every and string.format('%.17g', gate.every) or '')
+  put(reply, gate.every and string.format('%.17g', TIES.pace_of(pass, gate).every) or '')
   put(reply, is_full(pass, gate) and 1 or 0)
+  put(reply, pass.live[gate.name] and 1 or 0)
   put(reply, before, #holders)
   for _, holder in ipairs(holders) do put(reply, holder) end
 end

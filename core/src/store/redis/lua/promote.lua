@@ -1,9 +1,9 @@
---- Ends what lapses, makes due Operations ready, and lets through what paces let through by now.
+--- Ends what lapses, makes due Operations ready, goes on with live limits, and lets through what paces let through by now.
 -- root     the Segment
 -- args     max
 -- returns  promoted · lapsed · milliseconds until the earliest is due or lapses, or empty
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   due r p; of what is tied gw gd pk cd fp fc fs; of what lapses lp lpd, m dl x xn like cancel, c of what runs; rings the bells of lists that were empty
+-- writes   due r p; of what is tied gw gd gs gt pk cd fp fc fs; of what lapses lp lpd, m dl x xn like cancel, c of what runs; rings the bells of lists that were empty
 -- flags    allow-oom
 -- cost     O(max); of what lapses like cancel
 local function promote(root, args)
@@ -23,6 +23,7 @@ local function promote(root, args)
       end
     end
   end
+  if call('EXISTS', K.settling(root)) == 1 then TIES.settle_more(root, max, now, woken) end
   if call('EXISTS', K.opening(root)) == 1 then open_paces(root, max, now, woken) end
   if #woken > 0 then put_woken(root, moves, woken) end
   if #due + #woken > 0 then commit(root, moves) end

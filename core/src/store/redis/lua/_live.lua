@@ -1,0 +1,129 @@
+--- Live limits: numbers of gates that somebody has set from outside; they go before what code says, until taken back.
+--
+--   live record    | 's' | 6 B since | 4 B slots |, or | 'p' | 6 B since | 8 B milliseconds each (a double), 0: any | 4 B burst |
+--   settling       | 't' or 'k' | cursor |       how far the times of paces were forgotten, or what is parked was told
+--
+-- A live limit stands under a gate's whole name, or under what comes before its first colon: then it is all of theirs that
+-- have none of their own. It counts for every claim from the call on; who is parked is told a part at a time, in that call
+-- and in each promote after it.
+
+--- A live record as a table, or false if it is none.
+function TIES.read_live(record)
+  if not record then return false end
+  local kind, length = sub(record, 1, 1), #record
+  if kind == 's' and length == 11 then
+    local since, slots = unpack_bytes('>I6I4', record, 2)
+    return { since = since, slots = slots }
+  end
+  if kind ~= 'p' or length ~= 19 then return false end
+  local since, every, burst = unpack_bytes('>I6dI4', record, 2)
+  return { since = since, every = every, burst = burst }
+end
+
+--- What stands before the colon of a gate's name.
+function TIES.scope_of(name) return string.match(name, '^[^:]*') end
+
+--- Looks up the live numbers of gates, if there are any at all.
+function TIES.look_at_live(root, pass, names)
+  if #names == 0 then return end
+  if pass.has_live == nil then pass.has_live = call('EXISTS', K.live(root)) == 1 end
+  if not pass.has_live then return end
+  local fields = {}
+  for _, name in ipairs(names) do put(fields, name, TIES.scope_of(name)) end
+  local records = hmget(K.live(root), fields, 1, #fields)
+  for i, name in ipairs(names) do
+    pass.live[name] = TIES.read_live(records[2 * i - 1]) or TIES.read_live(records[2 * i])
+  end
+end
+
+--- How many candidates each gate has.
+function TIES.candidates_by_gate(root)
+  local by_gate = {}
+  for _, record in ipairs(call('HVALS', K.candidates(root))) do
+    local gate = sub(record, 9)
+    by_gate[gate] = (by_gate[gate] or 0) + 1
+  end
+  return by_gate
+end
+
+--- How many entries of a table are looked at in one call, about.
+TIES.SETTLE_PAGE = 1000
+
+--- Lets on what a gate has room for, up to `left`; a pace is due at once, and then finds its time. Answers how many are
+--- left, and whether that were too few.
+function TIES.settle_gate(root, pass, name, candidates, left, woken)
+  local gate = TIES.gate_said(root, call('ZRANGE', K.parked_at(root, name), 0, 0)[1], name)
+  if not gate then return left, false end
+  if gate.every then
+    call('ZADD', K.opening(root), string.format('%.0f', pass.now), name)
+    return left, false
+  end
+  look_at_gates(root, pass, { { gates = { gate } } })
+  local free = TIES.slots_of(pass, gate) - pass.counts[name]
+  local missing = math.min(free, call('ZCARD', K.parked_at(root, name))) - (candidates[name] or 0)
+  if missing <= 0 then return left, false end
+  local count = math.min(missing, left)
+  if count > 0 then let_on(root, { name, [name] = count }, woken) end
+  return left - count, count < missing
+end
+
+--- A page of the gates of a scope where something is parked, by name; and where to go on.
+function TIES.parked_gates(root, scope, cursor)
+  local page = call('HSCAN', K.parked(root), cursor, 'COUNT', TIES.SETTLE_PAGE)
+  local names, seen = {}, {}
+  for i = 2, #page[2], 2 do
+    local record = page[2][i]
+    local name = sub(record, 10)
+    if sub(record, 1, 1) == 'g' and not seen[name] and TIES.scope_of(name) == scope then
+      seen[name] = true
+      put(names, name)
+    end
+  end
+  table.sort(names)
+  return names, page[1]
+end
+
+--- Goes on with one live limit from a place. Answers the next place, nil at the end; and how many are left.
+function TIES.settle(root, name, place, left, now, woken)
+  local is_one, phase, cursor, after = index_of(name, ':', 1, true), sub(place, 1, 1), sub(place, 2), '0'
+  if phase == 't' then
+    local gone, rest = { name }, ''
+    if not is_one then
+      local page
+      page, rest = LIST.scored(K.paces(root), cursor, TIES.SETTLE_PAGE)
+      gone = {}
+      for _, pace in ipairs(page) do
+        if TIES.scope_of(pace) == name then put(gone, pace) end
+      end
+    end
+    variadic('ZREM', K.paces(root), gone, 1, #gone)
+    if rest ~= '' then return 't' .. rest, left end
+    cursor = '0'
+  end
+  local names = { name }
+  if not is_one then names, after = TIES.parked_gates(root, name, cursor) end
+  local pass, candidates, is_cut = new_pass(now), #names > 0 and TIES.candidates_by_gate(root), false
+  for _, gate in ipairs(names) do
+    local is_short
+    left, is_short = TIES.settle_gate(root, pass, gate, candidates, left, woken)
+    is_cut = is_cut or is_short
+  end
+  if is_cut then return 'k' .. cursor, left end
+  return after ~= '0' and 'k' .. after or nil, left
+end
+
+--- Notes how far a live limit was told, or that it was told to the end.
+function TIES.begin_settling(root, name, place)
+  if place then call('HSET', K.settling(root), name, place) else call('HDEL', K.settling(root), name) end
+end
+
+--- Goes on with all live limits that are not told to the end yet, by name, up to `max` in all.
+function TIES.settle_more(root, max, now, woken)
+  local names, left = call('HKEYS', K.settling(root)), max
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local place = call('HGET', K.settling(root), name)
+    place, left = TIES.settle(root, name, place, left, now, woken)
+    TIES.begin_settling(root, name, place)
+  end
+end

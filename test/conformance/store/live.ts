@@ -1,0 +1,188 @@
+/** Sentences about live limits: numbers of gates that are set from outside and go before what ties say. */
+import type { LiveNumber, Ties } from "@millrace/core/internal";
+import { describe, expect, it } from "vitest";
+import { type Lane, only, type Scene } from "./scene.js";
+
+const gated = (name: string, slots: number): Ties => ({ key: null, line: null, gates: [{ name, slots }] });
+const paced = (name: string, everyMs: number): Ties => ({
+  key: null,
+  line: null,
+  gates: [{ name, everyMs, burst: 1 }],
+});
+
+/** Enqueues so many with these ties, from a counter on. */
+async function put(s: Scene, lane: Lane, count: number, ties: Ties, from = 1): Promise<void> {
+  const elements = Array.from({ length: count }, (_, i) => ({ counter: from + i, ties }));
+  expect(new Set(await s.enqueueFull(lane, elements))).toEqual(new Set(["ok"]));
+}
+
+const set = (s: Scene, name: string, number: LiveNumber | null, max = 1000) =>
+  s.store.limitSet(s.segment, { name, number, max });
+
+export function liveSentences(scene: () => Scene): void {
+  describe("a live limit", () => {
+    it("X4: a larger one lets on at once what waits, a smaller one lets what runs end; taken back, ties count again", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 12, gated("g:", 2));
+      const first = await s.claim("o1");
+      expect(first).toHaveLength(2);
+      s.events.length = 0;
+      expect(await set(s, "g:", { slots: 5 })).toEqual({ answer: "ok", isSettled: true });
+      await s.heard((event) => event.kind === "bell" && event.queue === "q", "the bell for what goes on");
+      const more = await s.claim("o1");
+      expect(more).toHaveLength(3);
+      await set(s, "g:", { slots: 1 });
+      await s.complete("o1", [...first, ...more.slice(0, 2)]);
+      expect(await s.claim("o1")).toEqual([]);
+      await s.complete("o1", more.slice(2));
+      const alone = await s.claim("o1");
+      expect(alone).toHaveLength(1);
+      expect(await set(s, "g:", null)).toEqual({ answer: "ok", isSettled: true });
+      expect(await s.claim("o1")).toHaveLength(1);
+    });
+
+    it("X4: 0 lets nothing begin; what waits goes on once there is more", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await set(s, "g", { slots: 0 });
+      await put(s, lane, 3, gated("g", 2));
+      expect(await s.claim("o1")).toEqual([]);
+      await put(s, lane, 1, gated("g", 9), 4);
+      expect(await s.claim("o1")).toEqual([]);
+      await set(s, "g", { slots: 1 });
+      expect(await s.claim("o1")).toHaveLength(1);
+      await set(s, "g", null);
+      // The newest number that came meanwhile is the gate's.
+      expect(await s.claim("o1")).toHaveLength(3);
+    });
+
+    it("X4: goes before the newest number of what comes, whichever came later", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 5, gated("g:", 1));
+      await s.claim("o1");
+      await set(s, "g:", { slots: 2 });
+      await put(s, lane, 5, gated("g:", 8), 6);
+      expect(await s.claim("o1")).toHaveLength(1);
+      expect(await s.claim("o1")).toEqual([]);
+    });
+
+    it("X4: stands for all before whose colon its name is, but for those that have one of their own", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 5, gated("host#0:a", 1));
+      await put(s, lane, 5, gated("host#0:b", 1), 6);
+      await put(s, lane, 5, gated("host#01:c", 1), 11);
+      expect(await s.claim("o1")).toHaveLength(3);
+      await set(s, "host#0:b", { slots: 2 });
+      await set(s, "host#0", { slots: 4 });
+      const texts = await s.claimTexts("o1");
+      expect(texts.toSorted()).toEqual(["f2", "f3", "f4", "f7"]);
+      await set(s, "host#0:b", null);
+      expect(await s.claimTexts("o1")).toEqual(["f8", "f9"]);
+    });
+
+    it("X4: what is too much for one call goes on with `promote`, which is due at once; none is passed over", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 20, gated("g:", 1));
+      await s.claim("o1");
+      s.events.length = 0;
+      expect(await set(s, "g:", { slots: 11 }, 3)).toEqual({ answer: "ok", isSettled: false });
+      await s.heard((event) => event.kind === "due" && event.inMs <= 0, "that promote has to go on");
+      expect((await s.counts()).nextDueInMs).toBe(0);
+      expect(await s.claim("o1")).toHaveLength(3);
+      await s.promote(4);
+      expect(await s.claim("o1")).toHaveLength(4);
+      expect((await s.promote(4)).nextDueInMs).toBeNull();
+      expect(await s.claim("o1")).toHaveLength(3);
+      expect(await set(s, "g:", { slots: 11 }, 3)).toEqual({ answer: "unchanged", isSettled: true });
+      expect(await s.claim("o1")).toEqual([]);
+    });
+
+    it("X4: of a pace it gives what waits its new time at once, both ways", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 4, paced("p:", 3_600_000));
+      expect(await s.claim("o1")).toHaveLength(1);
+      expect(await s.claim("o1")).toEqual([]);
+      s.events.length = 0;
+      await set(s, "p:", { everyMs: 100, burst: 1 });
+      await s.heard((event) => event.kind === "due" && event.inMs <= 0, "that the pace may open");
+      await s.promote();
+      // It begins anew.
+      expect(await s.claim("o1")).toHaveLength(1);
+      await s.advance(100);
+      expect((await s.promote()).nextDueInMs).toBe(100);
+      expect(await s.claim("o1")).toHaveLength(1);
+      await set(s, "p:", { everyMs: 60_000, burst: 1 });
+      await s.promote();
+      expect(await s.claim("o1")).toHaveLength(1);
+      await put(s, lane, 1, paced("p:", 1), 5);
+      expect(await s.claim("o1")).toEqual([]);
+      expect((await s.counts()).nextDueInMs).toBe(60_000);
+    });
+
+    it("X4: a pace of none lets all through; the same number again does not begin a pace anew", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 9, paced("p:", 60_000));
+      expect(await s.claim("o1")).toHaveLength(1);
+      await set(s, "p:", { everyMs: 50_000, burst: 2 });
+      await s.promote();
+      expect(await s.claim("o1")).toHaveLength(2);
+      expect((await set(s, "p:", { everyMs: 50_000, burst: 2 })).answer).toBe("unchanged");
+      await s.promote();
+      expect(await s.claim("o1")).toEqual([]);
+      await set(s, "p:", { everyMs: 0, burst: 1 });
+      await s.promote();
+      expect(await s.claim("o1")).toHaveLength(6);
+    });
+
+    it("X4: counts for what comes back: retries, hand-backs, rescues", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 3, gated("g:", 3));
+      const [one, two, three] = await s.claim("o1");
+      if (one === undefined || two === undefined || three === undefined) throw new Error("three were claimed");
+      await set(s, "g:", { slots: 1 });
+      await s.release("o1", [one]);
+      expect(await s.claim("o2")).toEqual([]);
+      await s.fail("o1", two, 500);
+      expect(await s.claim("o2")).toEqual([]);
+      await s.rescue("o1");
+      expect(await s.claim("o2")).toHaveLength(1);
+      await s.advance(500);
+      await s.promote();
+      expect(await s.claim("o2")).toEqual([]);
+    });
+
+    it("X4: is named by `explain` and told by `limits`, with what is in use", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 4, gated("g#0:", 1));
+      await put(s, lane, 2, paced("g@0:", 60_000), 5);
+      await s.claim("o1");
+      await set(s, "g#0", { slots: 2 });
+      await set(s, "g@0", { everyMs: 1000, burst: 3 });
+      await s.claim("o1");
+      const { dot } = { dot: { laneName: lane.laneName, counter: 4 } };
+      const { gates } = await s.store.explain(s.segment, { dot, max: 10 });
+      expect(gates).toMatchObject([{ name: "g#0:", slots: 2, used: 2, isFull: true, isLive: true }]);
+      const answer = await s.store.limits(s.segment, { max: 10 });
+      expect(answer).toMatchObject({
+        live: [
+          { name: "g#0", number: { slots: 2 }, sinceMs: answer.nowMs, isSettling: false },
+          { name: "g@0", number: { everyMs: 1000, burst: 3 }, sinceMs: answer.nowMs, isSettling: false },
+        ],
+        gates: [
+          { name: "g#0:", kind: "slots", slots: 2, used: 2, parked: 2, isLive: true },
+          { name: "g@0:", kind: "pace", slots: null, everyMs: 1000, burst: 3, parked: 1, isLive: true },
+        ],
+        isPartial: false,
+      });
+      expect(only((await s.store.limits(s.segment, { max: 1 })).gates).name).toBe("g#0:");
+    });
+  });
+}
