@@ -150,6 +150,13 @@ const tiedFaults: Readonly<Partial<Record<FindingKind, (field: TiedField) => Pro
     redis.zrem(`${root}:ukx`, Buffer.concat([address(full, 12), Buffer.from("w")])),
   key_expiry: async ({ redis, root, full }) =>
     redis.zadd(`${root}:ukx`, "1e15", Buffer.concat([address(full, 66), Buffer.from("gone")])),
+  lapse_stale: async ({ redis, root, full }) => {
+    const record = await redis.hgetBuffer(`${root}:lp`, address(full, 14));
+    await redis.hset(`${root}:lp`, address(full, 12), record ?? "");
+    await redis.zadd(`${root}:lpd`, "1e15", address(full, 12));
+  },
+  lapse_time: async ({ redis, root, full }) => redis.zrem(`${root}:lpd`, address(full, 15)),
+  lapse_recordless: async ({ redis, root, full }) => redis.zadd(`${root}:lpd`, "1e15", address(full, 66)),
 };
 
 interface TiedField {
@@ -174,13 +181,14 @@ function inLine(name: string): Buffer {
 /**
  * 1 has the slot of gate g, 2 and 3 are kept there; 4 is the first of line l, 5 and 6 are kept; 7 has key k; 8 went
  * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not;
- * 13 waits for its fair turn.
+ * 13 waits for its fair turn; 14 and 15 are to expire, 14 runs.
  */
 async function tiedField(): Promise<TiedField> {
   const s = await Scene.open(sut);
   const full = await s.full();
   const none = { key: null, line: null, gates: [] };
   const key = { mode: "return" as const, digest: Buffer.alloc(8), replaced: null };
+  const lapse = { startInMs: 600_000, endInMs: 900_000, retainMs: 60_000, value: Buffer.from("late") };
   const gated = { ...none, gates: [{ name: "g", slots: 1 }] };
   const paced = { ...none, gates: [{ name: "p", everyMs: 60_000, burst: 1 }] };
   const other = { ...none, gates: [{ name: "h", slots: 1 }] };
@@ -191,8 +199,10 @@ async function tiedField(): Promise<TiedField> {
     ...[8, 9].map((counter) => ({ counter, queue: "qp", ties: paced })),
     ...[10, 11].map((counter) => ({ counter, queue: "qh", ties: other })),
     { counter: 13, queue: "qf", ties: { ...none, flow: { name: "a", weight: 1 } } },
+    ...[14, 15].map((counter) => ({ counter, queue: "qe", ties: { ...none, lapse } })),
     { counter: 12, queue: "qw", ties: { ...none, key: { ...key, name: "w", windowMs: 600_000 } } },
   ]);
+  await s.claim("o4", 1, ["qe"]);
   for (const queue of ["qg", "qp"]) await s.claim("o1", 10, [queue]);
   for (const queue of ["qh", "qw"]) await s.complete("o1", await s.claim("o1", 10, [queue]));
   return { s, redis: redis.client, root: rootOf(redis.app, s.segment), full };
@@ -308,6 +318,17 @@ describe("X19: fsck on Redis", () => {
     await f.s.promote();
     const bodies = (await f.s.claim("o3")).map(({ body }) => Buffer.from(body).toString());
     expect(bodies.sort()).toEqual(["n11", "n12", "n3", "n6", "n7", "n8", "f1", "f3", "f4", "f5"].sort());
+    f.s.close();
+  });
+
+  it("knows what of the full path was cancelled on a list from what no list has", async () => {
+    const f = await field();
+    await f.s.cancel(f.full, [3, 4]);
+    expect(await checkAll(f.s)).toEqual([]);
+    await f.redis.lrem(`${f.root}:r:q`, 1, address(f.full, 4));
+    expect((await checkAll(f.s, true)).map(({ kind }) => kind)).toEqual(["withdrawn_stale"]);
+    expect(await checkAll(f.s)).toEqual([]);
+    await f.s.snapshot();
     f.s.close();
   });
 

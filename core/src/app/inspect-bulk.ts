@@ -86,8 +86,8 @@ interface Fit {
   readonly body: Uint8Array | null;
 }
 
-/** Dots of one acting call: each costs a probe per slice and owner. */
-const CHUNK = 100;
+/** Dots of one acting call: each costs a probe per slice and owner, and a call shall take well below 5 ms. */
+const CHUNK = 50;
 /** Records looked at per reading call. */
 const PAGE = 250;
 /** A rate is kept over stretches of this length, in milliseconds. */

@@ -28,9 +28,9 @@ export interface Explanation {
   readonly position: number | null;
 }
 
-const PAGE = 500;
+const PAGE = 250;
 /** How many pages of a Queue are read to find a place in it. */
-const PAGES_MAX = 20;
+const PAGES_MAX = 40;
 /** How long a store may keep an explanation waiting, in milliseconds. */
 const PATIENCE_MS = 3_000;
 /** Names told in a text. */

@@ -60,10 +60,10 @@ export const fsckTable = {
 export type FsckOptions = Given<typeof fsckTable>;
 
 const FINDINGS_MAX = 1_000;
-/** Records in no place that are remembered until the lists were read. */
+/** Records in no place, and cancelled elements, that are remembered until the lists were read. */
 const SUSPECTS_MAX = 500_000;
 /** Of those left over, how many are searched for in one call: each costs a walk along its list. */
-const SEARCHED_MAX = 20;
+const SEARCHED_MAX = 1;
 
 /** A run: iterate it for its steps, or await `done()`. */
 export class FsckRun implements AsyncIterable<FsckStep> {

@@ -62,6 +62,9 @@ export const FINDINGS = {
   key_stale: "A dedupe key is held by what is over or gone · it is free.",
   key_unending: "A key that outlives its holder is not listed to expire · it is.",
   key_expiry: "A key that is not there is listed to expire · it is not any more.",
+  lapse_stale: "What is over is still to expire · it is not any more.",
+  lapse_time: "Something will not expire when its record says, or never · it will.",
+  lapse_recordless: "A time to expire of what has none · it goes.",
   waiter_stale: "Somebody waits for what is over · the wait is forgotten.",
 } as const;
 

@@ -559,8 +559,8 @@ export interface EraseAnswer {
  * Looks for what contradicts itself (findings.ts), a part at a time: every call is atomic, so that a healthy Segment
  * gives no findings however busy it is. `isMending` repairs what a call finds in that same call.
  *
- * A record that is in no place must be on its list; lists are long. Such a record is answered as `placeless`, what was
- * met on lists as `listed`: what is left over is asked about again as `suspects`, and then searched for.
+ * A record that is in no place, and what was cancelled on a list, must be on that list; lists are long. Such are
+ * answered as `placeless`, what was met on lists as `listed`: what is left over is asked about again as `suspects`, and then searched for.
  */
 export interface CheckParams {
   /** As the call before answered it; null: from the beginning. */

@@ -9,7 +9,7 @@ const nowUs = Date.UTC(2026, 0, 1) * 1000;
 /**
  * 1 has the slot of gate g, 2 and 3 are kept there; 4 is the first of line l, 5 and 6 are kept; 7 has key k; 8 went
  * through pace p, 9 waits for it; 10 has ended and let 11 on, a candidate of gate h; 12 has ended, its key w has not; 13 waits for its
- * fair turn.
+ * fair turn; 14 and 15, of Queue late, are to expire, 15 runs.
  */
 function field(): SegmentState {
   const state = newSegment("s");
@@ -17,22 +17,33 @@ function field(): SegmentState {
   apply(state, "lane_open", { laneName: "a.00", queue: null }, nowUs);
   const none = { key: null, line: null, gates: [] };
   const key = { mode: "return" as const, digest: new Uint8Array(8), replaced: null };
+  const lapse = { startInMs: 60_000, endInMs: 90_000, retainMs: 60_000, value: Buffer.from("late") };
   const tiesOf = (counter: number) => {
     if (counter <= 3) return { ...none, gates: [{ name: "g", slots: 1 }] };
     if (counter <= 6) return { ...none, line: "l" };
     if (counter === 7) return { ...none, key: { ...key, name: "k", windowMs: null } };
     if (counter <= 9) return { ...none, gates: [{ name: "p", everyMs: 60_000, burst: 1 }] };
     if (counter <= 11) return { ...none, gates: [{ name: "h", slots: 1 }] };
+    if (counter > 13) return { ...none, lapse };
     if (counter === 13) return { ...none, flow: { name: "a", weight: 1 } };
     return { ...none, key: { ...key, name: "w", windowMs: 600_000 } };
   };
   const queueOf = (counter: number) =>
-    counter <= 3 || counter === 8 || counter === 9 ? "held" : counter < 10 ? "q" : counter < 13 ? "over" : "fair";
-  const elements = Array.from({ length: 13 }, (_, i) => ({
+    counter <= 3 || counter === 8 || counter === 9
+      ? "held"
+      : counter < 10
+        ? "q"
+        : counter < 13
+          ? "over"
+          : counter === 13
+            ? "fair"
+            : "late";
+  const elements = Array.from({ length: 15 }, (_, i) => ({
     ...{ counter: i + 1, queue: queueOf(i + 1), priority: 0, due: null },
     ...{ body: Buffer.from(`f${i + 1}`), ties: tiesOf(i + 1) },
   }));
   apply(state, "enqueue_full", { lane: 1, laneName: "a.00", elements }, nowUs);
+  apply(state, "claim", { owner: "o4", request: 1, queues: ["late"], max: 1 }, nowUs);
   apply(state, "claim", { owner: "o1", request: 1, queues: ["held"], max: 10 }, nowUs);
   const { claims } = apply(state, "claim", { owner: "o1", request: 2, queues: ["over"], max: 10 }, nowUs);
   const values = claims.map(() => Buffer.from("done"));
@@ -125,6 +136,25 @@ const faults: Readonly<Partial<Record<FindingKind, (state: SegmentState) => void
   key_expiry: (state) => {
     const held = state.keys.get("w");
     if (held !== undefined) state.expiries.add({ ...held, name: "gone", heapIndex: -1 });
+  },
+  lapse_stale: (state) => {
+    const { claims } = apply(state, "claim", { owner: "o5", request: 1, queues: ["late"], max: 1 }, nowUs);
+    const [held] = claims;
+    if (held === undefined) throw new Error("nothing to expire is left");
+    const { lapse } = one(state, held.counter);
+    const elements = [{ ...held, retryInMs: null, value: Buffer.from("no") }];
+    apply(state, "fail", { owner: "o5", retainMs: 60_000, elements }, nowUs);
+    const failed = one(state, held.counter);
+    failed.lapse = lapse;
+    if (lapse !== null) state.lapses.add(lapse);
+  },
+  lapse_time: (state) => {
+    const { lapse } = one(state, 15);
+    if (lapse !== null) state.lapses.remove(lapse);
+  },
+  lapse_recordless: (state) => {
+    const { lapse } = one(state, 14);
+    if (lapse !== null) state.lapses.add({ ...lapse, heapIndex: -1 });
   },
 };
 

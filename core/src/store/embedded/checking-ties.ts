@@ -4,6 +4,7 @@
  */
 import type { FindingKind } from "../../engine/findings.js";
 import { isFair } from "./fair.js";
+import { dropLapse } from "./lapsing.js";
 import { candidatesByGate } from "./limiting.js";
 import {
   entryOf,
@@ -13,6 +14,7 @@ import {
   type Line,
   type Operation,
   type SegmentState,
+  touch,
   touchKey,
   touchPace,
 } from "./state.js";
@@ -64,13 +66,44 @@ export function checkTied(state: SegmentState, operation: Operation, nowMs: numb
   }
 }
 
-/** Looks at every gate, line and key. */
+/** Looks at when one lapses that has not ended, or has failed. */
+export function checkLapse(state: SegmentState, operation: Operation, note: Note): void {
+  const { lapse } = operation;
+  if (lapse === null) return;
+  if (operation.state === "failed") {
+    if (note("lapse_stale", operation, "")) dropLapse(state, operation);
+    return;
+  }
+  const isPlanned = state.lapses.has(lapse);
+  const timeMs = Math.min(lapse.startByMs, lapse.endByMs);
+  if (isPlanned && lapse.timeMs === timeMs) return;
+  // What runs was marked for it, or by a cancel before.
+  if (!isPlanned && operation.taking !== null && operation.cancelReason !== null) return;
+  if (!note("lapse_time", operation, "")) return;
+  if (isPlanned) state.lapses.remove(lapse);
+  lapse.heapIndex = -1;
+  lapse.timeMs = timeMs;
+  state.lapses.add(lapse);
+  touch(state, operation);
+}
+
+function checkLapsing(state: SegmentState, note: Note): void {
+  for (const lapse of state.lapses.page(0, state.lapses.size)) {
+    if (lapse.operation.lapse === lapse && lives(lapse.operation)) continue;
+    // One that failed is met by itself, with its record.
+    if (lapse.operation.lapse === lapse && lapse.operation.state === "failed") continue;
+    if (note("lapse_recordless", null, idOf(lapse.lane, lapse.counter))) state.lapses.remove(lapse);
+  }
+}
+
+/** Looks at every gate, line, key and time to expire. */
 export function checkPlaces(state: SegmentState, nowMs: number, note: Note): void {
   checkSlots(state, note);
   for (const line of [...state.lines.values()]) checkLine(state, line, nowMs, note);
   const candidates = candidatesByGate(state);
   for (const gate of [...state.gates.values()]) checkGate(state, gate, candidates.get(gate) ?? 0, nowMs, note);
   checkKeys(state, note);
+  checkLapsing(state, note);
 }
 
 function lives(operation: Operation): boolean {

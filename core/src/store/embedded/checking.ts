@@ -7,7 +7,7 @@
  */
 import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { CheckAnswer, CheckParams } from "../../engine/transitions.js";
-import { checkPlaces, checkTied, type Note } from "./checking-ties.js";
+import { checkLapse, checkPlaces, checkTied, type Note } from "./checking-ties.js";
 import { own } from "./ending.js";
 import { makeReady } from "./fair.js";
 import { compareNames } from "./reading.js";
@@ -61,7 +61,7 @@ function checkPart(run: Check, cursor: string, max: number): string | null {
     case "index":
       return checkIndex(run, place, LOOKS_PER_ELEMENT * max) ?? "ties:";
     case "ties":
-      run.looked += run.state.gates.size + run.state.lines.size + run.state.keys.size;
+      run.looked += run.state.gates.size + run.state.lines.size + run.state.keys.size + run.state.lapses.size;
       checkPlaces(run.state, run.nowMs, noteTie(run));
       return null;
     default:
@@ -250,6 +250,7 @@ function checkIndex(run: Check, place: string, max: number): string | null {
 function checkOperation(run: Check, operation: Operation): void {
   const { state } = run;
   if (operation.tied !== null) checkTied(state, operation, run.nowMs, noteTie(run));
+  checkLapse(state, operation, noteTie(run));
   if (operation.state === "running") {
     const owner = operation.taking?.owner;
     if (owner === undefined) {

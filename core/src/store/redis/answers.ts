@@ -556,7 +556,7 @@ export function checkAnswer(segment: string, asked: string, reply: Reply): Check
     cursor: rest === "" ? null : rest,
     looked: integer(all[1]),
     findings,
-    placeless: asked.startsWith("records:") ? met : [],
+    placeless: asked.startsWith("records:") || asked.startsWith("withdrawn:") ? met : [],
     listed: asked.startsWith("ready:") ? met : [],
   };
 }

@@ -1,5 +1,5 @@
 --- What must be true of ties: check.lua walks these parts like its own, and mends what it finds in the same call.
-local SOUND = { RECOUNT_MAX = 2000, CANDIDATES_MAX = 10000 }
+local SOUND = { RECOUNT_MAX = 2000, CANDIDATES_MAX = 2000 }
 
 --- Notes a finding; answers whether it is to be mended.
 function SOUND.note(run, kind, address, about)
@@ -307,6 +307,42 @@ function SOUND.expiries(run, place)
     if (not record or sub(record, 1, 9) ~= 'e' .. sub(member, 1, 8))
       and SOUND.note(run, 'key_expiry', sub(member, 1, 8), sub(member, 9)) then
       call('ZREM', K.expiries(root), member)
+    end
+  end
+  return rest
+end
+
+--- Lapse records: of what has not ended, and planned for their time until they have marked what runs.
+function SOUND.lapses(run, place)
+  local root = run.root
+  local addresses, records, rest = SOUND.page(run, K.lapses(root), place)
+  local n = #addresses
+  local statics, holders = hmget(K.operations(root), addresses, 1, n), run.holders_of(root, addresses)
+  local dead = read_many('ZMSCORE', K.dead(root), addresses, 1, n)
+  local times = read_many('ZMSCORE', K.lapsing(root), addresses, 1, n)
+  for i, address in ipairs(addresses) do
+    local holder, at = holders[i][1], lapses_at(records[i])
+    if not statics[i] or dead[i] then
+      if SOUND.note(run, 'lapse_stale', address) then drop_lapses(root, { address }) end
+    elseif tonumber(times[i] or NEVER) ~= at then
+      local is_marked = not times[i] and holder and call('HEXISTS', K.cancels(root, holder.owner), address) == 1
+      if not is_marked and SOUND.note(run, 'lapse_time', address) then
+        call('ZADD', K.lapsing(root), string.format('%.17g', at), address)
+        ring(root, 'd', due_in(root))
+      end
+    end
+  end
+  return rest
+end
+
+--- Times of what lapses that have no record.
+function SOUND.lapsing(run, place)
+  local root = run.root
+  local addresses, rest = LIST.scored(K.lapsing(root), place, run.max)
+  run.looked = run.looked + #addresses
+  for i, record in ipairs(hmget(K.lapses(root), addresses, 1, #addresses)) do
+    if not record and SOUND.note(run, 'lapse_recordless', addresses[i]) then
+      call('ZREM', K.lapsing(root), addresses[i])
     end
   end
   return rest

@@ -3,15 +3,16 @@
 -- args     1 to mend · cursor, empty at the beginning, `suspects` for the dots that follow · most elements to look at ·
 --          per suspect: lane name, counter (5 bytes)
 -- returns  cursor, empty at the end · elements looked at · number of lanes · per lane: number, lane record · number of
---          findings · per finding: kind, address or empty, what it is about · then addresses: of records that must be on
---          a list (part `records`), of those met on one (part `ready`)
+--          findings · per finding: kind, address or empty, what it is about · then addresses: of what must be on a
+--          list (parts `records` and `withdrawn`), of those met on one (part `ready`)
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   to mend: whatever is wrong
 -- flags    no-writes, mend: allow-oom
 -- cost     O(max × (slices + owners)); a Queue's priorities 2001 names; a suspect and a repair of a list O(its length)
 local CHECK = {
-  order = { 'lanes', 'names', 'queues', 'marks', 'held', 'records', 'metas', 'due', 'dead', 'slices', 'finished', 'ready',
-    'withdrawn', 'waiters', 'slots', 'ties', 'parked', 'candidates', 'gates', 'live', 'keys', 'expiries' },
+  order = { 'lanes', 'names', 'queues', 'marks', 'held', 'records', 'metas', 'due', 'dead', 'slices', 'finished',
+    'withdrawn', 'ready', 'waiters', 'slots', 'ties', 'parked', 'candidates', 'gates', 'live', 'keys', 'expiries',
+    'lapses', 'lapsing' },
   RECOUNT_MAX = 10000,
 }
 
@@ -359,7 +360,7 @@ function CHECK.ready(run, place)
   return queues[at + 1] and queues[at + 1] .. '|' or ''
 end
 
---- What was withdrawn and is on no list any more.
+--- What was withdrawn and is on no list any more: what its lane does not show, the lists must.
 function CHECK.withdrawn(run, place)
   local root = run.root
   local page, rest = hash_page(run, K.withdrawn(root), place)
@@ -367,22 +368,27 @@ function CHECK.withdrawn(run, place)
   for i = 1, #page, 2 do addresses[#addresses + 1] = page[i] end
   local lanes = lanes_of(root, addresses)
   for i, address in ipairs(addresses) do
-    local queue, lane = page[2 * i], lanes[sub(address, 1, 3)]
-    local is_there = false
-    if lane then
+    local lane = lanes[sub(address, 1, 3)]
+    if not lane then
+      CHECK.withdrawn_from(run, address, page[2 * i])
+    else
       local accepted, claimed, of = read_lane(lane)
       local counter = unpack_bytes('>I5', address, 4)
-      is_there = of ~= '' and counter > claimed and counter <= accepted
-    end
-    if not is_there then
-      for _, name in ipairs((lists_of(root, queue))) do is_there = is_there or call('LPOS', name, address) end
-    end
-    if not is_there and note(run, 'withdrawn_stale', address, queue) then
-      call('HDEL', K.withdrawn(root), address)
-      call('HINCRBY', K.withdrawn_counts(root), queue, -1)
+      if of == '' or counter <= claimed or counter > accepted then put(run.met, address) end
     end
   end
   return rest
+end
+
+--- Forgets what was withdrawn if no list of its Queue has it.
+function CHECK.withdrawn_from(run, address, queue)
+  for _, name in ipairs((lists_of(run.root, queue))) do
+    if call('LPOS', name, address) then return end
+  end
+  if note(run, 'withdrawn_stale', address, queue) then
+    call('HDEL', K.withdrawn(run.root), address)
+    call('HINCRBY', K.withdrawn_counts(run.root), queue, -1)
+  end
 end
 
 --- Those who wait for what is over: they were told, or will read it.
@@ -398,7 +404,7 @@ function CHECK.waiters(run, place)
   return rest
 end
 
---- Records that were in no place and met on no list: looked for in the list that is theirs.
+--- Records in no place, and what was withdrawn, met on no list: looked for in the list that is theirs.
 function CHECK.suspects(run, addresses)
   local root = run.root
   local n = #addresses
@@ -406,9 +412,11 @@ function CHECK.suspects(run, addresses)
   local statics = hmget(K.operations(root), addresses, 1, n)
   local due, dead = read_many('ZMSCORE', K.due(root), addresses, 1, n), read_many('ZMSCORE', K.dead(root), addresses, 1, n)
   local holders, parked = holders_of(root, addresses), hmget(K.parked(root), addresses, 1, n)
-  local ties = ties_of(root, addresses)
+  local ties, withdrawn = ties_of(root, addresses), hmget(K.withdrawn(root), addresses, 1, n)
   for i, address in ipairs(addresses) do
-    if statics[i] and not due[i] and not dead[i] and not parked[i] and #holders[i] == 0 then
+    if withdrawn[i] then
+      CHECK.withdrawn_from(run, address, withdrawn[i])
+    elseif statics[i] and not due[i] and not dead[i] and not parked[i] and #holders[i] == 0 then
       local queue, priority = read_static(statics[i])
       if not call('LPOS', K.ready(root, queue, priority), address) and note(run, 'lost', address, queue) then
         local moves = new_moves()
