@@ -168,6 +168,14 @@ describe("a bad history is flagged", () => {
     const second = [start(7, 20, { step: "flaky", attempt: 2 }), done(7, 30), outcome(7), end(7)];
     const first = [start(5, 10, { step: "flaky" }), done(5, 15), outcome(5, { transition: "release" })];
     expect(flags([ask(), ack(), ...first, ...second], calm)).toContain("I7");
+    // Refused when it was sent again; what became of the first time nobody knows.
+    const failed = (answer: OutcomeEvent["answer"]) => outcome(5, { transition: "fail", answer });
+    const failing = [start(5, 10, { step: "flaky" }), done(5, 15, { how: "threw" })];
+    expect(flags([ask(), ack(), ...failing, failed("stale"), ...second], calm)).toContain("I7");
+    expect(flags([ask(), ack(), ...failing, failed("unknown"), failed("stale"), ...second], calm)).toEqual([]);
+    // Its end was sent, and nobody heard of it any more: then a rescue too many may have ended it.
+    const poisoned = end(5, { state: "failed", recoveries: 2 });
+    expect(flags([ask(), ack(), start(5, 10), done(5, 15), outcome(5, { answer: "unknown" }), poisoned])).toEqual([]);
     const never = end(5, { state: "cancelled" });
     expect(flags([ask(), ack(), never], calm)).toEqual(["I7"]);
     expect(flags([...plain, { kind: "finding", id: "x", finding: "ready_twice" }], calm)).toEqual(["I7"]);
@@ -258,6 +266,12 @@ describe("a bad history is flagged", () => {
     expect(flags([...well("p", 9, 30, 40), ...well("q", 5, 10, 20), ...places])).toEqual(["I25"]);
     expect(flags([...well("p", 5, 10, 30), ...well("q", 9, 20, 40), ...places])).toEqual(["I25"]);
     expect(flags([...well("p", 5, 10, 20), ...well("q", 9, 30, 40), ...places])).toEqual([]);
+    const zombie = [start(3, 50, { id: "p", owner: "z", hash: "p" }), done(3, 60, { id: "p", owner: "z" })];
+    const stood = [fault("stop", "z", 5), fault("continue", "z", 45)];
+    const slow = { ...bounds, leaseMs: 20, beatMs: 1, marginMs: 0 };
+    expect(
+      flags([...stood, ...well("p", 5, 10, 20), ...well("q", 9, 30, 40), ...zombie, ...places], slow),
+    ).not.toContain("I25");
   });
 
   it("I26: more at once than a cap, sooner than a pace", () => {

@@ -135,7 +135,9 @@ function judgeStates({ id, effects, outcomes, cancels, told, end }: Life, bounds
   if (end === null) return;
   const has = (transition: string): boolean =>
     outcomes.some((one) => one.transition === transition && one.answer !== "stale");
-  const lost = effects.some(({ done, start }) => done === null || !outcomes.some(({ token }) => token === start.token));
+  const isAnswered = (token: number): boolean =>
+    outcomes.some((one) => one.token === token && one.answer !== "unknown");
+  const lost = effects.some(({ done, start }) => done === null || !isAnswered(start.token));
   switch (end.state) {
     case "missing":
     case "pruned":

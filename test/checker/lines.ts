@@ -28,7 +28,10 @@ export function judgeLines(lives: Lives, bounds: RunBounds, accuse: Accuse): voi
         accuse("I25", next.id, `it began before ${last.id}, which stood before it in line ${line}, had done with`);
         continue;
       }
-      const overlap = last.effects.find((effect) => endOf(effect, lives) > first.atMs);
+      // One that had stood still may begin it once more, later: that is for the fence to judge (I16).
+      const overlap = last.effects.find(
+        (effect) => effect.start.atMs < first.atMs && endOf(effect, lives) > first.atMs,
+      );
       if (overlap !== undefined && !isHurt(overlap, first.atMs, lives, bounds))
         accuse("I25", next.id, `it began while ${last.id} ran, which stands before it in line ${line}`);
     }

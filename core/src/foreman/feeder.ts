@@ -76,7 +76,8 @@ export class Feeder {
   constructor(options: FeederOptions) {
     this.#options = options;
     const { completer, clock, random } = options;
-    this.#quarantine = new Quarantine({ completer, clock, random, isOpen: () => this.#isOpen });
+    const isOpen = (segment: string) => this.#isOpen && !options.isLapsed(segment);
+    this.#quarantine = new Quarantine({ completer, clock, random, isOpen });
     this.#intakes = options.pools.map((pool) => ({
       pool,
       rotation: options.segments.join(pool.queues),
@@ -126,6 +127,12 @@ export class Feeder {
     for (const flight of this.#flights) if (nowMs - flight.sentMs >= STUCK_MS) this.#setStuck(flight);
     // Not waited for: a server that does not answer would keep the next look away.
     void this.giveBack(UNSTARTED_MS_MAX);
+  }
+
+  /** A Lease is lost: gives back all that has not begun, and lets nothing begin that is held back. */
+  lapse(): void {
+    this.#quarantine.lapse();
+    void this.giveBack(0);
   }
 
   /** Gives back what has waited for a slot for `ageMs` or longer. */

@@ -142,7 +142,7 @@ export class Foreman {
     const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
     const isLapsed = (segment: string) => this.#isLapsed(segment);
     this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed });
-    const lost = () => void this.#feeder.giveBack(0);
+    const lost = () => this.#feeder.lapse();
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#announcer = new Announcer({ ...options, pools: this.#pools, leaseMs: times.leaseMs });
     this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });

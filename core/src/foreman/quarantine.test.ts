@@ -68,6 +68,15 @@ describe("the quarantine", () => {
     expect(admitted).toEqual([1, 4]);
   });
 
+  test("gives the one inside back when its Lease was lost while the others were on their way", async () => {
+    const { quarantine, sift, admitted, backs, answered } = setUp();
+    sift([claim(1, 2), claim(2, 2)]);
+    quarantine.lapse();
+    await answered();
+    expect(admitted).toEqual([]);
+    expect(backs.map(({ counters }) => counters)).toEqual([[2], [1]]);
+  });
+
   test("sends the others away for longer, the longer one is inside", async () => {
     const { sift, backs, clock } = setUp();
     sift([claim(1, 2), claim(2, 2)]);

@@ -24,8 +24,8 @@ export interface QuarantineOptions {
   readonly completer: { giveBack(unstarted: readonly Unstarted[], delayMs?: number): Promise<void> };
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
-  /** Whether what is held back may still begin here. */
-  readonly isOpen: () => boolean;
+  /** Whether what is held back may still begin here: the process does not stop, and has its Lease in that Segment. */
+  readonly isOpen: (segment: string) => boolean;
 }
 
 /** The suspects of one Foreman: one inside, the others sent away. */
@@ -33,6 +33,7 @@ export class Quarantine {
   readonly #options: QuarantineOptions;
   #inside: Claim | null = null;
   #insideSinceMs = 0;
+  #lapses = 0;
   readonly #sending = new Set<Promise<void>>();
 
   constructor(options: QuarantineOptions) {
@@ -62,6 +63,11 @@ export class Quarantine {
     if (this.#inside === claim) this.#inside = null;
   }
 
+  /** The Lease was lost: what is held back now may be another's, whatever a later beat is answered. */
+  lapse(): void {
+    this.#lapses++;
+  }
+
   /** Resolves when everything that was to be sent away is, and nothing is held back any more. */
   async whenSettled(): Promise<void> {
     await Promise.all(this.#sending);
@@ -74,9 +80,10 @@ export class Quarantine {
     admit: (claim: Claim) => void,
   ): Promise<void> {
     const { completer, isOpen } = this.#options;
+    const lapses = this.#lapses;
     if (others.length > 0) await completer.giveBack([{ segment, claims: others }], this.#delayMs());
     if (first === null) return;
-    if (isOpen()) admit(first);
+    if (isOpen(segment) && lapses === this.#lapses) admit(first);
     else await completer.giveBack([{ segment, claims: [first] }]);
   }
 

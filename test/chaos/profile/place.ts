@@ -272,6 +272,7 @@ class SentinelPlace implements Place {
   readonly #watch: NodeJS.Timeout;
   #failovers = 0;
   #port = 0;
+  #isFailing = false;
 
   constructor(group: SentinelGroup) {
     this.#group = group;
@@ -282,14 +283,7 @@ class SentinelPlace implements Place {
       name: how === "kill" ? "primary killed" : "primary stopped",
       losesMs: replicaLagMs,
       ready: async () => await group.settled(),
-      inflict: async () => {
-        const old = await group.hurt(how);
-        await group.replaced(old);
-        this.#failovers++;
-        // It comes back as the primary it was, a while later.
-        setTimeout(() => void group.heal(old).catch(() => undefined), 500);
-        return true;
-      },
+      inflict: async () => await this.#failOver(how),
     });
     this.harms = [
       failover("kill"),
@@ -304,12 +298,7 @@ class SentinelPlace implements Place {
           // Enqueued while nobody copies it: the next primary will never have heard of it.
           this.bait?.now();
           await pause(dice.between(2 * dueMs, 1_500));
-          const old = await group.hurt("kill");
-          await connect();
-          await group.replaced(old);
-          this.#failovers++;
-          setTimeout(() => void group.heal(old).catch(() => undefined), 500);
-          return true;
+          return await this.#failOver("kill", connect);
         },
       },
       {
@@ -328,17 +317,55 @@ class SentinelPlace implements Place {
   }
 
   async glimpses(): Promise<Readonly<Record<string, number>>> {
-    return { failover: this.#failovers, "primary changed": this.#windows.length };
+    return {
+      failover: this.#failovers,
+      "primary changed unasked": this.#windows.filter(({ harm }) => harm === "primary changed").length,
+    };
   }
 
-  /** Any change of the primary may cost what the old one had not passed on, and what it took before it was told. */
+  /**
+   * A change of the primary that nobody here made may cost what the old one had not passed on, and what it took before it
+   * was told. One that a fault made is told with that fault, which knows better when it was.
+   */
   async #look(): Promise<void> {
+    if (this.#isFailing) return;
     const port = await this.#group.primaryPort();
+    if (this.#isFailing) return;
     if (this.#port !== 0 && port !== this.#port) {
       const [fromMs, untilMs] = [sharedMs() - changeMs, sharedMs() + changeMs];
       this.#windows.push({ kind: "harm", harm: "primary changed", fromMs, untilMs, losesMs: replicaLagMs });
     }
     this.#port = port;
+  }
+
+  /** Lets an old primary come back: what it takes until it is told that it is none any more is lost. */
+  async #return(old: number): Promise<void> {
+    const window = { kind: "harm", harm: "old primary back", fromMs: sharedMs(), losesMs: 0 } as const;
+    try {
+      await this.#group.heal(old);
+      const isTold = async (): Promise<true | null> => {
+        const role = (await this.#group.on(old, (client) => client.call("ROLE"))) as string[];
+        return role[0] === "slave" ? true : null;
+      };
+      await poll(() => isTold().catch(() => null), "the end of an old primary", 30_000);
+    } finally {
+      this.#windows.push({ ...window, untilMs: sharedMs() });
+    }
+  }
+
+  /** Makes the Sentinels choose another primary; the old one comes back as the primary it was, a while later. */
+  async #failOver(how: Hurt, meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<boolean> {
+    this.#isFailing = true;
+    try {
+      const old = await this.#group.hurt(how);
+      await meanwhile();
+      this.#port = await this.#group.replaced(old);
+      this.#failovers++;
+      setTimeout(() => void this.#return(old).catch(() => undefined), 500);
+    } finally {
+      this.#isFailing = false;
+    }
+    return true;
   }
 
   async sample(): Promise<Awaited<ReturnType<Place["sample"]>>> {

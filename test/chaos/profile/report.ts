@@ -41,7 +41,9 @@ export interface PlayReport {
     /** Acknowledged and gone in a window that may be lost, and how long before the fault the first of them was. */
     readonly lostInWindow: number;
     readonly lostSpanMs: number;
+    /** What a rollback undid, by the invariant that it would have been a violation of elsewhere. */
     readonly forgotten: number;
+    readonly forgottenBy: Readonly<Record<string, number>>;
     readonly zombies: number;
     /** By invariant, those that were kept with 0. */
     readonly violations: Readonly<Record<string, number>>;
@@ -161,6 +163,7 @@ export function reportOf(parts: ReportParts): PlayReport {
       lostInWindow: verdict.lost.count,
       lostSpanMs: round(verdict.lost.spanMs),
       forgotten: verdict.forgotten.length,
+      forgottenBy: countBy(verdict.forgotten.map(({ invariant }) => invariant)),
       zombies: verdict.zombies,
       violations: {
         ...Object.fromEntries(Object.keys(INVARIANTS).map((name) => [name, 0])),
@@ -234,11 +237,11 @@ export function isKept({ violations, breaches, unseen }: PlayReport): boolean {
 export function wordsOf(report: PlayReport): string {
   const { plan, seconds, integrity, recovery, service, resources, faults, sometimes, unseen } = report;
   const verdict = isKept(report) ? "kept" : report.violations.length + report.breaches.length > 0 ? "BROKEN" : "VOID";
-  const { violations: all, ...counts } = integrity;
+  const { violations: all, forgottenBy, ...counts } = integrity;
   const violations = Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   const lines = [
     `${plan.place}: ${verdict} in ${seconds} s (seed ${plan.seed}, ${plan.foremen} Foremen, Lease ${plan.leaseMs} ms)`,
-    `  integrity   ${flat(counts)}${Object.keys(violations).length === 0 ? " · no violation" : ` · VIOLATIONS ${flat(violations)}`}`,
+    `  integrity   ${flat(counts)}${integrity.forgotten === 0 ? "" : ` (${flat(forgottenBy)})`}${Object.keys(violations).length === 0 ? " · no violation" : ` · VIOLATIONS ${flat(violations)}`}`,
     `  recovery    works again ${told(recovery.again)} · first ended ${told(recovery.firstAgain)} · resumed after a kill ${told(recovery.resumed)} · drained in ${recovery.drainMs} ms · stopped in ${recovery.stopMs} ms · Foremen died ${recovery.kills}, failed to start ${recovery.failedStarts}`,
     ...Object.entries(recovery.againByHarm).map(
       ([name, again]) =>
