@@ -81,8 +81,8 @@ const cases: readonly Case[] = [
       await s.claim("o1");
       return () => s.store.extend(s.segment, { owner: "o1" });
     },
-    first: { answer: "ok", beat: 1, held: 1, marked: [] },
-    again: { answer: "ok", beat: 2, held: 1, marked: [] },
+    first: { answer: "ok", beat: 2, held: 1, marked: [] },
+    again: { answer: "ok", beat: 3, held: 1, marked: [] },
     counts: true,
   },
   {
@@ -183,7 +183,7 @@ const cases: readonly Case[] = [
     prepare: async (s) => {
       await s.enqueue(await s.fast(), 1, series("n", 3));
       await s.claim("o1");
-      const ask = { owner: "o1", beat: 0, max: 10, recoveriesMax: 3, retainMs, poison: bytes("poison") };
+      const ask = { owner: "o1", beat: 1, max: 10, recoveriesMax: 3, retainMs, poison: bytes("poison") };
       return () => s.store.rescue(s.segment, ask);
     },
     first: { answer: "ok", rescued: 3, failed: 0, cancelled: 0, left: 0 },

@@ -200,7 +200,9 @@ class Chaos {
     for (const [at, owner] of this.#owners.entries()) {
       if (owner.diedAtMs === null || nowMs - owner.diedAtMs < leaseMs) continue;
       for (const counter of owner.held.keys()) this.#ended(counter);
-      const rescue = { owner: owner.name, beat: 0, max: 1000, recoveriesMax: 1000, retainMs, poison: value };
+      const { owners: seen } = await this.#store.counts(segment);
+      const beat = seen.find(({ owner: name }) => name === owner.name)?.beat ?? 0;
+      const rescue = { owner: owner.name, beat, max: 1000, recoveriesMax: 1000, retainMs, poison: value };
       await this.#store.rescue(segment, rescue);
       this.#owners[at] = this.#newOwner();
     }

@@ -220,7 +220,8 @@ export type EnqueueFullWord = "ok" | "duplicate" | "conflict" | "kept" | "reject
  * the list. At most `2 * max` list elements are popped in all: those cancelled while waiting are dropped, not
  * claimed; those with gates take a slot of each or, if one is full, are parked at the first full one (what moves on for
  * that does so at the end of the call). One token for the whole call: `max(last token of the Segment + 1, nowUs)`. The claimed mark of each lane
- * rises to the highest fast-path counter popped. A claim that pops nothing writes nothing.
+ * rises to the highest fast-path counter popped. A claim that takes something is a beat, too: a rescue decided before it
+ * is `stale`. A claim that pops nothing writes nothing.
  */
 export interface ClaimParams {
   readonly owner: string;
@@ -406,7 +407,8 @@ export interface AnnounceElement extends LocalDot {
  * bytes. The token of the Segment rises to the highest one announced, so that none is given out twice.
  *
  * A lane that is unknown is opened. A mark that is lower than a dot put back rises to it; a fast lane is *sealed* then:
- * `enqueue` answers `gap` to what is at or below the mark, of which the Segment cannot say what it is.
+ * `enqueue` answers `gap` to what is at or below the mark, of which the Segment cannot say what it is. What lies in the
+ * gap that the mark was raised over, and was not put back, is missing.
  */
 export interface AnnounceParams {
   readonly owner: string;

@@ -17,6 +17,8 @@ export type CrewSettings = Omit<ChaosSettings, "node">;
 const againAfterMs = 300;
 const startsMost = 10;
 const standMs = 5_000;
+/** How long an Operation of a profile may take. */
+const longestMs = 20_000;
 /** Until a Worker that died is replaced, on a busy machine. */
 const threadMs = 2_000;
 
@@ -232,9 +234,27 @@ export class Crew implements AsyncDisposable {
     return false;
   }
 
+  /**
+   * When a Foreman began work, from a moment on; one whose slots are taken by long work can begin none, and has an
+   * answered beat for it.
+   */
   #firstBegin(owner: string, sinceMs: number): number | null {
     this.#journal.read();
-    return firstBegin(this.#journal.events, owner, sinceMs);
+    const { events } = this.#journal;
+    const begunMs = firstBegin(events, owner, sinceMs);
+    if (begunMs !== null) return begunMs;
+    let beatMs = Number.POSITIVE_INFINITY;
+    const over = new Set<string>();
+    let isBusy = false;
+    for (let i = events.length - 1; i >= 0; i--) {
+      const event = events[i];
+      if (event?.kind === "start" && event.atMs < sinceMs - longestMs) break;
+      if (event === undefined || !("owner" in event) || event.owner !== owner) continue;
+      if (event.kind === "beat" && event.sentMs >= sinceMs) beatMs = Math.min(beatMs, event.sentMs);
+      if (event.kind === "done") over.add(`${event.id} ${event.token}`);
+      if (event.kind === "start" && !over.has(`${event.id} ${event.token}`)) isBusy = true;
+    }
+    return isBusy && Number.isFinite(beatMs) ? beatMs : null;
   }
 }
 

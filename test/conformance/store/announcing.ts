@@ -62,6 +62,28 @@ export function announcingSentences(scene: () => Scene): void {
       expect(await s.claimTexts("o1")).toEqual(["lost4", "a", "d"]);
     });
 
+    it("I2: what lies below a mark that was raised so is missing, not ready for ever, and can be put back, too", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, ["a"]);
+      expect(await announce(s, [lost("a1.01", 4)])).toEqual(["recovered"]);
+      const stateOf = async (counter: number) => {
+        const { records } = await s.store.find(s.segment, { dots: [{ laneName: "a1.01", counter }], wait: true });
+        const [record = "none"] = records;
+        return typeof record === "string" ? record : record.state;
+      };
+      expect(await Promise.all([1, 2, 3, 4, 5].map(stateOf))).toEqual([
+        "ready",
+        "missing",
+        "missing",
+        "ready",
+        "missing",
+      ]);
+      expect(await announce(s, [{ ...lost("a1.01", 3), again: null }], "o2")).toEqual(["missing"]);
+      expect(await announce(s, [lost("a1.01", 3)], "o2")).toEqual(["recovered"]);
+      expect(await s.claimTexts("o3")).toEqual(["lost3", "lost4", "a"]);
+    });
+
     it("I8: no token at or below one that was announced is given out any more", async () => {
       const s = scene();
       const lane = await s.fast();

@@ -102,6 +102,22 @@ export function housekeepingSentences(scene: () => Scene): void {
       expect(await s.rescue("o1", { max: 0 }).catch(() => "no owner")).toBe("no owner");
     });
 
+    it("takes a claim for a beat: what was decided before it takes nothing of what it brought", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, series("n", 2));
+      await s.claim("o1", 1);
+      const beat = await s.beatSeen("o1");
+      const ask = { owner: "o1", beat, max: 10, recoveriesMax: 3, retainMs, poison: bytes("poison") };
+      const held = await s.claim("o1", 1);
+      expect(await s.store.rescue(s.segment, ask)).toMatchObject({ answer: "stale", rescued: 0, left: 2 });
+      expect(await s.complete("o1", held)).toEqual(["ok"]);
+      // One that brings nothing writes nothing.
+      const seen = await s.beatSeen("o1");
+      await s.claim("o1", 10);
+      expect(await s.beatSeen("o1")).toBe(seen);
+      expect(await s.rescue("o1")).toMatchObject({ answer: "ok", rescued: 1 });
+    });
+
     it("compares: refuses another beat than the present one, and writes nothing", async () => {
       const s = scene();
       await s.enqueue(await s.fast(), 1, ["a"]);

@@ -64,9 +64,9 @@ function putBack(
   laneOpen(state, { laneName, queue: isFull ? null : again.queue });
   const lane = state.lanesByName.get(laneName) as Lane; // opened just now, or before
   if (counter > lane.accepted) {
-    lane.accepted = counter;
     // What its writer had acknowledged below that is gone, what it had not it sends again: to another lane.
-    if (!isFull) lane.isSealed = true;
+    if (!isFull) lane.gaps.push([lane.accepted + 1, counter]);
+    lane.accepted = counter;
     touchLane(state, lane);
   }
   if (isFull) rememberDot(state, lane, counter, again.body, nowMs);

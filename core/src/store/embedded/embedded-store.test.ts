@@ -138,7 +138,7 @@ describe("a store opened again", () => {
     await fill(store);
     await store.close();
     const again = await open(path);
-    expect(again.deadOwners()).toEqual([{ segment: "s", owner: "o", beat: 1, held: 3 }]);
+    expect(again.deadOwners()).toEqual([{ segment: "s", owner: "o", beat: 2, held: 3 }]);
     await again.close();
     const rescueAtOpen = { recoveriesMax: 3, retainMs, poison: text("poison") };
     const third = new EmbeddedStore({ path, app: "app", rescueAtOpen });

@@ -51,7 +51,7 @@ export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnsw
   if (lane === undefined || queue === null) return { answer: "unknown_lane", accepted: 0, fresh: 0 };
   const { first, bodies } = params;
   if (first > lane.accepted + 1) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
-  if (first <= lane.accepted && lane.isSealed) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
+  if (first <= lane.accepted && lane.gaps.length > 0) return { answer: "gap", accepted: lane.accepted, fresh: 0 };
   const fresh = first + bodies.length - 1 - lane.accepted;
   if (fresh <= 0) return { answer: "ok", accepted: lane.accepted, fresh: 0 };
 

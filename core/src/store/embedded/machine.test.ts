@@ -298,7 +298,8 @@ function finishAll(state: SegmentState, startMs: number): void {
     run("complete", { owner: "end", retainMs: 1000, held: claims, values: claims.map(() => value) });
     if (waiting === 0) break;
   }
-  run("rescue", { owner: "end", beat: 0, max: 1, recoveriesMax: 0, retainMs: 1000, poison: value });
+  const beat = state.owners.get("end")?.beat ?? 0;
+  run("rescue", { owner: "end", beat, max: 1, recoveriesMax: 0, retainMs: 1000, poison: value });
   nowMs += 3600_000;
   run("prune", { max: 100_000 });
 }

@@ -123,6 +123,8 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
   if (claims.length === 0) return claims;
   if (known === undefined) state.owners.set(owner.name, owner);
   owner.lastRequest = params.request;
+  // Who claims lives: a rescue that was decided before finds another beat, and takes nothing of this.
+  owner.beat++;
   touchOwner(state, owner);
   state.running += claims.length;
   state.lastTaking = taking.number;

@@ -39,7 +39,8 @@ export function locate(
   if (lane.withdrawn.has(counter)) return "pruned";
   if (lane.queue === null) return sha1Remembered(state, lane, counter, nowMs) === null ? "missing" : "pruned";
   if (counter < 1 || counter > lane.accepted) return "missing";
-  return counter > lane.claimed ? "unread" : "pruned";
+  if (counter <= lane.claimed) return "pruned";
+  return lane.gaps.some(([first, last]) => counter >= first && counter <= last) ? "missing" : "unread";
 }
 
 /** find: Operations by dot. */

@@ -49,8 +49,11 @@ export interface Lane {
   readonly queue: Queue | null;
   accepted: number;
   claimed: number;
-  /** It got an Operation back above what it had (`announce`). Not kept on disk: with its writer it ends. */
-  isSealed: boolean;
+  /**
+   * Counters that the mark was raised over (`announce`): what there was, nobody knows. Not empty: the lane is sealed. Not
+   * kept on disk: with its writer it ends.
+   */
+  readonly gaps: (readonly [first: number, last: number])[];
   /** Counter → what is known of it, in pages of 256; a page goes with its last entry. */
   readonly pages: Map<number, Page>;
   lastPage: Page;
@@ -482,7 +485,7 @@ export function addLane(state: SegmentState, number: number, name: string, queue
     queue,
     accepted: 0,
     claimed: 0,
-    isSealed: false,
+    gaps: [],
     pages: new Map(),
     lastPage: NO_PAGE,
     withdrawn: new Map(),

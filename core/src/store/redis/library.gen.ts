@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "c3be6267bd47e17cd3ce10cdffa213444dcb411251ac70630fb4aaf70ca2c3c0";
+export const DIGEST = "226c2c3966bcc2e51423dcc45eb1d77ae0576598c949f90a5893e03df59e8dbb";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -95,7 +95,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'c3be6267bd47e17cd3ce10cdffa213444dcb411251ac70630fb4aaf70ca2c3c0'",
+  "local DIGEST = '226c2c3966bcc2e51423dcc45eb1d77ae0576598c949f90a5893e03df59e8dbb'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1222,8 +1222,16 @@ export const HELPER_TEXT: string = [
   "  end",
   "  return digests",
   "end",
+  "local function is_in_gap(root, lane, counter, gaps)",
+  "  if not gaps[lane] then gaps[lane] = call('HGET', root, 'sealed:' .. lane) or '' end",
+  "  for at = 1, #gaps[lane], 10 do",
+  "    local first, last = unpack_bytes('>I5I5', gaps[lane], at)",
+  "    if counter >= first and counter <= last then return true end",
+  "  end",
+  "  return false",
+  "end",
   "local function look_up(root, addresses, now)",
-  "  local n, found = #addresses, {}",
+  "  local n, found, gaps = #addresses, {}, {}",
   "  local statics = hmget(K.operations(root), addresses, 1, n)",
   "  local metas = hmget(K.metas(root), addresses, 1, n)",
   "  local due = read_many('ZMSCORE', K.due(root), addresses, 1, n)",
@@ -1263,6 +1271,7 @@ export const HELPER_TEXT: string = [
   "      else",
   "        local counter = unpack_bytes('>I5', address, 4)",
   "        here.state = (counter < 1 or counter > accepted) and 'missing' or counter > claimed and 'ready' or 'pruned'",
+  "        if here.state == 'ready' and is_in_gap(root, sub(address, 1, 3), counter, gaps) then here.state = 'missing' end",
   "        here.is_fast = true",
   "      end",
   "    end",
@@ -2255,7 +2264,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  local statics, metas = hmget(K.operations(root), bare, 1, #bare), hmget(K.metas(root), bare, 1, #bare)",
   "  if #entries > 0 and not is_again then",
   "    call('HSET', root, 'token', string.format('%.0f', last_token))",
-  "    call('HSET', K.owners(root), owner, write_owner(beat, request, token))",
+  "    call('HSET', K.owners(root), owner, write_owner(beat + 1, request, token))",
   "    variadic('HSET', K.flight(root, owner), entries, 1, #entries)",
   "  end",
   "  if popped > 0 then",
@@ -2560,7 +2569,10 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      local accepted = unpack_bytes('>I5', record)",
   "      if unpack_bytes('>I5', counter) > accepted then",
   "        call('HSET', K.marks(root), lane, counter .. sub(record, 6))",
-  "        if not is_full then call('HSET', root, 'sealed:' .. lane, '1') end",
+  "        if not is_full then",
+  "          local gaps = call('HGET', root, 'sealed:' .. lane) or ''",
+  "          call('HSET', root, 'sealed:' .. lane, gaps .. pack('>I5', accepted + 1) .. counter)",
+  "        end",
   "      end",
   "      if is_full then",
   "        call('HSET', K.memory(root, window), address, digest_of(body))",

@@ -56,7 +56,10 @@ local function announce(root, args, last_token)
       if unpack_bytes('>I5', counter) > accepted then
         call('HSET', K.marks(root), lane, counter .. sub(record, 6))
         -- What its writer had acknowledged below that is gone, what it had not it sends again: to another lane.
-        if not is_full then call('HSET', root, 'sealed:' .. lane, '1') end
+        if not is_full then
+          local gaps = call('HGET', root, 'sealed:' .. lane) or ''
+          call('HSET', root, 'sealed:' .. lane, gaps .. pack('>I5', accepted + 1) .. counter)
+        end
       end
       if is_full then
         call('HSET', K.memory(root, window), address, digest_of(body))

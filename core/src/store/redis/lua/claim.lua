@@ -151,7 +151,8 @@ local function claim(root, args, last_token)
 
   if #entries > 0 and not is_again then
     call('HSET', root, 'token', string.format('%.0f', last_token))
-    call('HSET', K.owners(root), owner, write_owner(beat, request, token))
+    -- Who claims lives: a rescue that was decided before finds another beat, and takes nothing of this.
+    call('HSET', K.owners(root), owner, write_owner(beat + 1, request, token))
     variadic('HSET', K.flight(root, owner), entries, 1, #entries)
   end
   if popped > 0 then
