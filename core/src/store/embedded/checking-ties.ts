@@ -101,7 +101,7 @@ export function checkPlaces(state: SegmentState, nowMs: number, note: Note): voi
   checkSlots(state, note);
   for (const line of [...state.lines.values()]) checkLine(state, line, nowMs, note);
   const candidates = candidatesByGate(state);
-  for (const gate of [...state.gates.values()]) checkGate(state, gate, candidates.get(gate) ?? 0, nowMs, note);
+  for (const gate of [...state.gates.values()]) checkGate(state, gate, candidates.get(gate.name) ?? 0, nowMs, note);
   checkKeys(state, note);
   checkLapsing(state, note);
 }

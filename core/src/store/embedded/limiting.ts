@@ -82,7 +82,7 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
       continue;
     }
     const free = slotsOf(state, gate, tie) - gate.used;
-    const missing = Math.min(free, gate.parked.size) - (candidates?.get(gate) ?? 0);
+    const missing = Math.min(free, gate.parked.size) - (candidates?.get(gate.name) ?? 0);
     if (missing <= 0) continue;
     const count = Math.min(missing, left);
     if (count > 0) wake(state, new Map([[gate, count]]), woken);
@@ -95,11 +95,11 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
   touchLive(state, name);
 }
 
-/** How many Operations are candidates of each gate. */
-export function candidatesByGate(state: SegmentState): ReadonlyMap<Gate, number> {
-  const found = new Map<Gate, number>();
+/** How many Operations are candidates of each gate, by its name. */
+export function candidatesByGate(state: SegmentState): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
   const add = (gate: Gate | null | undefined): void => {
-    if (gate != null) found.set(gate, (found.get(gate) ?? 0) + 1);
+    if (gate != null) found.set(gate.name, (found.get(gate.name) ?? 0) + 1);
   };
   for (const queue of state.queues.values()) {
     for (const { elements } of queue.active)

@@ -64,7 +64,7 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
   keepAt(state, tied, gate);
   if ("everyMs" in full) expectOpening(state, gate, opensAt(state, gate, full, nowMs), nowMs);
   touch(state, operation);
-  if (candidateOf !== null && candidateOf !== gate) addWake(wakes, candidateOf);
+  if (candidateOf !== null && candidateOf.name !== gate.name) addWake(wakes, candidateOf);
   return false;
 }
 
@@ -229,7 +229,9 @@ export function moveOn(state: SegmentState, wakes: Wakes): void {
 
 /** Takes the first ones parked at each gate away from there and adds them to `woken`. */
 export function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): void {
-  for (const [gate, count] of wakes) {
+  for (const [named, count] of wakes) {
+    // One that was idle since a candidate left it may have been made anew.
+    const gate = state.gates.get(named.name) ?? named;
     for (let left = count; left > 0; left--) {
       const operation = gate.parked.first;
       if (operation === undefined) break;
