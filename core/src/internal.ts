@@ -19,7 +19,7 @@ export type { Durability, DurabilityLevel, Secured, StoreDurability } from "./en
 export { encodeEnvelope } from "./engine/envelope.js";
 export { type CheckFinding, FINDINGS, type FindingKind } from "./engine/findings.js";
 export type { Address, Held, LocalDot } from "./engine/lease.js";
-export { FULL_PATH_DIGITS, ID_MEMORY_MS } from "./engine/lease.js";
+export { FULL_PATH_DIGITS, ID_MEMORY_MS, isTiedLane, TIED_LANE } from "./engine/lease.js";
 export { compareStatus, mergeStatus, type StatusCopy } from "./engine/merge.js";
 export { decodeAbout, type NodeAbout } from "./engine/node.js";
 export type { Move, OperationRecord, OperationState, TerminalState } from "./engine/operation.js";

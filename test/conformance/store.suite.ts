@@ -20,6 +20,7 @@ import { openingSentences } from "./store/opening.js";
 import { outcomeSentences } from "./store/outcome.js";
 import { readingSentences } from "./store/reading.js";
 import { Scene, type Setup, type StoreUnderTest } from "./store/scene.js";
+import { tiedLaneSentences } from "./store/tied-lanes.js";
 import { tieSentences } from "./store/ties.js";
 
 export type { Setup, StoreUnderTest } from "./store/scene.js";
@@ -60,6 +61,7 @@ export function storeSuite(name: string, setup: Setup): void {
     eventSentences(present);
     tieSentences(present);
     liveSentences(present);
+    tiedLaneSentences(present);
     lapseSentences(present);
     nodeSentences(present);
     regressionSentences(present);

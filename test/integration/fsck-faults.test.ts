@@ -288,6 +288,62 @@ describe("X19: fsck on Redis", () => {
     f.s.close();
   });
 
+  it.each([
+    ["slots_count", (root: string) => redis.client.hset(`${root}:gu`, "g", "2")],
+    ["slots_count", (root: string) => redis.client.hdel(`${root}:gu`, "g")],
+    ["lane_queue", (root: string) => redis.client.hset(`${root}:q`, "q", "0")],
+    ["lane_queue", (root: string) => redis.client.hdel(`${root}:q`, "q")],
+    ["lane_count", (root: string) => redis.client.hset(root, "lanes", "0")],
+  ])("X4: finds and mends %s of a tied lane, where limits hold again", async (kind, plant) => {
+    const s = await Scene.open(sut);
+    const laneName = "a1.05";
+    const { lane } = await s.store.laneOpen(s.segment, { laneName, queue: "q", isTied: true });
+    const bodies = ["a", "b", "c"].map((text) => Buffer.from(text));
+    const gates = bodies.map(() => [{ name: "g", slots: 1 }]);
+    await s.store.enqueue(s.segment, { lane, laneName, first: 1, bodies, gates });
+    const held = await s.claim("o1", 1);
+    expect(await checkAll(s)).toEqual([]);
+    await plant(rootOf(redis.app, s.segment));
+    expect((await checkAll(s, true)).map((finding) => finding.kind)).toEqual([kind]);
+    expect(await checkAll(s)).toEqual([]);
+    expect(await s.claim("o2")).toEqual([]);
+    await s.complete("o1", held);
+    expect(await s.claimTexts("o2")).toEqual(["b"]);
+    await s.snapshot();
+    s.close();
+  });
+
+  it("X4: refuses a tied lane's elements whose ties are malformed, and writes nothing", async () => {
+    const s = await Scene.open(sut);
+    const laneName = "a1.05";
+    const { lane } = await s.store.laneOpen(s.segment, { laneName, queue: "q", isTied: true });
+    const root = rootOf(redis.app, s.segment);
+    const at = { lane, laneName };
+    const tie = gateTie("g", 1);
+    const length = (bytes: number) => Buffer.from([bytes >> 8, bytes & 255]);
+    const body = Buffer.from("body");
+    const sound = Buffer.concat([address(at, 1), length(tie.length), tie, body]);
+    const before = await s.snapshot();
+    const broken = [
+      address(at, 2),
+      Buffer.concat([address(at, 2), Buffer.from([0])]),
+      Buffer.concat([address(at, 2), length(0), body]),
+      Buffer.concat([address(at, 2), length(tie.length), tie]),
+      Buffer.concat([address(at, 2), length(tie.length), tie.subarray(0, 5)]),
+      Buffer.concat([address(at, 2), length(tie.length - 1), tie, body]),
+      Buffer.concat([address(at, 2), length(2), Buffer.alloc(2), body]),
+      Buffer.concat([address(at, 2), length(3), Buffer.from([1, 107, 0]), body]),
+      Buffer.concat([address(at, 2), length(tie.length + 1), Buffer.from([1, 107]), tie.subarray(1), body]),
+    ];
+    for (const element of broken) {
+      const args = [number(at), laneName, "1", "", sound, element];
+      const refused = redis.client.callBuffer("FCALL", "mrt1_enqueue", "1", root, ...args);
+      await expect(refused).rejects.toThrow(/BADARGS/);
+    }
+    expect(await s.snapshot()).toEqual(before);
+    s.close();
+  });
+
   it("does not claim what stands at a fair gate without being parked there", async () => {
     const f = await tiedField();
     expect(await f.s.claim("o3", 10, ["qf"])).toHaveLength(1);

@@ -397,6 +397,13 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     await handle.wait({ timeout: "5s" });
   });
 
+  /** Waits until claims have looked at so many that limits keep. */
+  const kept = async (app: App, count: number) =>
+    await poll(async () => {
+      const { rows } = await app.inspect.counts();
+      return rows[0]?.blocked === count ? true : null;
+    }, `${count} that are kept`);
+
   /** The explanation, once it names a reason. */
   const explainedAs = async (app: App, id: string, code: string) =>
     await poll(async () => {
@@ -417,6 +424,7 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     const handles = [];
     for (let n = 0; n < 5; n++) handles.push(await fetch.enqueue({ host: "a.example" }));
     await poll(async () => (ends.length === 2 ? true : null), "two that run");
+    await kept(app, 3);
     const ids = handles.map(({ id }) => id);
     const { reason, position, isRunnable, state } = await explainedAs(app, ids[4] ?? "", "limit_full");
     expect({ position, isRunnable, state }).toEqual({ position: 3, isRunnable: false, state: "ready" });
@@ -445,6 +453,7 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     const sent = [];
     for (let n = 0; n < 3; n++) sent.push(await send.enqueue(null));
     await sent[0]?.wait({ timeout: "10s" });
+    await kept(app, 2);
     const third = await explainedAs(app, sent[2]?.id ?? "", "rate_empty");
     expect(third).toMatchObject({
       position: 2,

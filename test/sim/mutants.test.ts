@@ -66,6 +66,18 @@ const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] =
     name: "a promote that does not look at paces",
     mutate: inFunction("promote", /if call\('EXISTS', K\.opening.* end/, ""),
   },
+  {
+    name: "an end on a tied lane that keeps its slots",
+    mutate: (text) => text.replace(/^ +TIES\.give_back\(.*$/m, ""),
+  },
+  {
+    name: "a tied lane whose mark does not cover what was parked",
+    mutate: (text) => text.replace("pass.marks[sub(address, 1, 3)] = address", ""),
+  },
+  {
+    name: "a tied lane that goes back to waiting without its ties",
+    mutate: (text) => text.replace("held.ties, held.is_unbound = record, true", "held.ties = record"),
+  },
 ];
 
 describe.each(mutants)("$name", ({ mutate }) => {

@@ -190,7 +190,7 @@ class Reader {
       root: texts(root),
       lanes: new Map((marks ?? []).map(([number, record]) => [number.readUIntBE(0, 3), laneOf(record)])),
       paused: new Map(
-        (paused ?? []).map(([queue, mark]) => [queue.toString("latin1"), mark.toString("latin1") === "1"]),
+        (paused ?? []).map(([queue, mark]) => [queue.toString("latin1"), Number(mark.toString("latin1")) % 2 === 1]),
       ),
       owners: new Map((owners ?? []).map(([owner, record]) => [owner.toString("latin1"), ownerOf(record)])),
       statics: new Map((statics ?? []).map(([address, record]) => [hex(address), staticOf(record)])),
@@ -373,7 +373,6 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
     return { state, queue: fixed.queue, priority: fixed.priority, body: fixed.body, ...counters, ties };
   };
   const rest = { progress: null, cancelReason: null };
-  const untied = { ties: null };
 
   for (const [queue, held] of lists) {
     for (const { priority, elements } of held) {
@@ -385,10 +384,9 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
             state: "ready",
             queue,
             attempt: 0,
-            body: hex(element.subarray(8)),
+            ...fastOf(element),
             ...unread,
             ...rest,
-            ...untied,
           });
         else {
           const operation = stored(address, "ready");
@@ -410,7 +408,7 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
       const queue = head.lanes.get(Number.parseInt(address.slice(0, 6), 16))?.queue ?? "";
       const operation: Omit<Operations, "laneName" | "counter" | "progress" | "cancelReason"> =
         element.length > 8
-          ? { state: "running", queue, attempt: 1, body: hex(element.subarray(8)), ...unread, ...untied }
+          ? { state: "running", queue, attempt: 1, ...fastOf(element), ...unread }
           : stored(address, "running", true);
       add(address, { ...operation, ...notes });
     }
@@ -423,6 +421,16 @@ function operationsOf(head: Head, lists: Lists, body: Body, dot: DotOf): Operati
     if (!head.statics.has(address)) broken(`${address} has counters and no record`);
   for (const address of head.ties.keys()) if (!head.statics.has(address)) broken(`${address} has ties and no record`);
   return [...found.values()].sort(byDot);
+}
+
+/** What stands behind the address of a fast element: on a tied lane its tie record, then its enqueued bytes. */
+function fastOf(element: Buffer): Pick<Operations, "body" | "ties"> {
+  if (element.readUInt8(0) < 0x80) return { body: hex(element.subarray(8)), ties: null };
+  const bodyAt = 10 + element.readUInt16BE(8);
+  const { key, line, gates } = tiesOf(element.subarray(10, bodyAt));
+  if (key !== "" || line !== "" || gates.length === 0)
+    broken(`${hex(element)} is of a tied lane, and not only of gates`);
+  return { body: hex(element.subarray(bodyAt)), ties: { key: null, line: null, gates, waitsAt: null } };
 }
 
 function tiesSnapshot(head: Head, address: string): Operations["ties"] {
@@ -484,9 +492,12 @@ function keysOf(head: Head, dot: DotOf): SegmentSnapshot["keys"] {
 /** Slots are recounted: taken by what runs, and by nothing else. */
 function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
   const running = new Map<string, number>();
+  const said = [...head.ties.values()].flatMap(({ gates }) => gates);
   for (const owner of body.flights.keys()) {
-    for (const { address } of heldOf(body, owner)) {
-      for (const tie of head.ties.get(address)?.gates ?? [])
+    for (const { address, element } of heldOf(body, owner)) {
+      const fast = element.length > 8 ? (fastOf(element).ties?.gates ?? []) : [];
+      said.push(...fast);
+      for (const tie of head.ties.get(address)?.gates ?? fast)
         if ("slots" in tie) running.set(tie.name, (running.get(tie.name) ?? 0) + 1);
     }
   }
@@ -503,7 +514,7 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
       if (record?.toString("utf8", 9) !== gate || isAt !== ticket) broken(`${address} is parked at two places`);
       return dot(address);
     });
-    const ties = [...head.ties.values()].flatMap(({ gates }) => gates).filter(({ name }) => name === gate);
+    const ties = said.filter(({ name }) => name === gate);
     const [tie] = ties;
     const limit = limits.get(gate) ?? null;
     const live = liveNumberOf(head.live.get(gate) ?? head.live.get(gate.replace(/:.*/, "")));

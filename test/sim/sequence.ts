@@ -5,12 +5,22 @@
  * sensible when intents are taken out of it, which is how a failure is made small. Everything a client could do is
  * tried, the wrong things on purpose: old tokens, foreign owners, gaps, repeats of earlier calls, any step of time.
  */
-import type { Claim, GateTie, Held, KeyMode, KeyTie, LiveNumber, LocalDot, Ties } from "@millrace/core/internal";
+import {
+  type Claim,
+  type GateTie,
+  type Held,
+  isTiedLane,
+  type KeyMode,
+  type KeyTie,
+  type LiveNumber,
+  type LocalDot,
+  type Ties,
+} from "@millrace/core/internal";
 import type { Answer, Call, CallName, Request } from "./call.js";
 import { Dice } from "./dice.js";
 
 /** What to try: a transition, a step of time, or an earlier call once more. */
-export type IntentName = CallName | "enqueue_tied" | "wait" | "again";
+export type IntentName = CallName | "enqueue_tied" | "enqueue_gated" | "wait" | "again";
 
 /** One intent. */
 export interface Intent {
@@ -26,6 +36,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   enqueue: 13,
   enqueue_full: 11,
   enqueue_tied: 4,
+  enqueue_gated: 3,
   claim: 17,
   extend: 4,
   complete: 9,
@@ -59,9 +70,13 @@ const tiedWeights: Readonly<Record<IntentName, number>> = {
   again: 4,
   enqueue: 2,
   enqueue_full: 2,
-  enqueue_tied: 22,
-  claim: 26,
+  enqueue_tied: 18,
+  enqueue_gated: 18,
+  claim: 28,
   complete: 14,
+  fail: 7,
+  release: 7,
+  rescue: 7,
   cancel: 14,
   find: 2,
   explain: 6,
@@ -81,8 +96,8 @@ export const startUs = Date.UTC(2026, 0, 1, 9) * 1000;
 /** The sequence of a seed: two lanes to begin with, then anything. */
 export function sequenceOf(seed: number): Intent[] {
   const dice = new Dice(Math.imul(seed, 0x9e3779b1) ^ 0x5bd1e995);
-  const length = dice.between(5, intentsMax - 3);
-  const opening: IntentName[] = ["lane_open", "lane_open", "lane_open"];
+  const length = dice.between(5, intentsMax - 5);
+  const opening: IntentName[] = ["lane_open", "lane_open", "lane_open", "lane_open", "lane_open"];
   const rest = Array.from({ length }, () => dice.weighted(seed % 3 === 0 ? tiedWeights : weights));
   return [...opening, ...rest].map((name) => ({ name, seed: dice.word() }));
 }
@@ -90,15 +105,18 @@ export function sequenceOf(seed: number): Intent[] {
 const queues = ["q0", "q1", "q2"] as const;
 const owners = ["o0", "o1", "o2"] as const;
 const priorities = [0, 0, -1, 5] as const;
-const lanes: readonly { readonly laneName: string; readonly queue: string | null }[] = [
+const lanes: readonly { readonly laneName: string; readonly queue: string | null; readonly isTied?: true }[] = [
   { laneName: "a1.01", queue: "q0" },
-  { laneName: "a1.02", queue: "q1" },
   { laneName: "a1.00", queue: null },
+  { laneName: "a1.03", queue: "q0", isTied: true },
+  { laneName: "a1.02", queue: "q1" },
   { laneName: "b2.01", queue: "q0" },
   { laneName: "b2.02", queue: "q1" },
   { laneName: "b2.00", queue: null },
+  { laneName: "b2.03", queue: "q1", isTied: true },
 ];
-const fastLanes = lanes.filter(({ queue }) => queue !== null);
+const fastLanes = lanes.filter(({ queue, isTied }) => queue !== null && isTied !== true);
+const tiedLanes = lanes.filter(({ isTied }) => isTied === true);
 const fullLanes = lanes.filter(({ queue }) => queue === null);
 
 const secondMs = 1000;
@@ -234,16 +252,19 @@ export class Player {
     return earlier === undefined ? null : { ...earlier, atUs: this.atUs };
   }
 
-  #request(name: CallName | "enqueue_tied", dice: Dice): Request {
+  #request(name: CallName | "enqueue_tied" | "enqueue_gated", dice: Dice): Request {
     switch (name) {
       case "lane_open": {
         const closed = lanes.filter(({ laneName }) => !this.#lanes.has(laneName));
         const lane = closed.length > 3 && dice.chance(85) ? dice.pick(closed.slice(0, 3)) : dice.pick(lanes);
         const queue = lane.queue !== null && dice.chance(4) ? "q2" : lane.queue;
-        return { name, params: { laneName: lane.laneName, queue } };
+        const isTied = dice.chance(4) ? lane.isTied === undefined && queue !== null : lane.isTied === true;
+        return { name, params: { laneName: lane.laneName, queue, isTied } };
       }
       case "enqueue":
-        return { name, params: this.#enqueue(dice) };
+        return { name, params: this.#enqueue(dice, fastLanes) };
+      case "enqueue_gated":
+        return { name: "enqueue", params: this.#enqueue(dice, tiedLanes) };
       case "enqueue_full":
         return { name, params: this.#enqueueFull(dice, 35) };
       case "enqueue_tied":
@@ -370,15 +391,19 @@ export class Player {
     return { owner, elements };
   }
 
-  #enqueue(dice: Dice) {
-    const open = fastLanes.filter(({ laneName }) => this.#lanes.has(laneName));
-    const { laneName } = open.length === 0 || dice.chance(3) ? dice.pick(fastLanes) : dice.pick(open);
+  #enqueue(dice: Dice, among: typeof lanes) {
+    const open = among.filter(({ laneName }) => this.#lanes.has(laneName));
+    const { laneName } = open.length === 0 || dice.chance(3) ? dice.pick(among) : dice.pick(open);
     const known = this.#lanes.get(laneName) ?? { lane: 1, accepted: 0 };
     const lane = dice.chance(2) ? known.lane + 1 : known.lane;
     const shift = dice.chance(80) ? 0 : dice.pick([-2, -1, -1, 1]);
     const first = Math.max(1, known.accepted + 1 + shift);
     const bodies = Array.from({ length: dice.pick([1, 1, 2, 3, 5]) }, (_, i) => bodyOf(laneName, first + i));
-    return { lane, laneName, first, bodies };
+    if (!isTiedLane(lane)) return { lane, laneName, first, bodies };
+    // As Steps do: mostly all have the same.
+    const common = gatesOf(dice);
+    const gates = bodies.map(() => (dice.chance(70) ? common : gatesOf(dice)));
+    return { lane, laneName, first, bodies, gates };
   }
 
   #enqueueFull(dice: Dice, tiedPercent: number) {
@@ -407,20 +432,20 @@ export class Player {
     return Math.floor(this.atUs / 1000) + dice.pick([-5000, -1, 0, 1, 500, 5000, dayMs]);
   }
 
-  /** Up to three claims to report on, each Operation once: mostly an owner's own latest, sometimes anything. */
+  /** Up to three claims to report on, now and then one twice: mostly an owner's own latest, sometimes anything. */
   #held(dice: Dice): { owner: string; held: Held[] } {
     const running = [...this.#running.values()];
     const likely = running.length > 0 && dice.chance(75) ? running : this.#claims.slice(-10);
     const owner = likely.length === 0 || dice.chance(4) ? dice.pick(owners) : dice.pick(likely).owner;
     const own = likely.filter((one) => one.owner === owner);
     const source = own.length === 0 || dice.chance(4) ? this.#claims : own;
-    const held = new Map<string, Held>();
-    for (const { claim } of dice.some(source, 1, 3)) {
+    const held = dice.some(source, 1, 3).map(({ claim }): Held => {
       const token = dice.chance(3) ? claim.token + 1 : claim.token;
-      held.set(addressOf(claim), { lane: claim.lane, counter: claim.counter, token });
-    }
-    if (held.size === 0) held.set("", { lane: 1, counter: 1, token: 1 });
-    return { owner, held: [...held.values()] };
+      return { lane: claim.lane, counter: claim.counter, token };
+    });
+    const [first = { lane: 1, counter: 1, token: 1 }] = held;
+    if (held.length === 0 || dice.chance(3)) held.push(first);
+    return { owner, held };
   }
 
   /** Dots to ask for: mostly of Operations that were claimed or enqueued, sometimes of nothing. */
@@ -480,9 +505,7 @@ function tiesOf(dice: Dice): Ties {
       }
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
-  const gates = dice.chance(60)
-    ? dice.some(["g1", "g2", "g3", "h:1", "h:2"], 1, 2).map((name) => gateOf(dice, name))
-    : [];
+  const gates = dice.chance(60) ? gatesOf(dice) : [];
   const lapse = dice.chance(30)
     ? {
         startInMs: dice.chance(60) ? dice.pick(delays) : null,
@@ -493,6 +516,10 @@ function tiesOf(dice: Dice): Ties {
     : null;
   const flow = dice.chance(40) ? { name: `f${dice.between(1, 3)}`, weight: dice.pick([1, 3, 0.5]) } : null;
   return { key, line, gates, lapse, flow };
+}
+
+function gatesOf(dice: Dice): GateTie[] {
+  return dice.some(["g1", "g2", "g3", "h:1", "h:2"], 1, 2).map((name) => gateOf(dice, name));
 }
 
 function double(value: number): Uint8Array {

@@ -2,7 +2,10 @@
 import { type PaceTie, RedisStore, type Ties } from "@millrace/core/internal";
 import { RedisMeter } from "../tool/cpu.js";
 
-/** What an Operation bears. `fast` and `record` bear nothing; `record` goes the way tied Operations go. */
+/**
+ * What an Operation bears. `fast` and `record` bear nothing; `record` goes by the full path, as `fair` does. The limits go
+ * by a tied lane, as in the product; of `full limit` half of each batch is parked first.
+ */
 export const kinds = ["fast", "record", "limit", "keyed limit", "full limit", "rate", "fair"] as const;
 
 /** One of them. */
@@ -43,17 +46,21 @@ export async function measureLimited(url: string, kind: Kind, batch: number, ope
     await meter.flush();
     await store.open();
     await store.openSegment(segment);
-    const isFast = kind === "fast";
-    const laneName = `life.${isFast ? "01" : "00"}`;
-    const { lane } = await store.laneOpen(segment, { laneName, queue: isFast ? queue : null });
+    const isFull = kind === "record" || kind === "fair";
+    const isTied = kind !== "fast" && !isFull;
+    const laneName = `life.${isFull ? "00" : "01"}`;
+    const { lane } = await store.laneOpen(segment, { laneName, queue: isFull ? null : queue, isTied });
     let counter = 0;
     let request = 1;
     let done = 0;
     const enqueue = async (): Promise<void> => {
       const first = counter + 1;
       counter += batch;
-      if (isFast) {
-        await store.enqueue(segment, { lane, laneName, first, bodies: Array.from({ length: batch }, () => body) });
+      if (!isFull) {
+        const bodies = Array.from({ length: batch }, () => body);
+        const params = { lane, laneName, first, bodies };
+        const gates = bodies.map((_, i) => tiesOf(kind, first + i, batch)?.gates ?? []);
+        await store.enqueue(segment, isTied ? { ...params, gates } : params);
         return;
       }
       const elements = Array.from({ length: batch }, (_, i) => {

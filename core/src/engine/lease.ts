@@ -4,13 +4,14 @@
  * A Lease belongs to a Foreman's incarnation, not to an Operation. In each Segment where it holds work an
  * incarnation raises one beat counter; whoever has seen that counter stand still for a full Lease, by its own
  * monotonic clock, may rescue all the incarnation holds there, naming the counter it saw.
- * Pure data; imports nothing.
+ * Pure; imports nothing.
  */
 
 /**
  * Where an Operation lives inside its Segment: the dot with its middle part interned by the Segment.
  *
- * `lane` is the number the Segment gave to (incarnation, lane digits) when the lane was opened, 1…2^24-1;
+ * `lane` is the number the Segment gave to (incarnation, lane digits) when the lane was opened, 1…2^23-1, and
+ * 2^23 more if it is tied;
  * `counter` the Operation's number in that lane, 1…2^40-1.
  */
 export interface Address {
@@ -37,8 +38,16 @@ export interface LocalDot {
   readonly counter: number;
 }
 
-/** Largest lane number of a Segment (24 bits). */
-export const LANE_NUMBER_MAX = 0xff_ffff;
+/** Largest number of lanes of a Segment; the number of a tied lane has the bit above it set. */
+export const LANE_NUMBER_MAX = 0x7f_ffff;
+
+/** Added to the number of a *tied* lane, whose Operations are tied to gates: their address says so by itself. */
+export const TIED_LANE = 0x80_0000;
+
+/** Whether a lane number is that of a tied lane. */
+export function isTiedLane(lane: number): boolean {
+  return lane >= TIED_LANE;
+}
 
 /** Largest counter of a lane (40 bits: about 35 years at 1,000 Operations a second). */
 export const LANE_COUNTER_MAX = 0xff_ffff_ffff;

@@ -85,6 +85,17 @@ export interface Ties {
   readonly flow?: FlowTie | null;
 }
 
+/** Whether two Operations are tied to the same gates, said in the same order. */
+export function isSameGates(a: readonly GateTie[], b: readonly GateTie[]): boolean {
+  return a === b || (a.length === b.length && a.every((gate, i) => isSameGate(gate, b[i])));
+}
+
+function isSameGate(a: GateTie, b: GateTie | undefined): boolean {
+  if (b === undefined || a.name !== b.name) return false;
+  if ("slots" in a) return "slots" in b && a.slots === b.slots;
+  return "everyMs" in b && a.everyMs === b.everyMs && a.burst === b.burst;
+}
+
 /** Most bytes of a name of a key, line or gate. */
 export const TIE_NAME_BYTES_MAX = 255;
 

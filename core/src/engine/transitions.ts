@@ -51,7 +51,7 @@
 import type { CheckFinding } from "./findings.js";
 import type { Address, Ending, Held, LocalDot } from "./lease.js";
 import type { OperationRecord, OperationState } from "./operation.js";
-import type { Ties } from "./ties.js";
+import type { GateTie, Ties } from "./ties.js";
 
 /** The names of all transitions and reads, as Lua files and machine moves are named. */
 export const TRANSITION_NAMES = [
@@ -113,16 +113,19 @@ export interface SegmentOpenAnswer {
 
 /**
  * Interns a lane: the stream of Operations one incarnation writes into one Queue (fast path), or all it writes by the
- * full path (digits `00`, queue `null`). Opening an open lane answers its present marks.
+ * full path (digits `00`, queue `null`). Opening an open lane answers its present marks. The Operations of a *tied* lane
+ * take the fast path with gates, and with no other ties.
  */
 export interface LaneOpenParams {
   /** `incarnation.digits`. */
   readonly laneName: string;
   /** The lane's Queue; `null` on the full path, where each Operation names its own. */
   readonly queue: string | null;
+  /** Makes a tied lane, which has a Queue; asks nothing of an open one but that it be tied. Default: false. */
+  readonly isTied?: boolean;
 }
 
-/** `conflict`: the lane is open with another Queue. `full`: no lane number is left. */
+/** `conflict`: the lane is open with another Queue, or not tied as asked. `full`: no lane number is left. */
 export interface LaneOpenAnswer {
   readonly answer: "ok" | "conflict" | "full";
   readonly lane: number;
@@ -141,6 +144,10 @@ export interface LaneOpenAnswer {
  * Elements at or below the mark were accepted before and are passed over; the rest is appended, the mark becomes
  * `max(accepted, last)`. Rings the bell of the Queue if its priority-0 list was empty and something was appended, unless
  * `isQuiet`.
+ *
+ * What waits on a tied lane is ready as on any other, and its limits count once it is appended, each that differs from
+ * the one before. A claim lets it through or parks it; parked, handed back, retried or failed it is an Operation of the
+ * full path like any other.
  */
 export interface EnqueueParams {
   readonly lane: number;
@@ -149,6 +156,8 @@ export interface EnqueueParams {
   readonly first: number;
   /** Enqueued bytes, each at least 1 byte, 1…1000 of them; never decoded by a store. */
   readonly bodies: readonly Uint8Array[];
+  /** On a tied lane: the gates of each, one or more. Else nothing. */
+  readonly gates?: readonly (readonly GateTie[])[];
   /** The caller attends the Queue and claims behind this call: nobody need be told. Default: false. */
   readonly isQuiet?: boolean;
 }
@@ -272,8 +281,8 @@ export interface ExtendAnswer {
 
 /**
  * How an outcome was taken. `duplicate`: the record already holds this token's outcome (whatever it was).
- * `stale`: the presenter does not own it, or owns it by another token; nothing changed. What one `fail` or `release`
- * names again is a duplicate of its first; `complete` must name each Operation once.
+ * `stale`: the presenter does not own it, or owns it by another token; nothing changed. What one call names again by the
+ * token it was taken by is a duplicate of its first.
  */
 export type OutcomeAnswer = "ok" | "duplicate" | "stale";
 
@@ -615,7 +624,10 @@ export interface ExplainedGate {
   readonly holders: readonly string[];
 }
 
-/** Nothing but the time for what has no ties, runs on the fast path, or is not there. */
+/**
+ * Nothing but the time for what has no ties, or is not there. Of what waits on a tied lane, Redis sees the gates of the
+ * first 2,000 of its list.
+ */
 export interface ExplainAnswer {
   readonly nowMs: number;
   readonly key: string | null;

@@ -3,7 +3,8 @@
  *
  * Coalesces the submissions of a tick into batches of consecutive counters and keeps a few calls in flight. The store
  * accepts a batch only behind its predecessor, so after a cut or a refusal everything unacknowledged is sent again in
- * order with the same counters: nothing is lost, nothing is accepted twice.
+ * order with the same counters: nothing is lost, nothing is accepted twice. What is tied to gates alone has lanes of its
+ * own, one per Queue.
  *
  * Life: `closed` (no lane number yet; exits to `opening` with the first submission) · `opening` · `flowing` (calls in
  * flight; exits to `recovering` on the first refusal, gap or unknown outcome) · `recovering` (no new batch; waits until
@@ -13,6 +14,7 @@
 import { Deque } from "../base/deque.js";
 import { createError } from "../base/errors.js";
 import { formatId } from "../engine/dot.js";
+import type { GateTie } from "../engine/ties.js";
 import type { EnqueueAnswer } from "../engine/transitions.js";
 import type { Attendant } from "./attendant.js";
 import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "./resend.js";
@@ -30,10 +32,12 @@ const PENDING_MAX = 1_000_000;
 /** How often expiry is looked at during an outage. */
 const EXPIRY_CHECK_MS = 500;
 
-interface Batch {
+interface Batch<Sent extends Submission> {
   first: number;
-  readonly submissions: readonly Submission[];
+  readonly submissions: readonly Sent[];
   readonly bodies: readonly Uint8Array[];
+  /** Of a tied lane: the gates of each. */
+  readonly gates: readonly (readonly GateTie[])[] | undefined;
   readonly sinceMs: number;
   /** An earlier send may have been accepted. */
   isUnknown: boolean;
@@ -55,13 +59,14 @@ export interface LaneContext extends ResendContext {
   nextDigits(): string;
 }
 
-/** The writer of one lane. */
-export class FastLane {
+/** The writer of one lane: a tied one if it is told of which gates each submission is. */
+export class FastLane<Sent extends Submission = Submission> {
   readonly #context: LaneContext;
   readonly #queue: string;
-  readonly #pending = new Deque<Submission>();
+  readonly #gatesOf: ((submission: Sent) => readonly GateTie[]) | null;
+  readonly #pending = new Deque<Sent>();
   /** Unacknowledged batches in counter order. */
-  #sent: Batch[] = [];
+  #sent: Batch<Sent>[] = [];
   #callsInFlight = 0;
   #state: "closed" | "opening" | "flowing" | "recovering" | "ended" = "closed";
   #laneName = "";
@@ -75,9 +80,10 @@ export class FastLane {
   /** Since when submissions wait for a store that is away; 0 while flowing. */
   #stuckSinceMs = 0;
 
-  constructor(context: LaneContext, queue: string) {
+  constructor(context: LaneContext, queue: string, gatesOf: ((submission: Sent) => readonly GateTie[]) | null = null) {
     this.#context = context;
     this.#queue = queue;
+    this.#gatesOf = gatesOf;
   }
 
   /** How many submissions have no answer yet. */
@@ -86,7 +92,7 @@ export class FastLane {
   }
 
   /** Takes a submission; it leaves with all others of this tick. */
-  push(submission: Submission): void {
+  push(submission: Sent): void {
     if (this.#endError !== null) return submission.refused(this.#endError);
     if (this.#pending.length >= PENDING_MAX) {
       return submission.refused(createError("MR_QUEUE_FULL", { queue: this.#queue, max: PENDING_MAX }));
@@ -99,8 +105,8 @@ export class FastLane {
    * Takes back what the store certainly does not have: submissions that were never sent, and those whose every send
    * was refused, in order. What may be there stays here, with its counters; it alone is sent again.
    */
-  withdraw(): Submission[] {
-    const withdrawn: Submission[] = [];
+  withdraw(): Sent[] {
+    const withdrawn: Sent[] = [];
     for (let last = this.#sent.at(-1); last !== undefined; last = this.#sent.at(-1)) {
       if (last.isUnknown || last.isCalling || last.isAbandoned) break;
       this.#sent.pop();
@@ -167,15 +173,15 @@ export class FastLane {
   async #openFresh(): Promise<void> {
     const { store, segment, incarnation, timeoutMs } = this.#context;
     this.#laneName = `${incarnation}.${this.#context.nextDigits()}`;
-    const params = { laneName: this.#laneName, queue: this.#queue };
+    const params = { laneName: this.#laneName, queue: this.#queue, isTied: this.#gatesOf !== null };
     const opened = await resend(this.#context, timeoutMs, () => store.laneOpen(segment, params), segment);
     if (opened.answer !== "ok") throw createError("MR_CONFLICT", { what: "a lane", id: this.#laneName });
     this.#lane = opened.lane;
     this.#nextCounter = opened.accepted + 1;
   }
 
-  #cut(): Batch {
-    const submissions: Submission[] = [];
+  #cut(): Batch<Sent> {
+    const submissions: Sent[] = [];
     const bodies: Uint8Array[] = [];
     let bytes = 0;
     while (submissions.length < BATCH_MAX) {
@@ -189,24 +195,35 @@ export class FastLane {
     const first = this.#nextCounter;
     this.#nextCounter += submissions.length;
     const sinceMs = this.#context.clock.monotonicMs();
-    const batch = { first, submissions, bodies, sinceMs, isUnknown: false, isCalling: false, isAbandoned: false };
+    const gates = this.#gatesOf === null ? undefined : submissions.map(this.#gatesOf);
+    const batch = {
+      first,
+      submissions,
+      bodies,
+      gates,
+      sinceMs,
+      isUnknown: false,
+      isCalling: false,
+      isAbandoned: false,
+    };
     this.#sent.push(batch);
     return batch;
   }
 
-  #call(batch: Batch): Promise<EnqueueAnswer> {
+  #call(batch: Batch<Sent>): Promise<EnqueueAnswer> {
     const { store, segment, counters, attendant } = this.#context;
     counters.add("enqueueCalls");
     batch.isCalling = true;
     const isQuiet = attendant?.attends(segment, this.#queue) ?? false;
-    const { first, bodies } = batch;
-    const answer = store.enqueue(segment, { lane: this.#lane, laneName: this.#laneName, first, bodies, isQuiet });
+    const { first, bodies, gates } = batch;
+    const params = { lane: this.#lane, laneName: this.#laneName, first, bodies, isQuiet };
+    const answer = store.enqueue(segment, gates === undefined ? params : { ...params, gates });
     // Behind the call, so that the claim it sets off finds what was enqueued.
     if (isQuiet) attendant?.sent(segment, this.#queue);
     return answer;
   }
 
-  #send(batch: Batch): void {
+  #send(batch: Batch<Sent>): void {
     this.#callsInFlight++;
     this.#call(batch).then(
       (answer) => {
@@ -231,7 +248,7 @@ export class FastLane {
     } else if (this.#state === "recovering" && this.#callsInFlight === 0) void this.#recover();
   }
 
-  #acknowledge(batch: Batch): void {
+  #acknowledge(batch: Batch<Sent>): void {
     this.#sent = this.#sent[0] === batch ? this.#sent.slice(1) : this.#sent.filter((other) => other !== batch);
     if (batch.isAbandoned) return;
     const { counters, segment } = this.#context;
@@ -241,7 +258,7 @@ export class FastLane {
   }
 
   /** What an error says about a batch: unknown, refused for now, or refused for good. */
-  #note(batch: Batch, error: unknown): void {
+  #note(batch: Batch<Sent>, error: unknown): void {
     if (isResendable(error)) {
       batch.isUnknown ||= isUnknown(error);
       return;
@@ -252,7 +269,7 @@ export class FastLane {
   }
 
   /** Takes a batch out that was certainly never written; what follows moves up into its counters. */
-  #drop(batch: Batch): void {
+  #drop(batch: Batch<Sent>): void {
     const at = this.#sent.indexOf(batch);
     this.#sent.splice(at, 1);
     for (const later of this.#sent.slice(at)) later.first -= batch.submissions.length;
@@ -319,7 +336,7 @@ export class FastLane {
     }
   }
 
-  #abandon(batch: Batch): void {
+  #abandon(batch: Batch<Sent>): void {
     if (batch.isAbandoned) return;
     batch.isAbandoned = true;
     let counter = batch.first;

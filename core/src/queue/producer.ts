@@ -1,8 +1,10 @@
 /**
- * The writing side of one process: its Segment, its incarnation, one fast lane per Queue and one full-path lane.
+ * The writing side of one process: its Segment, its incarnation, per Queue one fast lane and one for what is tied to gates
+ * alone, and one full-path lane.
  */
 import { createError } from "../base/errors.js";
 import { LANES_MAX, laneDigits } from "../base/id.js";
+import type { GateTie } from "../engine/ties.js";
 import type { Attendant } from "./attendant.js";
 import { FastLane, type LaneContext } from "./fast-lane.js";
 import { FullLane } from "./full-lane.js";
@@ -28,6 +30,7 @@ export interface Withdrawn {
 export class Producer implements SubmissionSink {
   readonly #context: LaneContext;
   readonly #fast = new Map<string, FastLane>();
+  readonly #tied = new Map<string, FastLane<FullSubmission>>();
   readonly #full: FullLane;
   #lanesUsed = 1; // lane 00 is the full path
 
@@ -56,12 +59,20 @@ export class Producer implements SubmissionSink {
   }
 
   pushFull(submission: FullSubmission): void {
-    this.#full.push(submission);
+    if (!isGatedOnly(submission)) return this.#full.push(submission);
+    const { queue } = submission;
+    let lane = this.#tied.get(queue);
+    if (lane === undefined) {
+      lane = new FastLane(this.#context, queue, gatesOf);
+      this.#tied.set(queue, lane);
+    }
+    lane.push(submission);
   }
 
   get backlog(): number {
     let backlog = this.#full.backlog;
     for (const lane of this.#fast.values()) backlog += lane.backlog;
+    for (const lane of this.#tied.values()) backlog += lane.backlog;
     return backlog;
   }
 
@@ -71,11 +82,13 @@ export class Producer implements SubmissionSink {
     for (const [queue, lane] of this.#fast) {
       for (const submission of lane.withdraw()) fast.push({ queue, submission });
     }
-    return { fast, full: this.#full.withdraw() };
+    const tied = [...this.#tied.values()].flatMap((lane) => lane.withdraw());
+    return { fast, full: [...tied, ...this.#full.withdraw()] };
   }
 
   end(error: Error): void {
     for (const lane of this.#fast.values()) lane.end(error);
+    for (const lane of this.#tied.values()) lane.end(error);
   }
 
   #nextDigits(): string {
@@ -84,4 +97,18 @@ export class Producer implements SubmissionSink {
     }
     return laneDigits(this.#lanesUsed++);
   }
+}
+
+/** Most gates of one that goes by a tied lane: nobody has so many. */
+const TIED_GATES_MAX = 16;
+
+/** Whether nothing but gates keeps a submission from the fast path: then it takes a tied lane. */
+function isGatedOnly({ priority, due, ties }: FullSubmission): boolean {
+  if (ties === null || priority !== 0 || due !== null) return false;
+  const { key, line, gates, lapse, flow } = ties;
+  return key === null && line === null && !lapse && !flow && gates.length > 0 && gates.length <= TIED_GATES_MAX;
+}
+
+function gatesOf({ ties }: FullSubmission): readonly GateTie[] {
+  return ties?.gates ?? [];
 }

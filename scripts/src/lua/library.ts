@@ -20,6 +20,7 @@ const helperOrder = [
   "_tell",
   "_commit",
   "_withdraw",
+  "_tied",
   "_lookup",
   "_lapsing",
   "_view",

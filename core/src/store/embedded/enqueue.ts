@@ -3,8 +3,8 @@
  * Pure; one family of the machine's moves (machine.ts).
  */
 import { hash } from "node:crypto";
-import { ID_MEMORY_MS, type LocalDot } from "../../engine/lease.js";
-import type { KeyTie, Ties } from "../../engine/ties.js";
+import { ID_MEMORY_MS, isTiedLane, type LocalDot } from "../../engine/lease.js";
+import { type GateTie, isSameGates, type KeyTie, type Ties } from "../../engine/ties.js";
 import type {
   EnqueueAnswer,
   EnqueueFullAnswer,
@@ -23,6 +23,7 @@ import {
   type HeldKey,
   isFinished,
   type Lane,
+  laneNumbered,
   listOf,
   type MemoryWindow,
   noteRelived,
@@ -37,6 +38,7 @@ import {
   type Run,
   type SegmentState,
   shrink,
+  type Tied,
   touch,
   touchLane,
   touchRun,
@@ -46,7 +48,7 @@ import { holderOf, joinLine, renewLimits, takeKey, untie } from "./ties.js";
 
 /** enqueue: the fast path. */
 export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnswer {
-  const lane = state.lanes[params.lane];
+  const lane = laneNumbered(state, params.lane);
   const queue = lane?.name === params.laneName ? lane.queue : null;
   if (lane === undefined || queue === null) return { answer: "unknown_lane", accepted: 0, fresh: 0 };
   const { first, bodies } = params;
@@ -56,13 +58,24 @@ export function enqueue(state: SegmentState, params: EnqueueParams): EnqueueAnsw
   if (fresh <= 0) return { answer: "ok", accepted: lane.accepted, fresh: 0 };
 
   const list = listOf(queue, 0);
+  const skip = bodies.length - fresh;
   grow(state, list, fresh, params.isQuiet);
-  appendBodies(state, list, lane, bodies, bodies.length - fresh);
+  appendBodies(state, list, lane, params, skip);
   lane.accepted += fresh;
   touchLane(state, lane);
   state.totals.enqueued += fresh;
   state.dirty.root = true;
+  if (params.gates !== undefined) renewByBatch(state, params.gates, skip);
   return { answer: "ok", accepted: lane.accepted, fresh };
+}
+
+/** What was appended says how many slots its gates have, whenever it says something else than the one before. */
+function renewByBatch(state: SegmentState, gates: readonly (readonly GateTie[])[], from: number): void {
+  for (let i = from; i < gates.length; i++) {
+    const ties = gates[i] as readonly GateTie[]; // i < length
+    const before = gates[i - 1];
+    if (i === from || before === undefined || !isSameGates(ties, before)) renewLimits(state, ties);
+  }
 }
 
 /** Appends `bodies` from index `from` on as Runs; the last Run takes what it can if it is of this lane. */
@@ -70,7 +83,7 @@ function appendBodies(
   state: SegmentState,
   list: ReadyList,
   lane: Lane,
-  bodies: readonly Uint8Array[],
+  { bodies, gates }: Pick<EnqueueParams, "bodies" | "gates">,
   from: number,
 ): void {
   let counter = lane.accepted + 1;
@@ -83,6 +96,7 @@ function appendBodies(
       touchRun(state, run);
     }
     run.bodies.push(body);
+    run.gates?.push(gates?.[i] ?? []);
     run.bytes += body.length;
     run.live++;
     counter++;
@@ -102,6 +116,7 @@ export function newRun(lane: Lane, first: number, order: number): Run {
     lane,
     first,
     bodies: [],
+    gates: isTiedLane(lane.number) ? [] : null,
     bytes: 0,
     popped: 0,
     order,
@@ -113,7 +128,7 @@ export function newRun(lane: Lane, first: number, order: number): Run {
 
 /** enqueue_full: the full path. */
 export function enqueueFull(state: SegmentState, params: EnqueueFullParams, nowUs: number): EnqueueFullAnswer {
-  const lane = state.lanes[params.lane];
+  const lane = laneNumbered(state, params.lane);
   if (lane === undefined || lane.name !== params.laneName || lane.queue !== null) {
     return { answer: "unknown_lane", answers: [], holders: [] };
   }
@@ -224,6 +239,14 @@ function place(state: SegmentState, lane: Lane, element: FullElement, latestMs: 
   } else {
     makeReady(state, operation, "back");
   }
+}
+
+/** Ties one that was claimed from a tied lane to its gates. */
+export function bindGates(operation: Operation, gates: readonly GateTie[]): Tied {
+  const waits = { parkedAt: null, candidateOf: null, ticket: 0, lineTicket: 0 };
+  const tied: Tied = { key: null, line: null, gates, flow: null, ...waits };
+  operation.tied = tied;
+  return tied;
 }
 
 function bind(

@@ -2,9 +2,11 @@
  * explain: what one Operation that waits is tied to, judged as a claim would judge it now. Changes nothing.
  * Pure; one family of the machine's moves (machine.ts).
  */
+import { isTiedLane } from "../../engine/lease.js";
+import type { GateTie } from "../../engine/ties.js";
 import type { ExplainAnswer, ExplainedGate, ExplainParams } from "../../engine/transitions.js";
 import { compareNames } from "./reading.js";
-import { entryOf, idOf, isFinished, type Operation, type SegmentState, type Tied } from "./state.js";
+import { entryOf, idOf, isFinished, type Lane, type Operation, type SegmentState, type Tied } from "./state.js";
 import { judgeGate } from "./ties.js";
 
 /** How many of what runs are looked at for holders. */
@@ -16,28 +18,54 @@ export function explain(state: SegmentState, params: ExplainParams, nowUs: numbe
   const { dot, max } = params;
   const lane = state.lanesByName.get(dot.laneName);
   const entry = lane === undefined ? undefined : entryOf(lane, dot.counter);
+  if (lane !== undefined && entry === undefined) return explainUnread(state, lane, params, nowMs);
   const tied = entry === undefined || isFinished(entry) ? null : entry.tied;
   if (entry === undefined || isFinished(entry) || tied === null) return { nowMs, key: null, line: null, gates: [] };
-  const holders = holdersOf(state, tied, max);
+  const holders = holdersOf(state, tied.gates, max);
   return {
     nowMs,
     key: tied.key,
     line: lineOf(state, entry, tied),
-    gates: tied.gates.map((tie): ExplainedGate => {
-      const { slots, used, opensAtMs, everyMs, isFull, isLive, parked } = judgeGate(state, tie, nowMs);
-      const isPace = "everyMs" in tie;
-      return {
-        name: tie.name,
-        slots,
-        used: isPace ? 0 : used,
-        opensAtMs: isPace ? opensAtMs : null,
-        everyMs,
-        isFull,
-        isLive,
-        before: parked === null ? 0 : parked.rank(entry),
-        holders: (holders.get(tie.name) ?? []).sort(compareNames),
-      };
-    }),
+    gates: tied.gates.map((tie) => explainGate(state, tie, entry, holders, nowMs)),
+  };
+}
+
+/** One that waits on a tied lane has no record yet. */
+function explainUnread(state: SegmentState, lane: Lane, { dot, max }: ExplainParams, nowMs: number): ExplainAnswer {
+  const gates = lane.withdrawn.has(dot.counter) ? [] : gatesOf(lane, dot.counter);
+  const holders = holdersOf(state, gates, max);
+  return { nowMs, key: null, line: null, gates: gates.map((tie) => explainGate(state, tie, null, holders, nowMs)) };
+}
+
+function gatesOf({ number, queue, claimed }: Lane, counter: number): readonly GateTie[] {
+  if (!isTiedLane(number) || counter <= claimed) return [];
+  for (const run of queue?.lists.get(0)?.elements ?? []) {
+    if (!run.isRun || run.lane.number !== number || counter < run.first) continue;
+    const gates = run.gates?.[counter - run.first];
+    if (gates !== undefined) return gates;
+  }
+  return [];
+}
+
+function explainGate(
+  state: SegmentState,
+  tie: GateTie,
+  operation: Operation | null,
+  holders: ReadonlyMap<string, string[]>,
+  nowMs: number,
+): ExplainedGate {
+  const { slots, used, opensAtMs, everyMs, isFull, isLive, parked } = judgeGate(state, tie, nowMs);
+  const isPace = "everyMs" in tie;
+  return {
+    name: tie.name,
+    slots,
+    used: isPace ? 0 : used,
+    opensAtMs: isPace ? opensAtMs : null,
+    everyMs,
+    isFull,
+    isLive,
+    before: parked === null ? 0 : operation === null ? parked.size : parked.rank(operation),
+    holders: (holders.get(tie.name) ?? []).sort(compareNames),
   };
 }
 
@@ -55,7 +83,7 @@ function lineOf(state: SegmentState, operation: Operation, tied: Tied): ExplainA
   };
 }
 
-function holdersOf(state: SegmentState, { gates }: Tied, max: number): ReadonlyMap<string, string[]> {
+function holdersOf(state: SegmentState, gates: readonly GateTie[], max: number): ReadonlyMap<string, string[]> {
   const found = new Map<string, string[]>();
   for (const tie of gates) if ("slots" in tie) found.set(tie.name, []);
   if (found.size === 0) return found;

@@ -9,6 +9,7 @@
  *   - so a Run is removed when nothing is unread in it and no claim lists one of it.
  * Reads and clears `state.dirty`; recovery.ts is its inverse.
  */
+import type { GateTie } from "../../engine/ties.js";
 import {
   addressKey,
   laneKey,
@@ -21,6 +22,7 @@ import {
   windowKey,
 } from "./layout.js";
 import {
+  emptyRun,
   entryOf,
   FIRST_GENERATION,
   isFinished,
@@ -329,14 +331,7 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
   const { key, line, gates, flow, parkedAt, candidateOf, ticket, lineTicket } = tied;
   writer.text(key ?? "");
   writer.text(line ?? "");
-  writer.uint(gates.length);
-  for (const gate of gates) {
-    writer.text(gate.name);
-    writer.uint("slots" in gate ? gate.slots : 0);
-    if ("slots" in gate) continue;
-    writer.f64(gate.everyMs);
-    writer.uint(gate.burst);
-  }
+  writeGates(gates, writer);
   writer.uint(lineTicket);
   writer.uint(ticket);
   const isAtGate = parkedAt !== null && "parked" in parkedAt;
@@ -347,6 +342,17 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
   writer.text(flow?.name ?? "");
   if (flow !== null) writer.f64(flow.weight);
   if (isBoth) writer.text(candidateOf.name);
+}
+
+function writeGates(gates: readonly GateTie[], writer: RecordWriter): void {
+  writer.uint(gates.length);
+  for (const gate of gates) {
+    writer.text(gate.name);
+    writer.uint("slots" in gate ? gate.slots : 0);
+    if ("slots" in gate) continue;
+    writer.f64(gate.everyMs);
+    writer.uint(gate.burst);
+  }
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {
@@ -364,13 +370,14 @@ function writeRun(run: Run, segment: number, writer: RecordWriter): void {
   }
   if (run.isSealed) return;
   run.isSealed = true;
-  const { bodies } = run;
+  const { bodies, gates } = run;
   writer.begin();
   writer.f64(run.order);
   writer.uint(bodies.length);
   for (const body of bodies) writer.bytes(body);
+  for (const ties of gates ?? []) writeGates(ties, writer);
   writer.end(key);
-  if (run.popped === bodies.length) bodies.length = 0;
+  if (run.popped === bodies.length) emptyRun(run);
 }
 
 function writeTaking(taking: Taking, segment: number, writer: RecordWriter): void {

@@ -24,6 +24,7 @@ import {
   FIRST_GENERATION,
   idOf,
   isFinished,
+  laneNumbered,
   type Operation,
   plan,
   type SegmentState,
@@ -138,7 +139,7 @@ function schedule(state: SegmentState, operation: Operation, inMs: number, nowMs
 
 /** The Operation a proof is about if the presenter owns it by this token; else the answer. */
 function heldBy(state: SegmentState, owner: string, proof: Held): Operation | "duplicate" | "stale" {
-  const lane = state.lanes[proof.lane];
+  const lane = laneNumbered(state, proof.lane);
   const entry = lane === undefined ? undefined : entryOf(lane, proof.counter);
   if (entry === undefined) return "stale";
   // Without a taker only what this very call has freed is still running.

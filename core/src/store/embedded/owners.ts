@@ -3,6 +3,7 @@
  * Pure; one family of the machine's moves (machine.ts).
  */
 import type { Address } from "../../engine/lease.js";
+import type { GateTie } from "../../engine/ties.js";
 import type {
   Claim,
   ClaimAnswer,
@@ -13,10 +14,11 @@ import type {
   RescueParams,
 } from "../../engine/transitions.js";
 import { bury, finishMarked, free, own } from "./ending.js";
-import { newOperation } from "./enqueue.js";
+import { bindGates, newOperation } from "./enqueue.js";
 import { advanceClock, makeReady, shiftFair } from "./fair.js";
 import { mayStart, started } from "./lapsing.js";
 import {
+  emptyRun,
   type FairGate,
   type Operation,
   type Owner,
@@ -223,16 +225,27 @@ function harvestRun(state: SegmentState, harvest: Harvest, list: ReadyList, run:
     const operation = newOperation(lane, counter, list.queue, 0, body);
     if (state.tracks) operation.run = run;
     putEntry(operation);
-    hold(state, harvest, operation);
+    const gates = run.gates?.[at - 1];
+    if (gates === undefined || passTied(state, harvest, operation, gates)) hold(state, harvest, operation);
   }
   run.popped = at;
   lane.claimed = Math.max(lane.claimed, run.first + at - 1);
   touchLane(state, lane);
   if (at === run.bodies.length) {
     list.elements.shift();
-    if (run.isSealed || !state.tracks) run.bodies.length = 0; // the bytes are on disk, or needed no more
+    if (run.isSealed || !state.tracks) emptyRun(run); // the bytes are on disk, or needed no more
   }
   shrink(list, at - from);
+}
+
+/** Whether one from a tied lane may run; else it is parked, with a record of its own. */
+function passTied(state: SegmentState, harvest: Harvest, operation: Operation, gates: readonly GateTie[]): boolean {
+  const tied = bindGates(operation, gates);
+  harvest.wakes ??= new Map();
+  if (passGates(state, operation, tied, harvest.wakes, harvest.nowMs)) return true;
+  operation.state = "ready";
+  own(state, operation);
+  return false;
 }
 
 function hold(state: SegmentState, harvest: Harvest, operation: Operation): void {

@@ -8,7 +8,7 @@
  */
 import type { FlowTie, GateTie } from "../../engine/ties.js";
 import { sliceOf } from "./ending.js";
-import { newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
+import { bindGates, newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
 import { enter, fairGateOf, isFair } from "./fair.js";
 import { STORED_STATES } from "./journal.js";
 import { Damage, type RecordReader, SEGMENT_KIND } from "./layout.js";
@@ -16,6 +16,7 @@ import { linkHeld, newOwner } from "./owners.js";
 import {
   addLane,
   dropEntry,
+  emptyRun,
   entryOf,
   FIRST_GENERATION,
   type Finished,
@@ -23,6 +24,7 @@ import {
   isFinished,
   keepAt,
   type Lane,
+  laneNumbered,
   listOf,
   newSegment,
   noteRelived,
@@ -168,7 +170,7 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
   slice.chunks = Math.max(slice.chunks, key.u32() + 1);
   while (!value.isAtEnd) {
     const flags = value.u8();
-    const lane = laneNumbered(state, value.u24());
+    const lane = laneKnown(state, value.u24());
     const counter = value.u40();
     const token = value.f64();
     const finishedAtMs = value.f64();
@@ -204,7 +206,7 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
 }
 
 function readErased({ state }: Assembly, { key, value }: StoredRecord): void {
-  const entry = entryOf(laneNumbered(state, key.u24()), key.u40());
+  const entry = entryOf(laneKnown(state, key.u24()), key.u40());
   const finishedAtMs = value.f64();
   // A dot enqueued anew may have ended once more since.
   if (entry === undefined || !isFinished(entry) || entry.finishedAtMs > finishedAtMs) return;
@@ -214,14 +216,14 @@ function readErased({ state }: Assembly, { key, value }: StoredRecord): void {
 }
 
 function readWithdrawn({ state }: Assembly, { key }: StoredRecord): void {
-  const lane = laneNumbered(state, key.u24());
+  const lane = laneKnown(state, key.u24());
   lane.withdrawn.set(key.u40(), null);
   if (lane.queue !== null) lane.queue.withdrawn++;
 }
 
 function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
   const { state } = assembly;
-  const lane = laneNumbered(state, key.u24());
+  const lane = laneKnown(state, key.u24());
   const counter = key.u40();
   const stored = STORED_STATES[value.u8()];
   if (stored === undefined) throw new Damage("an Operation has an unknown state");
@@ -274,8 +276,7 @@ function readOperation(assembly: Assembly, { key, value }: StoredRecord): void {
 function readTies({ state, tied }: Assembly, operation: Operation, value: RecordReader): void {
   const key = value.text();
   const line = value.text();
-  const gates: GateTie[] = [];
-  for (let left = value.uint(); left > 0; left--) gates.push(readGate(value));
+  const gates = readGates(value);
   const lineTicket = value.uint();
   const ticket = value.uint();
   const place = value.u8();
@@ -304,6 +305,12 @@ function readLapse(state: SegmentState, operation: Operation, value: RecordReade
 function readFlow(value: RecordReader): FlowTie | null {
   const name = value.isAtEnd ? "" : value.text(); // older files have none
   return name === "" ? null : { name, weight: value.f64() };
+}
+
+function readGates(value: RecordReader): GateTie[] {
+  const gates: GateTie[] = [];
+  for (let left = value.uint(); left > 0; left--) gates.push(readGate(value));
+  return gates;
 }
 
 function readGate(value: RecordReader): GateTie {
@@ -348,7 +355,7 @@ function readKey({ state }: Assembly, { key, value }: StoredRecord): void {
   const name = key.restText();
   const held: HeldKey = {
     name,
-    lane: laneNumbered(state, value.u24()),
+    lane: laneKnown(state, value.u24()),
     counter: value.u40(),
     digest: Buffer.from(value.bytes()).toString("latin1"),
     isLive: value.u8() === 1,
@@ -402,16 +409,19 @@ function readTaking(assembly: Assembly, { key, value }: StoredRecord): void {
 }
 
 function readRun(assembly: Assembly, { key, value }: StoredRecord): void {
-  const lane = laneNumbered(assembly.state, key.u24());
+  const lane = laneKnown(assembly.state, key.u24());
   const { queue } = lane;
   if (queue === null) throw new Damage(`lane ${lane.name} has no Queue but a Run`);
   const run = newRun(lane, key.u40(), value.f64());
   run.isSealed = true;
   for (let left = value.uint(); left > 0; left--) {
-    const counter = run.first + run.bodies.length;
     const body = value.bytes();
     run.bodies.push(body);
     run.bytes += body.length;
+  }
+  for (let left = run.gates === null ? 0 : run.bodies.length; left > 0; left--) run.gates?.push(readGates(value));
+  for (const [i, body] of run.bodies.entries()) {
+    const counter = run.first + i;
     if (counter > lane.claimed) {
       run.live++;
       continue;
@@ -422,13 +432,15 @@ function readRun(assembly: Assembly, { key, value }: StoredRecord): void {
     operation.run = run;
     run.live++;
     putEntry(operation);
+    const gates = run.gates?.[i];
+    if (gates !== undefined) assembly.tied.push({ operation, bound: bindGates(operation, gates) });
   }
   if (run.popped < run.bodies.length) enlist(assembly, run, queue, 0);
-  else run.bodies.length = 0;
+  else emptyRun(run);
 }
 
 function readNotes({ state }: Assembly, { key, value }: StoredRecord): void {
-  const entry = entryOf(laneNumbered(state, key.u24()), key.u40());
+  const entry = entryOf(laneKnown(state, key.u24()), key.u40());
   if (entry?.state !== "running") throw new Damage("notes belong to no running Operation");
   entry.progress = value.maybeBytes();
   entry.cancelReason = value.maybeBytes();
@@ -495,8 +507,8 @@ function finishLists({ lists }: Assembly): void {
   for (const { queue } of lists.keys()) queue.active.sort((a, b) => b.priority - a.priority);
 }
 
-function laneNumbered(state: SegmentState, number: number): Lane {
-  const lane = state.lanes[number];
+function laneKnown(state: SegmentState, number: number): Lane {
+  const lane = laneNumbered(state, number);
   if (lane === undefined) throw new Damage(`lane ${number} is not known`);
   return lane;
 }

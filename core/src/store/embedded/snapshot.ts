@@ -17,6 +17,7 @@ import {
   type Finished,
   isFinished,
   type Lane,
+  laneNumbered,
   type Operation,
   type Owner,
   type Queue,
@@ -204,7 +205,7 @@ export function snapshot(state: SegmentState): SegmentSnapshot {
       dots: [...window.lanes]
         .flatMap(([lane, counters]) =>
           [...counters].map(([counter, sha1]) => ({
-            laneName: state.lanes[lane]?.name ?? "",
+            laneName: laneNumbered(state, lane)?.name ?? "",
             counter,
             sha1: Buffer.from(sha1, "latin1").toString("hex"),
           })),
@@ -310,7 +311,7 @@ function unread(queues: readonly Queue[]): OperationSnapshot[] {
             value: null,
             progress: null,
             cancelReason: null,
-            ties: null,
+            ties: element.gates && { key: null, line: null, gates: element.gates[i] ?? [], waitsAt: null },
           });
         }
       }

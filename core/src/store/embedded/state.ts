@@ -15,6 +15,7 @@
  */
 import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
+import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
 import type { FlowTie, GateTie } from "../../engine/ties.js";
 import type { LiveNumber, Settled, Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
@@ -80,6 +81,8 @@ export interface Run {
   /** Counter of `bodies[0]`. */
   readonly first: number;
   readonly bodies: Uint8Array[];
+  /** Of a tied lane: the gates of each; else null. */
+  readonly gates: (readonly GateTie[])[] | null;
   bytes: number;
   /** How many were popped. */
   popped: number;
@@ -375,7 +378,7 @@ export interface Dirty {
 /** One Segment. */
 export interface SegmentState {
   readonly segment: string;
-  /** By number; place 0 stays empty. */
+  /** By number, that of a tied lane without its highest bit; place 0 stays empty. */
   readonly lanes: (Lane | undefined)[];
   readonly lanesByName: Map<string, Lane>;
   readonly queues: Map<string, Queue>;
@@ -493,9 +496,19 @@ export function addLane(state: SegmentState, number: number, name: string, queue
     relived: new Map(),
     isDirty: false,
   };
-  state.lanes[number] = lane;
+  state.lanes[placeOf(number)] = lane;
   state.lanesByName.set(name, lane);
   return lane;
+}
+
+function placeOf(number: number): number {
+  return isTiedLane(number) ? number - TIED_LANE : number;
+}
+
+/** The lane of a number. */
+export function laneNumbered(state: SegmentState, number: number): Lane | undefined {
+  const lane = state.lanes[placeOf(number)];
+  return lane?.number === number ? lane : undefined;
 }
 
 /** The id of an Operation. */
@@ -624,6 +637,12 @@ export function grow(state: SegmentState, list: ReadyList, count: number, isQuie
   }
   list.length += count;
   list.queue.length += count;
+}
+
+/** Forgets the bytes of a Run whose last was popped. */
+export function emptyRun(run: Run): void {
+  run.bodies.length = 0;
+  if (run.gates !== null) run.gates.length = 0;
 }
 
 /** Counts popped elements off a list. */

@@ -8,7 +8,7 @@
 import { invariant } from "../../base/assert.js";
 import { formatCounter } from "../../base/id.js";
 import type { CheckFinding, FindingKind } from "../../engine/findings.js";
-import type { Address, LocalDot } from "../../engine/lease.js";
+import { type Address, isTiedLane, type LocalDot } from "../../engine/lease.js";
 import type { Barrier, OperationRecord, OperationState } from "../../engine/operation.js";
 import type {
   AnnounceAnswer,
@@ -163,6 +163,11 @@ function readLanes(reply: readonly Reply[], at: number, count: number): [Map<num
     lanes.set(bytes(reply[at + 2 * i]).readUIntBE(0, 3), readLane(bytes(reply[at + 2 * i + 1])));
   }
   return [lanes, at + 2 * count];
+}
+
+/** _tied.lua: the enqueued bytes of a list element, behind its address and, on a tied lane, its tie record. */
+function bodyOf(element: Buffer, lane: number): Buffer {
+  return element.subarray(isTiedLane(lane) ? ADDRESS_BYTES + 2 + element.readUInt16BE(ADDRESS_BYTES) : ADDRESS_BYTES);
 }
 
 function laneIn(lanes: ReadonlyMap<number, Lane>, lane: number): Lane {
@@ -378,7 +383,7 @@ export function claimAnswer(reply: Reply): ClaimAnswer {
         attempt: 1,
         generation: 0,
         recoveries: 0,
-        body: element.subarray(ADDRESS_BYTES),
+        body: bodyOf(element, number),
       });
       continue;
     }
@@ -473,7 +478,8 @@ function elementsOf(
     const lane = laneIn(lanes, element.readUIntBE(0, 3));
     const id = idOf(segment, { laneName: lane.name, counter: uint40(element, 3) });
     if (element.length > ADDRESS_BYTES) {
-      records.push({ ...NOTHING, id, queue: lane.queue, body: element.subarray(ADDRESS_BYTES) });
+      const body = bodyOf(element, element.readUIntBE(0, 3));
+      records.push({ ...NOTHING, id, queue: lane.queue, body });
     } else {
       records.push(fullRecord(id, state, bytes(all[at + 1]), bytes(all[at + 2])));
       at += 2;

@@ -5,8 +5,8 @@
  */
 import { createHash } from "node:crypto";
 import { invariant } from "../../base/assert.js";
-import type { Held, LocalDot } from "../../engine/lease.js";
-import { type KeyMode, TIE_NAME_BYTES_MAX, type Ties } from "../../engine/ties.js";
+import { type Held, isTiedLane, type LocalDot } from "../../engine/lease.js";
+import { type GateTie, isSameGates, type KeyMode, TIE_NAME_BYTES_MAX, type Ties } from "../../engine/ties.js";
 import type {
   AnnounceParams,
   CancelParams,
@@ -38,6 +38,8 @@ const LETTER_D = 0x64;
 const LETTER_F = 0x66;
 const LETTER_R = 0x72;
 const BODIES_MAX = 1000;
+/** Set in how many of a run there are, if they are of tied lanes. */
+const OF_TIED = 0x8000_0000;
 
 /** Arguments that are all short texts: names and numbers. */
 export function textsFrame(prefix: Buffer, values: readonly (string | number)[]): Buffer {
@@ -52,13 +54,15 @@ export function textsFrame(prefix: Buffer, values: readonly (string | number)[])
 }
 
 export function laneOpenFrame(prefix: Buffer, params: LaneOpenParams): Buffer {
-  return textsFrame(prefix, [params.laneName, params.queue ?? ""]);
+  return textsFrame(prefix, [params.laneName, params.queue ?? "", params.isTied === true ? "1" : ""]);
 }
 
 export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
-  const { lane, laneName, first, bodies, isQuiet } = params;
+  const { lane, laneName, first, bodies, gates, isQuiet } = params;
   invariant(bodies.length >= 1 && bodies.length <= BODIES_MAX, "enqueue takes 1…1000 bodies", { count: bodies.length });
-  const content = sum(bodies, (body) => body.length + ADDRESS_BYTES);
+  invariant((gates !== undefined) === isTiedLane(lane), "gates go with a tied lane", { lane: laneName });
+  const ties = gates === undefined ? null : tiesOfBatch(gates, bodies.length);
+  const content = sum(bodies, (body) => body.length + ADDRESS_BYTES) + (ties === null ? 0 : sum(ties, lengthOf));
   const frame = new FrameWriter(prefix, 4 + bodies.length, content + laneName.length + TEXT_MAX);
   frame
     .open(3)
@@ -70,6 +74,17 @@ export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
   for (let i = 0; i < bodies.length; i++) {
     const body = bodies[i] as Uint8Array; // i < length
     invariant(body.length > 0, "enqueued bytes are at least one", { counter: first + i });
+    if (ties !== null) {
+      const tie = ties[i] as Uint8Array; // one for each body
+      frame
+        .open(ADDRESS_BYTES + tie.length + body.length)
+        .uint24(lane)
+        .uint40(first + i)
+        .part(tie)
+        .part(body)
+        .close();
+      continue;
+    }
     frame
       .open(ADDRESS_BYTES + body.length)
       .uint24(lane)
@@ -78,6 +93,30 @@ export function enqueueFrame(prefix: Buffer, params: EnqueueParams): Buffer {
       .close();
   }
   return frame.finish();
+}
+
+/** _tied.lua: what stands between address and enqueued bytes; neighbours mostly have the same gates. */
+function tiesOfBatch(gates: readonly (readonly GateTie[])[], count: number): Uint8Array[] {
+  invariant(gates.length === count, "gates for each body", { gates: gates.length, bodies: count });
+  const records: Uint8Array[] = [];
+  let last: readonly GateTie[] | null = null;
+  let record: Uint8Array = NOTHING;
+  for (const one of gates) {
+    if (last === null || !isSameGates(one, last)) {
+      invariant(one.length > 0, "what goes by a tied lane has a gate");
+      const tie = tieRecord({ key: null, line: null, gates: one });
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(tie.length);
+      record = Buffer.concat([length, tie]);
+      last = one;
+    }
+    records.push(record);
+  }
+  return records;
+}
+
+function lengthOf(bytes: Uint8Array): number {
+  return bytes.length;
 }
 
 export function enqueueFullFrame(prefix: Buffer, params: EnqueueFullParams): Buffer {
@@ -184,20 +223,29 @@ export function completeFrame(prefix: Buffer, params: CompleteParams): Buffer {
     .text(owner)
     .number(retainMs)
     .open(runs.length * RUN_BYTES);
-  for (const { token, count } of runs) frame.uint64(token).uint32(count);
+  for (const { token, count, isTied } of runs) frame.uint64(token).uint32(count + (isTied ? OF_TIED : 0));
   frame.close();
   writeAddresses(frame, held);
   for (const value of values) frame.bytes(value);
   return frame.finish();
 }
 
-/** Claims of one call share a token, and mostly end together: it is sent once per run of neighbours. */
-function tokenRuns(held: readonly Held[]): { readonly token: number; count: number }[] {
-  const runs: { token: number; count: number }[] = [];
-  let run = { token: -1, count: 0 };
-  for (const { token } of held) {
-    if (token !== run.token) {
-      run = { token, count: 0 };
+interface TokenRun {
+  readonly token: number;
+  readonly isTied: boolean;
+  count: number;
+}
+
+/**
+ * Claims of one call share a token, and mostly end together: it is sent once per run of neighbours. That these are of
+ * tied lanes is told for all of a run, so that the store need not look at any of the others.
+ */
+function tokenRuns(held: readonly Held[]): TokenRun[] {
+  const runs: TokenRun[] = [];
+  let run: TokenRun = { token: -1, isTied: false, count: 0 };
+  for (const { token, lane } of held) {
+    if (token !== run.token || isTiedLane(lane) !== run.isTied) {
+      run = { token, isTied: isTiedLane(lane), count: 0 };
       runs.push(run);
     }
     run.count++;

@@ -17,11 +17,13 @@ end
 
 local function hmget(key, list, from, to) return read_many('HMGET', key, list, from, to) end
 
---- Any command whose arguments may be cut at even places: HSET, HDEL, ZADD, ZREM.
+--- Any command whose arguments may be cut at even places: HSET, HDEL, ZADD, ZREM. Answers how many it added or removed.
 local function variadic(command, key, list, from, to)
+  local changed = 0
   for at = from, to, CHUNK do
-    call(command, key, unpack(list, at, math.min(at + CHUNK - 1, to)))
+    changed = changed + call(command, key, unpack(list, at, math.min(at + CHUNK - 1, to)))
   end
+  return changed
 end
 
 --- RPUSH or LPUSH; answers whether the list was empty before.

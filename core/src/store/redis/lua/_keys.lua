@@ -13,7 +13,7 @@ function K.ready(root, queue, priority)
 end
 --- zset: priorities other than 0 whose list is not empty
 function K.priorities(root, queue) return root .. ':p:' .. queue end
---- hash: Queue -> '1' if paused, else '0'
+--- hash: Queue -> '1' if paused, else '0'; with a tied lane '3' and '2'
 function K.queues(root) return root .. ':q' end
 --- hash: owner -> owner record (_lease.lua)
 function K.owners(root) return root .. ':b' end

@@ -3,7 +3,8 @@
 --   owner record  | 6 B beat | 5 B last request that took something | 8 B its token |
 --   entry         | 8 B token | 2 B position in its claim | the list element |
 --
--- A list element is a fast record (address, enqueued bytes), or the bare 8-byte address of a full-path Operation.
+-- A list element is a fast record (address, enqueued bytes; of a tied lane as in _tied.lua), or the bare 8-byte address of
+-- a full-path Operation.
 local ENTRY_HEAD = 10
 local BARE_ENTRY = ENTRY_HEAD + 8
 local POSITIONS = {}
@@ -51,7 +52,8 @@ local function held_by_token(root, owner, token)
 end
 
 --- Static, dynamic and tie records, cancel marks and lane records of what is held: fills `static`, `queue`, `priority`,
---- `body`, `meta` (zero for fast records), `mark` and `ties` of each { address, entry }.
+--- `body`, `meta` (zero for fast records), `mark` and `ties` of each { address, entry }; `is_unbound` where the tie record
+--- is that of the entry alone.
 local function load_held(root, owner, list)
   local addresses = {}
   for i, held in ipairs(list) do addresses[i] = held.address end
@@ -67,7 +69,9 @@ local function load_held(root, owner, list)
     if #held.entry > BARE_ENTRY then
       local _, _, queue = read_lane(lanes[sub(held.address, 1, 3)])
       held.queue, held.priority = queue, 0
-      held.new_static = write_static(queue, 0, sub(held.entry, BARE_ENTRY + 1))
+      local record, body = TIES.behind(held.entry, ENTRY_HEAD + 1)
+      held.new_static = write_static(queue, 0, body)
+      if record then held.ties, held.is_unbound = record, true end
     else
       held.queue, held.priority = read_static(statics[i])
     end

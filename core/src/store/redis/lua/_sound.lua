@@ -191,9 +191,10 @@ function SOUND.slots(run)
   if held > SOUND.RECOUNT_MAX or call('HLEN', K.slots(root)) > SOUND.RECOUNT_MAX then return '' end
   run.looked = run.looked + held
   for _, owner in ipairs(owners) do
-    local addresses = call('HKEYS', K.flight(root, owner))
-    for _, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do
-      local _, _, gates = read_ties(record or '\0\0')
+    local held, addresses = all_held(root, owner), {}
+    for i, one in ipairs(held) do addresses[i] = one.address end
+    for i, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do
+      local _, _, gates = read_ties(record or TIES.of_entry(held[i].entry) or '\0\0')
       for _, gate in ipairs(gates) do
         if not gate.every then used[gate.name] = (used[gate.name] or 0) + 1 end
       end

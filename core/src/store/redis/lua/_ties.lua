@@ -40,24 +40,45 @@ local function read_ties(record)
   return key, line, gates, flow
 end
 
---- The same as a table, made once for all records of a call that say the same.
+--- Some of what is here, for a chunk has no more than 200 locals. `ticket_before`: the last ticket given before this call,
+--- once it has given one; `entry` forgets it. `known`: ties to gates alone by their records, for later calls; at most
+--- KNOWN_MAX of them.
+local TIES = { known = {}, known_count = 0, KNOWN_MAX = 2048 }
+
+--- Reads a tie record into a table. `only`: its one gate, if it has no more; `has_slots`, `is_slotted`: whether one of
+--- them, or all, have slots.
+function TIES.read(record)
+  local key, line, gates, flow = read_ties(record)
+  local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil }
+  tie.is_slotted = #gates > 0
+  for g = 1, #gates do
+    if gates[g].every then tie.is_slotted = false else tie.has_slots = true end
+  end
+  -- Keys and lines have too many names to be worth it.
+  if key == '' and line == '' then
+    if TIES.known_count >= TIES.KNOWN_MAX then TIES.known, TIES.known_count = {}, 0 end
+    TIES.known[record], TIES.known_count = tie, TIES.known_count + 1
+  end
+  return tie
+end
+
+--- The same, made once for all records of a call that say the same. Nobody changes such a table.
 local function tie_of(cache, record)
   local tie = cache[record]
   if not tie then
-    local key, line, gates, flow = read_ties(record)
-    tie = { key = key, line = line, gates = gates, flow = flow }
+    tie = TIES.known[record] or TIES.read(record)
     cache[record] = tie
   end
   return tie
 end
 
---- Some of what is here, for a chunk has no more than 200 locals. `ticket_before`: the last ticket given before this call,
---- once it has given one; `entry` forgets it.
-local TIES = {}
-
 --- Whether a tie record is well formed; then `cache` has it as a table.
 function TIES.is_tie(cache, record)
   if cache[record] then return true end
+  if TIES.known[record] then
+    cache[record] = TIES.known[record]
+    return true
+  end
   local at, n = 1, 0
   for _ = 1, 2 do
     if at > #record then return false end
@@ -173,10 +194,17 @@ end
 
 -- Slots ---------------------------------------------------------------------------------------------------------------
 
+--- Reads the newest numbers of slots of n gates; of many it is asked first whether there are any.
+function TIES.read_limits(root, pass, names, n)
+  if n >= 8 and call('EXISTS', K.limits(root)) == 0 then return end
+  for i, limit in ipairs(hmget(K.limits(root), names, 1, n)) do pass.limits[names[i]] = limit and tonumber(limit) end
+end
+
 --- Looks up how full the gates of these ties are, those that `pass` does not know yet. `is_leaving`: their limits do not
 --- matter.
 local function look_at_gates(root, pass, ties, is_leaving)
-  local slots, paces = {}, {}
+  pass.has_looked = true
+  local slots, paces, counts, n = {}, {}, pass.counts, 0
   for i = 1, #ties do
     local gates = ties[i].gates
     for g = 1, #gates do
@@ -187,16 +215,19 @@ local function look_at_gates(root, pass, ties, is_leaving)
           pass.taken[name] = pass.now
           paces[#paces + 1] = name
         end
-      elseif not pass.counts[name] then
-        pass.counts[name] = 0
-        slots[#slots + 1] = name
+      elseif not counts[name] then
+        counts[name] = 0
+        n = n + 1
+        slots[n] = name
       end
     end
   end
-  for i, used in ipairs(hmget(K.slots(root), slots, 1, #slots)) do pass.counts[slots[i]] = tonumber(used or 0) end
-  if not is_leaving then
-    for i, limit in ipairs(hmget(K.limits(root), slots, 1, #slots)) do pass.limits[slots[i]] = limit and tonumber(limit) end
+  local used = hmget(K.slots(root), slots, 1, n)
+  for i = 1, n do
+    local text = used[i]
+    if text then counts[slots[i]] = TIES.numbers[text] or TIES.number_of(text) end
   end
+  if not is_leaving then TIES.read_limits(root, pass, slots, n) end
   for i, taken in ipairs(read_many('ZMSCORE', K.paces(root), paces, 1, #paces)) do
     pass.taken[paces[i]] = math.max(pass.now, tonumber(taken or 0))
   end
@@ -204,6 +235,21 @@ local function look_at_gates(root, pass, ties, is_leaving)
     TIES.look_at_live(root, pass, slots)
     TIES.look_at_live(root, pass, paces)
   end
+end
+
+--- Small whole numbers and their texts, made once: the server writes a number with all its digits, and slowly.
+TIES.texts, TIES.numbers = {}, {}
+
+function TIES.text_of(count)
+  local text = string.format('%.0f', count)
+  if count < 1000 then TIES.texts[count], TIES.numbers[text] = text, count end
+  return text
+end
+
+function TIES.number_of(text)
+  local count = tonumber(text)
+  TIES.text_of(count)
+  return count
 end
 
 --- Takes or gives back a slot; `write_gates` writes it down.
@@ -224,11 +270,11 @@ end
 --- Forgets the limits of those of these gates where no slot is taken and nothing is parked.
 function TIES.forget_limits(root, gates)
   if #gates == 0 or call('EXISTS', K.limits(root)) == 0 then return end
-  for _, gate in ipairs(gates) do
-    if call('HEXISTS', K.slots(root), gate) == 0 and call('EXISTS', K.parked_at(root, gate)) == 0 then
-      call('HDEL', K.limits(root), gate)
-    end
+  local idle = {}
+  for i, used in ipairs(hmget(K.slots(root), gates, 1, #gates)) do
+    if not used and call('EXISTS', K.parked_at(root, gates[i])) == 0 then put(idle, gates[i]) end
   end
+  variadic('HDEL', K.limits(root), idle, 1, #idle)
 end
 
 --- Takes the first ones parked at each gate of `wakes` away from there and adds them to `woken`.
@@ -294,23 +340,33 @@ local function is_full(pass, gate)
 end
 
 --- What one call knows and changes of gates. `cache`: ties by their records; `parked`, `parked_at`, `gone`: who is parked
---- anew, where, and who is a candidate no more; `opening`: paces where something is parked now.
+--- anew, where, and who is a candidate no more; `opening`: paces where something is parked now; `statics`, `bound`, `marks`:
+--- of what was parked from tied lanes, its records, and how far each lane was popped.
 local function new_pass(now)
   return { now = now, cache = {}, counts = {}, limits = {}, live = {}, taken = {}, changed = {}, paced = {}, wakes = {}, parked = {}, parked_at = {},
-    gone = {}, opening = {}, lapsed = {} }
+    gone = {}, opening = {}, lapsed = {}, statics = {}, bound = {}, marks = {} }
 end
 
 --- Writes down what a call has changed of gates.
 local function write_gates(root, pass)
-  local used, free, taken = {}, {}, {}
+  local used, free, taken, u, f = {}, {}, {}, 0, 0
   for gate in pairs(pass.changed) do
-    if pass.counts[gate] > 0 then put(used, gate, pass.counts[gate]) else put(free, gate) end
+    local count = pass.counts[gate]
+    if count > 0 then
+      used[u + 1], used[u + 2] = gate, TIES.texts[count] or TIES.text_of(count)
+      u = u + 2
+    else
+      f = f + 1
+      free[f] = gate
+    end
   end
   for gate in pairs(pass.paced) do put(taken, string.format('%.17g', pass.taken[gate]), gate) end
-  variadic('HSET', K.slots(root), used, 1, #used)
-  variadic('HDEL', K.slots(root), free, 1, #free)
+  variadic('HSET', K.slots(root), used, 1, u)
+  variadic('HDEL', K.slots(root), free, 1, f)
   variadic('ZADD', K.paces(root), taken, 1, #taken)
   variadic('HDEL', K.candidates(root), pass.gone, 1, #pass.gone)
+  variadic('HSET', K.operations(root), pass.statics, 1, #pass.statics)
+  variadic('HSET', K.ties(root), pass.bound, 1, #pass.bound)
   variadic('HSET', K.parked(root), pass.parked, 1, #pass.parked)
   for gate, members in pairs(pass.parked_at) do variadic('ZADD', K.parked_at(root, gate), members, 1, #members) end
   for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end
@@ -438,13 +494,13 @@ local function through_ties(root, pass, tied, places, names, tags, held)
   end
 end
 
---- Of full-path addresses with their tie records, a table of what may not run, by place: that is parked, or has
---- lapsed. `tags`: those of a fair gate.
-local function not_through(root, pass, addresses, records, tags)
+--- Of addresses with their tie records, a table of what may not run, by place: that is parked, or has lapsed. `tags`:
+--- those of a fair gate. `ties`: by place, of those of tied lanes.
+local function not_through(root, pass, addresses, records, tags, ties)
   local tied, places, names, held = {}, {}, {}, {}
   local lapses = lapses_of(root, addresses)
   for i, record in ipairs(records) do
-    local tie = record and tie_of(pass.cache, record)
+    local tie = record and tie_of(pass.cache, record) or ties and ties[i]
     if lapses[i] and lapses_at(lapses[i]) <= pass.now then
       put(pass.lapsed, addresses[i])
       held[i] = true
@@ -463,20 +519,42 @@ local function not_through(root, pass, addresses, records, tags)
 end
 
 --- Of a popped batch, what may run; the rest is parked.
-local function through_gates(root, pass, batch)
-  local bare, places = {}, {}
+local function through_gates(root, pass, queue, batch)
+  if TIES.all_through(root, pass, batch) then return batch end
+  local byte, bare, ties, met, head, tie, are_alike = string.byte, {}, {}, {}, nil, nil, true
   for i = 1, #batch do
-    if #batch[i] == 8 then
-      bare[#bare + 1] = batch[i]
-      places[#bare] = i
+    local element = batch[i]
+    if #element == 8 then
+      bare[#bare + 1] = element
+    elseif byte(element) >= 128 then
+      if not (are_alike and head and index_of(element, head, 9, true) == 9) then
+        are_alike = not head
+        tie, head = TIES.met(element, 1)
+        met[#met + 1] = tie
+      end
+      ties[i] = tie
     end
   end
-  if #bare == 0 then return batch end
-  local held, out = not_through(root, pass, bare, hmget(K.ties(root), bare, 1, #bare)), {}
-  for place in pairs(held) do out[places[place]] = true end
-  local kept = {}
+  if #bare == 0 then return #met == 0 and batch or TIES.through_fast(root, pass, queue, batch, ties, met) end
+  -- In the order they stood: each finds what those before it have left.
+  local records, addresses, places, known, fast = hmget(K.ties(root), bare, 1, #bare), {}, {}, {}, {}
+  local at = 0
   for i = 1, #batch do
-    if not out[i] then kept[#kept + 1] = batch[i] end
+    local n, is_bare = #places + 1, #batch[i] == 8
+    if is_bare then at = at + 1 end
+    if is_bare or ties[i] then
+      addresses[n], places[n] = sub(batch[i], 1, 8), i
+      known[n], fast[n] = is_bare and records[at], ties[i]
+    end
+  end
+  local held, out, kept = not_through(root, pass, addresses, known, nil, fast), {}, {}
+  for place in pairs(held) do out[places[place]] = true end
+  for i = 1, #batch do
+    if not out[i] then
+      kept[#kept + 1] = batch[i]
+    elseif ties[i] then
+      TIES.own_parked(pass, queue, batch[i])
+    end
   end
   return kept
 end
@@ -586,9 +664,9 @@ end
 
 --- What ended or went back lets go of its ties, and what waited for them moves on: part of the same call.
 -- Each of `loose` has `address`, `ties` (nothing to do without), `entry` if it ran, `fate`: 'end' (its record goes),
--- 'failed' (it stays) or nil (it waits again).
+-- 'failed' (it stays) or nil (it waits again); `is_unbound` if its tie record stood in its entry.
 local function untie(root, moves, loose, now)
-  local pass, tied, gone, ended, lines, woken = new_pass(now), {}, {}, {}, {}, {}
+  local pass, tied, gone, ended, lines, woken, bound = new_pass(now), {}, {}, {}, {}, {}, {}
   for _, one in ipairs(loose) do
     if one.ties then
       one.tie = tie_of(pass.cache, one.ties)
@@ -636,8 +714,10 @@ local function untie(root, moves, loose, now)
         end
         if one.fate == 'end' then gone[#gone + 1] = one.address end
       end
+      if one.is_unbound and one.fate ~= 'end' then put(bound, one.address, one.ties) end
     end
   end
+  variadic('HSET', K.ties(root), bound, 1, #bound)
   drop_lapses(root, ended)
   variadic('HDEL', K.ties(root), gone, 1, #gone)
   write_gates(root, pass)

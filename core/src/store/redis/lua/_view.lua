@@ -22,7 +22,10 @@ local function view(root, address, here)
   if here.static then
     return { 'o', STATE_LETTERS[here.state], here.static, here.meta or '', here.due or here.parked or '', owner, token, mark, note }
   end
-  if here.owner then return { 'u', here.lane, owner, token, mark, sub(here.entry, BARE_ENTRY + 1), note } end
+  if here.owner then
+    local _, body = TIES.behind(here.entry, ENTRY_HEAD + 1)
+    return { 'u', here.lane, owner, token, mark, body, note }
+  end
   return { 'w', here.lane }
 end
 

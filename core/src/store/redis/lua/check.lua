@@ -51,11 +51,13 @@ function CHECK.lanes(run, place)
     if not call('HGET', K.lanes(root), name) and note(run, 'lane_name', '', name) then
       call('HSET', K.lanes(root), name, number)
     end
-    if queue ~= '' and not call('HGET', K.queues(root), queue) and note(run, 'lane_queue', '', queue) then
+    local is_unmarked = TIES.is_tied(number) and TIES.note_tied(root, queue, true)
+    if queue ~= '' and (is_unmarked or not call('HGET', K.queues(root), queue)) and note(run, 'lane_queue', '', queue) then
       call('HSETNX', K.queues(root), queue, '0')
+      if is_unmarked then TIES.note_tied(root, queue) end
     end
-    if unpack_bytes('>I3', number) > last then
-      last = unpack_bytes('>I3', number)
+    if unpack_bytes('>I3', number) % TIES.TIED > last then
+      last = unpack_bytes('>I3', number) % TIES.TIED
       if note(run, 'lane_count', '', name) then call('HSET', root, 'lanes', last) end
     end
     local owner = string.match(name, '^(.*)%.') or name

@@ -4,7 +4,8 @@
 -- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, of what bears
+-- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, op t of what
+--          is parked from a tied lane; of what bears
 --          a flow fp fc fs; of what lapses lp lpd, when it fails like fail; rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
@@ -47,7 +48,9 @@ local function harvest(root, args, max)
   for q = 4, #args do
     local queue = args[q]
     local names, priorities, fair = {}, PLAIN, {}
-    if paused[q - 3] ~= '1' then
+    local mark = paused[q - 3]
+    if mark == '2' then pass = pass or new_pass(now_ms(root)) end
+    if not TIES.PAUSED[mark] then
       if is_plain then names[1] = K.ready(root, queue, 0) else names, priorities = lists_of(root, queue) end
       if has_flows then fair = TIES.beside(root, queue, names, priorities) end
     end
@@ -58,7 +61,7 @@ local function harvest(root, args, max)
         if not batch then break end
         popped = popped + #batch
         if raised then batch = without_withdrawn(root, queue, batch, raised) end
-        if pass then batch = through_gates(root, pass, batch) end
+        if pass then batch = through_gates(root, pass, queue, batch) end
         if taken == 0 then elements = batch else for i = 1, #batch do elements[taken + i] = batch[i] end end
         taken = taken + #batch
       end
@@ -156,7 +159,12 @@ local function claim(root, args, last_token)
     variadic('HSET', K.flight(root, owner), entries, 1, #entries)
   end
   if popped > 0 then
-    if raised then raise_claimed(root, raised) else write_claimed(root, order, records, highest) end
+    if raised then
+      raise_claimed(root, raised)
+    else
+      if pass and #pass.bound > 0 then TIES.mark_parked(root, pass, highest) end
+      write_claimed(root, order, records, highest)
+    end
   end
   return TIES.claims_reply(token, waiting, elements, order, records, statics, metas)
 end

@@ -24,7 +24,7 @@ local function counts(root)
       ready = ready + taking_turns
     end
     put(queues, paused[i], ready)
-    put(queues, tonumber(paused[i + 1]))
+    put(queues, TIES.PAUSED[paused[i + 1]] and 1 or 0)
   end
   local records = call('HGETALL', K.owners(root))
   for i = 1, #records, 2 do

@@ -9,7 +9,8 @@
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
 -- flags    no-writes
--- cost     O(gates + owners + 1000), the most entries looked at for holders
+-- cost     O(gates + owners + 1000), the most entries looked at for holders; of one that waits on a tied lane also O(its
+--          place in the list), 2000 at most: further back it has no ties that are seen
 
 --- How many of what runs are looked at for holders.
 local EXPLAIN_LOOKS = 1000
@@ -26,11 +27,14 @@ local function holders_of_gates(root, gates, max)
       if looks >= EXPLAIN_LOOKS then return of end
       local page = call('HSCAN', K.flight(root, owner), place, 'COUNT', 250)
       place = page[1]
-      local addresses = {}
-      for i = 1, #page[2], 2 do addresses[#addresses + 1] = page[2][i] end
+      local addresses, entries = {}, {}
+      for i = 1, #page[2], 2 do
+        addresses[#addresses + 1] = page[2][i]
+        entries[#addresses] = page[2][i + 1]
+      end
       looks = looks + #addresses + 1
       for i, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do
-        local _, _, held = read_ties(record or '\0\0')
+        local _, _, held = read_ties(record or TIES.of_entry(entries[i]) or '\0\0')
         for _, gate in ipairs(held) do
           local list = not gate.every and of[gate.name]
           if list and #list < max then list[#list + 1] = addresses[i] end
@@ -59,7 +63,7 @@ local function explain(root, args)
   if not max or max < 1 or max > 100 or #args ~= 3 then return BADARGS end
   local address = addresses_of(root, args, 2)[1]
   local now = now_ms(root)
-  local record = address ~= '' and call('HGET', K.ties(root), address)
+  local record = address ~= '' and TIES.find(root, address)
   if not record then return { string.format('%.0f', now), '', '', 0, '', '', 0 } end
   local key, line, gates = read_ties(record)
   local before, first, due = 0, '', ''

@@ -9,7 +9,8 @@
 local function queue_pause(root, args)
   local queue = args[1]
   if not queue or queue == '' then return BADARGS end
-  if call('HGET', K.queues(root), queue) == '1' then return 'unchanged' end
-  call('HSET', K.queues(root), queue, '1')
+  local mark = call('HGET', K.queues(root), queue)
+  if TIES.PAUSED[mark] then return 'unchanged' end
+  call('HSET', K.queues(root), queue, mark == '2' and '3' or '1')
   return 'ok'
 end

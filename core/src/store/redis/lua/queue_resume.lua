@@ -9,8 +9,9 @@
 local function queue_resume(root, args)
   local queue = args[1]
   if not queue or queue == '' then return BADARGS end
-  if call('HGET', K.queues(root), queue) ~= '1' then return 'unchanged' end
-  call('HSET', K.queues(root), queue, '0')
+  local mark = call('HGET', K.queues(root), queue)
+  if not TIES.PAUSED[mark] then return 'unchanged' end
+  call('HSET', K.queues(root), queue, mark == '3' and '2' or '0')
   ring(root, 'b', queue)
   return 'ok'
 end

@@ -1,0 +1,314 @@
+--- Tied lanes: the fast path of what is tied to gates alone, so that a limit costs little more than none.
+--
+--   list element  | 8 B address | 2 B n | n B tie record | enqueued bytes |
+--
+-- The number of a tied lane has its highest bit set: an address says by itself what stands behind it. What a claim lets
+-- through takes its slots and keeps its tie record in its entry, which says what to give back. What meets a full gate, or
+-- goes on in any other way than by completing, becomes an Operation of the full path there and then, with its tie record
+-- in `t`. A Queue with such a lane is known by its mark among the Queues: '2', or '3' if it is paused.
+
+TIES.TIED = 0x800000
+TIES.PAUSED = { ['1'] = true, ['3'] = true }
+
+--- Whether an address (or what begins with one) is of a tied lane.
+function TIES.is_tied(address) return (string.byte(address) or 0) >= 128 end
+
+--- Marks a Queue as one with a tied lane; answers whether it was not. `only_asks`: changes nothing.
+function TIES.note_tied(root, queue, only_asks)
+  local mark = call('HGET', K.queues(root), queue)
+  if mark == '2' or mark == '3' then return false end
+  if not only_asks then call('HSET', K.queues(root), queue, mark == '1' and '3' or '2') end
+  return true
+end
+
+--- What stands behind the address at place `at` of a fast element (1) or entry (11): its tie record, or nil, and its
+--- enqueued bytes. The only one who knows, but for those who compare in place.
+function TIES.behind(bytes, at)
+  if string.byte(bytes, at) < 128 then return nil, sub(bytes, at + 8) end
+  local n = unpack_bytes('>I2', bytes, at + 8)
+  return sub(bytes, at + 10, at + 9 + n), sub(bytes, at + 10 + n)
+end
+
+--- Ties by what stands between address and enqueued bytes, for later calls; at most KNOWN_MAX of them.
+TIES.heads, TIES.head_count = {}, 0
+
+--- Reads such a head into ties; nil if it is malformed, or ties to anything but gates.
+function TIES.learn(head)
+  if #head < 4 then return nil end
+  local record, cache = sub(head, 3), {}
+  if not TIES.is_tie(cache, record) then return nil end
+  local tie = cache[record]
+  if tie.key ~= '' or tie.line ~= '' or tie.flow or #tie.gates == 0 then return nil end
+  if TIES.head_count >= TIES.KNOWN_MAX then TIES.heads, TIES.head_count = {}, 0 end
+  TIES.heads[head], TIES.head_count = tie, TIES.head_count + 1
+  return tie
+end
+
+--- The ties behind the address at place `at`, and their head: neighbours may have the same, and comparing that in place
+--- makes no string.
+function TIES.met(bytes, at)
+  local high, low = string.byte(bytes, at + 8, at + 9)
+  if not low then return nil, '' end
+  local head = sub(bytes, at + 8, at + 9 + 256 * high + low)
+  return TIES.heads[head] or TIES.learn(head), head
+end
+
+--- The tie record of an entry, or nil.
+function TIES.of_entry(entry)
+  if #entry <= BARE_ENTRY then return nil end
+  return (TIES.behind(entry, ENTRY_HEAD + 1))
+end
+
+--- The ties of an enqueue's elements, args[5..]: each that differs from the one before, and the place where it begins; or
+--- nil if an element is malformed.
+function TIES.of_batch(args)
+  local ties, places, g, head, tie = {}, {}, 0, nil, nil
+  local are_alike = true
+  for i = 5, #args do
+    local element = args[i]
+    if not (are_alike and head and index_of(element, head, 9, true) == 9) then
+      local last = head
+      tie, head = TIES.met(element, 1)
+      if not tie then return nil end
+      are_alike = not last
+      if head ~= last then
+        g = g + 1
+        ties[g], places[g] = tie, i
+      end
+    end
+    if #element <= 8 + #head then return nil end
+  end
+  return ties, places
+end
+
+--- What was enqueued says how many slots its gates have: all but what ends before args[from].
+function TIES.renew_batch(root, ties, places, from)
+  local gated = {}
+  for g = 1, #ties do
+    if ties[g].has_slots and (not places[g + 1] or places[g + 1] > from) then gated[#gated + 1] = ties[g] end
+  end
+  -- Without a slot taken and without anything parked no gate is in use.
+  if #gated == 0 or call('EXISTS', K.slots(root), K.parked(root)) == 0 then return end
+  local pass, moves = new_pass(now_ms(root)), new_moves()
+  look_at_gates(root, pass, gated)
+  for g = 1, #gated do TIES.renew_limits(root, moves, pass, gated[g].gates) end
+  commit(root, moves)
+end
+
+--- How many slots of each gate are meant, `numbers[i]` times those of ties[i]: names, how many beside each, how many names,
+--- and their places.
+function TIES.tally(ties, numbers)
+  local names, by, n, places = {}, {}, 0, {}
+  for i = 1, #ties do
+    local gates = ties[i].gates
+    for g = 1, #gates do
+      local name = gates[g].name
+      if not gates[g].every then
+        local k = places[name]
+        if k then
+          by[k] = by[k] + numbers[i]
+        else
+          n = n + 1
+          names[n], by[n], places[name] = name, numbers[i], n
+        end
+      end
+    end
+  end
+  return names, by, n, places
+end
+
+--- Writes how many slots of each gate are taken.
+function TIES.write_slots(root, names, counts, n)
+  local used, free, u, f, texts = {}, {}, 0, 0, TIES.texts
+  for k = 1, n do
+    local count = counts[k]
+    if count > 0 then
+      used[u + 1], used[u + 2] = names[k], texts[count] or TIES.text_of(count)
+      u = u + 2
+    else
+      f = f + 1
+      free[f] = names[k]
+    end
+  end
+  variadic('HSET', K.slots(root), used, 1, u)
+  variadic('HDEL', K.slots(root), free, 1, f)
+end
+
+--- Lets a whole popped batch through, if nothing of it is bare and each gate has room for all; else changes nothing.
+function TIES.all_through(root, pass, batch)
+  if pass.has_looked then return false end
+  local byte, ties, numbers, groups, head, are_alike = string.byte, {}, {}, 0, nil, true
+  for i = 1, #batch do
+    local element = batch[i]
+    if #element == 8 then return false end
+    if byte(element) >= 128 then
+      if are_alike and head and index_of(element, head, 9, true) == 9 then
+        numbers[groups] = numbers[groups] + 1
+      else
+        local tie
+        are_alike = not head
+        tie, head = TIES.met(element, 1)
+        if not tie or not tie.is_slotted then return false end
+        groups = groups + 1
+        ties[groups], numbers[groups] = tie, 1
+      end
+    end
+  end
+  if groups == 0 then return true end
+  local names, counts, n, places = TIES.tally(ties, numbers)
+  local taken, known = hmget(K.slots(root), names, 1, n), TIES.numbers
+  for k = 1, n do
+    local text = taken[k]
+    if text then counts[k] = counts[k] + (known[text] or TIES.number_of(text)) end
+  end
+  TIES.read_limits(root, pass, names, n)
+  TIES.look_at_live(root, pass, names)
+  for i = 1, groups do
+    local gates = ties[i].gates
+    for g = 1, #gates do
+      if counts[places[gates[g].name]] > TIES.slots_of(pass, gates[g]) then return false end
+    end
+  end
+  TIES.write_slots(root, names, counts, n)
+  return true
+end
+
+--- Of a popped batch without bare addresses, what may run; the rest is parked. `ties` by place, nil where there are none.
+function TIES.through_fast(root, pass, queue, batch, ties, met)
+  look_at_gates(root, pass, met)
+  local counts, changed, now = pass.counts, pass.changed, pass.now
+  local kept, n = nil, 0
+  -- A gate that is the only one of its ties is counted aside, from the first to the last of neighbours.
+  local last, name, value, limit, lead, every, is_open
+  for i = 1, #batch do
+    local tie, may_pass = ties[i], true
+    if tie then
+      if tie ~= last then
+        if lead then
+          pass.taken[name], pass.paced[name] = value, true
+        elseif name then
+          counts[name], changed[name] = value, true
+        end
+        local gate = tie.only
+        last, name, lead, is_open = tie, gate and gate.name, nil, false
+        if gate and gate.every then
+          local pace = TIES.pace_of(pass, gate)
+          every = pace.every
+          if every > 0 then
+            lead, value = (pace.burst - 1) * every, pass.taken[name]
+          else
+            is_open, name = true, nil
+          end
+        elseif gate then
+          value, limit = counts[name], TIES.slots_of(pass, gate)
+        end
+      end
+      if is_open then
+        may_pass = true
+      elseif lead and value - lead <= now then
+        value = value + every
+      elseif not lead and name and value < limit then
+        value = value + 1
+      else
+        if lead then
+          pass.taken[name], pass.paced[name] = value, true
+        elseif name then
+          counts[name], changed[name] = value, true
+        end
+        last, name, lead = nil, nil, nil
+        may_pass = passes(root, pass, sub(batch[i], 1, 8), tie, false)
+        if not may_pass then TIES.own_parked(pass, queue, batch[i]) end
+      end
+    end
+    if may_pass then
+      n = n + 1
+      if kept then kept[n] = batch[i] end
+    elseif not kept then
+      kept = {}
+      for k = 1, n do kept[k] = batch[k] end
+    end
+  end
+  if lead then
+    pass.taken[name], pass.paced[name] = value, true
+  elseif name then
+    counts[name], changed[name] = value, true
+  end
+  return kept or batch
+end
+
+--- What was parked from a tied lane has a record of its own from now on, and lies below its lane's claimed mark.
+function TIES.own_parked(pass, queue, element)
+  local address = sub(element, 1, 8)
+  local record, body = TIES.behind(element, 1)
+  put(pass.statics, address, write_static(queue, 0, body))
+  put(pass.bound, address, record)
+  pass.marks[sub(address, 1, 3)] = address
+end
+
+--- Raises the claimed marks of lanes over what was parked: those in `highest`, which are yet to be written, or else at
+--- once.
+function TIES.mark_parked(root, pass, highest)
+  local alone = {}
+  for lane, address in pairs(pass.marks) do
+    local other = highest[lane]
+    if other == nil then
+      alone[lane] = address
+    elseif not other or unpack_bytes('>I5', other, 4) < unpack_bytes('>I5', address, 4) then
+      highest[lane] = address
+    end
+  end
+  raise_claimed(root, alone)
+end
+
+--- What completed on tied lanes gives its slots back, and what waited for them moves on. `ended`: ties, `numbers`: of how
+--- many in a row.
+function TIES.give_back(root, ended, numbers)
+  local names, by, n = TIES.tally(ended, numbers)
+  if n == 0 then return end
+  local taken, counts, known = hmget(K.slots(root), names, 1, n), {}, TIES.numbers
+  for k = 1, n do
+    local text = taken[k]
+    counts[k] = text and (known[text] or TIES.number_of(text)) - by[k] or 0
+  end
+  TIES.write_slots(root, names, counts, n)
+  if call('EXISTS', K.parked(root), K.limits(root)) == 0 then return end
+  local wakes, woken = names, {}
+  for k = 1, n do wakes[names[k]] = by[k] end
+  let_on(root, wakes, woken)
+  if #woken > 0 then
+    local moves = new_moves()
+    put_woken(root, moves, woken)
+    commit(root, moves)
+  end
+end
+
+--- How many elements of a list are looked through for one that waits there, at most.
+TIES.LOOKS = 2000
+
+--- The tie record of an element that waits on the list of a tied lane; nil if it does not, or stands further back.
+function TIES.of_waiting(root, address)
+  local lane = call('HGET', K.marks(root), sub(address, 1, 3))
+  if not lane or call('HEXISTS', K.withdrawn(root), address) == 1 then return nil end
+  local accepted, claimed, queue = read_lane(lane)
+  local counter = unpack_bytes('>I5', address, 4)
+  if counter <= claimed or counter > accepted then return nil end
+  for from = 0, TIES.LOOKS - 1, 1000 do
+    local page = call('LRANGE', K.ready(root, queue, 0), from, from + 999)
+    for _, element in ipairs(page) do
+      if #element > 8 and sub(element, 1, 8) == address then return (TIES.behind(element, 1)) end
+    end
+    if #page < 1000 then return nil end
+  end
+end
+
+--- The tie record of an Operation that has not ended, wherever it is kept; or nil.
+function TIES.find(root, address)
+  local record = call('HGET', K.ties(root), address)
+  if record or not TIES.is_tied(address) then return record or nil end
+  if call('HEXISTS', K.operations(root), address) == 1 then return nil end
+  for _, owner in ipairs(call('HKEYS', K.owners(root))) do
+    local entry = call('HGET', K.flight(root, owner), address)
+    if entry then return TIES.of_entry(entry) end
+  end
+  return TIES.of_waiting(root, address)
+end
