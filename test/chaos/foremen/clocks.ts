@@ -45,7 +45,7 @@ export async function clocksOfForemen(options: ScenarioOptions): Promise<Report>
     // All forward, all back, apart.
     const phases = [
       [hourMs, hourMs, hourMs],
-      [-hourMs, -hourMs, 0],
+      [-hourMs, -hourMs, -hourMs],
       [hourMs, -hourMs, 0],
     ];
     for (const [at, offsets] of phases.entries()) {

@@ -27,6 +27,12 @@ const quick = ["--form", "inline", "--lease", "3000", "--seed", "1"];
 /** The short profile: every kind of work, with a kill of Redis, of a Foreman, and answers that are cut off. */
 const profile = { play: "profile", args: ["--profile", "smoke", "--seed", "1"] } as const;
 
+const claimsAreNoBeats: Mutation = {
+  file: library,
+  from: 'write_owner(beat + 1, request, token))",\n        "    variadic(',
+  to: 'write_owner(beat, request, token))",\n        "    variadic(',
+};
+
 /** Everything that is broken, one at a time. */
 export const mutants: readonly Mutant[] = [
   {
@@ -61,6 +67,8 @@ export const mutants: readonly Mutant[] = [
         from: "const nowMs = clock.monotonicMs();\n        if (nowMs - this.#lookedMs >",
         to: "const nowMs = clock.nowMs();\n        if (false && nowMs - this.#lookedMs >",
       },
+      // Who claims all the time beats all the time: without that the clock decides alone.
+      claimsAreNoBeats,
     ],
   },
   {
@@ -129,7 +137,10 @@ export const mutants: readonly Mutant[] = [
       args: [...quick, "--lease", "10000"],
       promises: ["no wrong rescue", "no start without a cause"],
     },
-    mutations: [{ file: rescuer, from: "if (nowMs - this.#lookedMs >", to: "if (false && nowMs - this.#lookedMs >" }],
+    mutations: [
+      { file: rescuer, from: "if (nowMs - this.#lookedMs >", to: "if (false && nowMs - this.#lookedMs >" },
+      claimsAreNoBeats,
+    ],
   },
   {
     name: "suspects that are held beside each other",
