@@ -104,22 +104,37 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 
 /** Decodes an envelope; `overrides` is a view into `bytes`. Errors: MR_DECODE when it is cut or malformed. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const envelope = emptyEnvelope();
+  readEnvelope(bytes, envelope);
+  return envelope;
+}
+
+/** An envelope to read others into. */
+export type EnvelopeSpace = { -readonly [Part in keyof Envelope]: Envelope[Part] };
+
+/** Makes a space for `readEnvelope`. */
+export function emptyEnvelope(): EnvelopeSpace {
+  return { step: "", enqueuedAtMs: 0, overrides: null, payloadAt: 0 };
+}
+
+/** `decodeEnvelope` into a space that is there already, for who reads one after another. Errors: the same. */
+export function readEnvelope(bytes: Uint8Array, into: EnvelopeSpace): void {
   const source = asBuffer(bytes);
   const first = source[0] ?? 0;
   const nameLength = (first & (OPTIONS_FLAG - 1)) + 1;
   let at = 6 + nameLength;
   if (source.length < at) throw cutShort(source.length);
-  const step = readName(source, 1, nameLength);
-  const enqueuedAtMs = readTime40(source, 1 + nameLength);
-  let overrides: Uint8Array | null = null;
+  into.step = readName(source, 1, nameLength);
+  into.enqueuedAtMs = readTime40(source, 1 + nameLength);
+  into.overrides = null;
   if ((first & OPTIONS_FLAG) !== 0) {
     if (source.length < at + 2) throw cutShort(source.length);
     const length = source.readUInt16BE(at);
-    overrides = source.subarray(at + 2, at + 2 + length);
+    into.overrides = source.subarray(at + 2, at + 2 + length);
     at += 2 + length;
     if (source.length < at) throw cutShort(source.length);
   }
-  return { step, enqueuedAtMs, overrides, payloadAt: at };
+  into.payloadAt = at;
 }
 
 function cutShort(bytes: number): Error {

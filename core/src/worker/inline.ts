@@ -14,7 +14,7 @@ import { Deque } from "../base/deque.js";
 import { createError, isMillraceError, toRemoteError } from "../base/errors.js";
 import type { Logger } from "../base/log.js";
 import type { Random } from "../base/random.js";
-import { decodeEnvelope, type Envelope } from "../engine/envelope.js";
+import { decodeEnvelope, type Envelope, emptyEnvelope, readEnvelope } from "../engine/envelope.js";
 import type { Address } from "../engine/lease.js";
 import { encodeOutcome } from "../engine/outcome.js";
 import type { Claim } from "../engine/transitions.js";
@@ -149,6 +149,8 @@ export class InlineWorker implements AttemptHost {
   readonly #caller: StepCaller | null;
   readonly #scope: CallScope | null;
   readonly #ears: Ears<Attempt>;
+  /** What is read of a claim's envelope, one claim after another. */
+  readonly #envelope = emptyEnvelope();
   readonly #batches = new Deque<Batch>();
   /** Operations of batch Steps; null while none has come. */
   #gather: Gather<Placed> | null = null;
@@ -389,25 +391,26 @@ export class InlineWorker implements AttemptHost {
   #begin(segment: string, claim: Claim): void {
     const { registry, clock } = this.#options;
     const nowMs = clock.nowMs();
-    let envelope: Envelope;
+    const envelope = this.#envelope;
     try {
-      envelope = decodeEnvelope(claim.body);
+      readEnvelope(claim.body, envelope);
     } catch (error) {
       return this.#endUnread(this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, nowMs, nowMs), error);
     }
-    const { enqueuedAtMs } = envelope;
-    const step = registry.find(envelope.step);
+    // Taken out at once: the next one is read into the same space.
+    const { step: name, enqueuedAtMs, overrides: given, payloadAt } = envelope;
+    const step = registry.find(name);
     if (step === undefined) {
       const attempt = this.#enter(segment, claim, UNKNOWN_STEP, 0, 0, enqueuedAtMs, nowMs);
       if (attempt === null) return;
-      this.log.warn({ step: envelope.step, segment }, "no such Step here: the Operation is put aside");
+      this.log.warn({ step: name, segment }, "no such Step here: the Operation is put aside");
       return this.#end(attempt, { kind: "release", inMs: UNKNOWN_STEP_DELAY_MS });
     }
     let { retries, timeoutMs } = step;
     let batch = "";
-    if (envelope.overrides !== null) {
+    if (given !== null) {
       try {
-        const overrides = decode(envelope.overrides) as Overrides; // written by this package, versioned with it
+        const overrides = decode(given) as Overrides; // written by this package, versioned with it
         retries = overrides.retries ?? retries;
         timeoutMs = overrides.timeoutMs ?? timeoutMs;
         batch = overrides.batch ?? batch;
@@ -419,9 +422,9 @@ export class InlineWorker implements AttemptHost {
     const attempt = this.#enter(segment, claim, step, retries, timeoutMs, enqueuedAtMs, nowMs);
     if (attempt === null) return;
     const seats = this.#seats;
-    if (seats === null) return this.#run(attempt, step, envelope.payloadAt);
+    if (seats === null) return this.#run(attempt, step, payloadAt);
     seats.entered(claim);
-    this.#run(attempt, step, envelope.payloadAt);
+    this.#run(attempt, step, payloadAt);
     seats.left();
   }
   /** Ends what cannot be read; nothing is left to do for a claim that was taken back. */
