@@ -533,7 +533,9 @@ function gatesOf(head: Head, body: Body, dot: DotOf): SegmentSnapshot["gates"] {
         broken(`fair gate ${gate} is listed wrongly`);
     }
     const clock = head.clocks.get(gate);
-    const served = (head.served.get(gate) ?? []).sort(([a], [b]) => compare(a, b));
+    // What the clock has passed is forgotten a few at a time, and counts for nothing until then.
+    const beyond = (head.served.get(gate) ?? []).filter(([, time]) => time > (clock ?? 0));
+    const served = beyond.sort(([a], [b]) => compare(a, b));
     if (isAgreed && !isEverLive && limit === null && used > slots)
       broken(`gate ${gate} has ${slots} slots and ${used} run`);
     if (isAgreed && tie !== undefined && parked.length > 0 && candidates < slots - used)

@@ -24,6 +24,8 @@ import {
 
 /** Served times kept, at least, before those behind the clock are thrown away. */
 const SWEEP_MIN = 64;
+/** Served times kept at most, but for twice as many as wait at the gate: beyond, those least ahead are forgotten. */
+const FLOWS_MAX = 10_000;
 
 /**
  * How an Operation gets ready: at the `back`, charged to its flow; at the `front`, not charged, ahead of its flow; `again`,
@@ -112,16 +114,33 @@ export function shiftFair(state: SegmentState, gate: FairGate): Operation | unde
 /** One with this tag was let run. */
 export function advanceClock(state: SegmentState, gate: FairGate, tag: number): void {
   const { fair } = gate;
-  if (tag <= fair.clock) return;
-  fair.clock = tag;
-  touchFair(state, gate, "");
-  if (fair.served.size < fair.sweepAt) return;
-  for (const [flow, time] of fair.served) {
-    if (time > tag) continue;
-    fair.served.delete(flow);
-    touchFair(state, gate, flow);
+  if (tag > fair.clock) {
+    fair.clock = tag;
+    touchFair(state, gate, "");
+    if (fair.served.size >= fair.sweepAt) sweep(state, gate);
   }
+  // Where every flow is a new one the clock stands still: nothing would ever be behind it.
+  if (fair.served.size > FLOWS_MAX) forgetLeast(state, gate, Math.max(FLOWS_MAX, 2 * gate.parked.size));
+}
+
+/** Forgets the flows that the clock has passed. */
+function sweep(state: SegmentState, gate: FairGate): void {
+  const { fair } = gate;
+  for (const [flow, time] of fair.served) if (time <= fair.clock) forgetFlow(state, gate, flow);
   fair.sweepAt = Math.max(SWEEP_MIN, 2 * fair.served.size);
+}
+
+/** Forgets the flows that are least ahead, a quarter at once, if there are more than `max`. */
+function forgetLeast(state: SegmentState, gate: FairGate, max: number): void {
+  const { served } = gate.fair;
+  if (served.size <= max) return;
+  const ordered = [...served].sort(([, a], [, b]) => a - b);
+  for (const [flow] of ordered.slice(0, served.size - Math.floor((3 * max) / 4))) forgetFlow(state, gate, flow);
+}
+
+function forgetFlow(state: SegmentState, gate: FairGate, flow: string): void {
+  gate.fair.served.delete(flow);
+  touchFair(state, gate, flow);
 }
 
 /** Forgets clocks and served times, if nothing at all is parked: then nobody's turn depends on them. */

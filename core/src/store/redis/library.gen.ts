@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "6daddf70c3296b5d8c3a885ab92ba645aca14bdd14af60b2b51ca86a88da13db";
+export const DIGEST = "4b05fc3029f243281edfc9be25baeb77c058742a2969f0890026a56d2a083434";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -95,7 +95,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '6daddf70c3296b5d8c3a885ab92ba645aca14bdd14af60b2b51ca86a88da13db'",
+  "local DIGEST = '4b05fc3029f243281edfc9be25baeb77c058742a2969f0890026a56d2a083434'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -483,6 +483,19 @@ export const HELPER_TEXT: string = [
   "  end",
   "  return queues",
   "end",
+  "TIES.FLOWS_MIN = 64",
+  "TIES.FLOWS_MAX = 10000",
+  "TIES.FLOWS_SWEPT = 2000",
+  "function TIES.forget_flows(root, gate, clock)",
+  "  local key = K.served(root, gate)",
+  "  local known = call('ZCARD', key)",
+  "  if known <= TIES.FLOWS_MIN then return end",
+  "  local over = call('ZCOUNT', key, '-inf', clock)",
+  "  if known > TIES.FLOWS_MAX then",
+  "    over = math.max(over, known - math.max(TIES.FLOWS_MAX, 2 * call('ZCARD', K.parked_at(root, gate))))",
+  "  end",
+  "  if over > 0 then call('ZREMRANGEBYRANK', key, 0, math.min(over, TIES.FLOWS_SWEPT) - 1) end",
+  "end",
   "local function forget_fair(root, gate)",
   "  if sub(gate, 1, 1) ~= '~' or call('EXISTS', K.parked_at(root, gate)) == 1 then return end",
   "  local queue, priority = string.match(gate, '^~(.*):(-?%d+)$')",
@@ -820,10 +833,13 @@ export const HELPER_TEXT: string = [
   "      last = tags[i]",
   "    end",
   "  end",
-  "  if last and last > tonumber(call('HGET', K.clocks(root), name) or 0) then",
-  "    local clock = string.format('%.17g', last)",
-  "    call('HSET', K.clocks(root), name, clock)",
-  "    call('ZREMRANGEBYSCORE', K.served(root, name), '-inf', clock)",
+  "  if last then",
+  "    local clock = call('HGET', K.clocks(root), name) or '0'",
+  "    if last > tonumber(clock) then",
+  "      clock = string.format('%.17g', last)",
+  "      call('HSET', K.clocks(root), name, clock)",
+  "    end",
+  "    TIES.forget_flows(root, name, clock)",
   "  end",
   "  forget_fair(root, name)",
   "  return kept, looked",

@@ -71,7 +71,7 @@ function K.parked_at(root, gate) return root .. ':gw:' .. gate end
 function K.fair(root, queue) return root .. ':fp:' .. queue end
 --- hash: fair gate -> its clock
 function K.clocks(root) return root .. ':fc' end
---- zset: flow of a fair gate -> up to where it is served, if that lies beyond the clock
+--- zset: flow of a fair gate -> up to where it is served; what is not beyond the clock counts for nothing
 function K.served(root, gate) return root .. ':fs:' .. gate end
 --- hash: address -> parked record (_ties.lua)
 function K.parked(root) return root .. ':pk' end

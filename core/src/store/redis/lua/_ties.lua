@@ -185,6 +185,24 @@ local function push_fair(root, entries)
   return queues
 end
 
+--- Flows known at a gate before any is forgotten; whatever waits there, twice as many may be known as work waits.
+TIES.FLOWS_MIN = 64
+TIES.FLOWS_MAX = 10000
+--- How many are forgotten in one call.
+TIES.FLOWS_SWEPT = 2000
+
+--- Forgets flows that the clock has passed; beyond the bound those, too, that are least ahead of it.
+function TIES.forget_flows(root, gate, clock)
+  local key = K.served(root, gate)
+  local known = call('ZCARD', key)
+  if known <= TIES.FLOWS_MIN then return end
+  local over = call('ZCOUNT', key, '-inf', clock)
+  if known > TIES.FLOWS_MAX then
+    over = math.max(over, known - math.max(TIES.FLOWS_MAX, 2 * call('ZCARD', K.parked_at(root, gate))))
+  end
+  if over > 0 then call('ZREMRANGEBYRANK', key, 0, math.min(over, TIES.FLOWS_SWEPT) - 1) end
+end
+
 --- Notes that a fair gate may have lost its last one.
 local function forget_fair(root, gate)
   if sub(gate, 1, 1) ~= '~' or call('EXISTS', K.parked_at(root, gate)) == 1 then return end
@@ -588,10 +606,13 @@ local function through_fair_gate(root, pass, queue, priority, n)
       last = tags[i]
     end
   end
-  if last and last > tonumber(call('HGET', K.clocks(root), name) or 0) then
-    local clock = string.format('%.17g', last)
-    call('HSET', K.clocks(root), name, clock)
-    call('ZREMRANGEBYSCORE', K.served(root, name), '-inf', clock)
+  if last then
+    local clock = call('HGET', K.clocks(root), name) or '0'
+    if last > tonumber(clock) then
+      clock = string.format('%.17g', last)
+      call('HSET', K.clocks(root), name, clock)
+    end
+    TIES.forget_flows(root, name, clock)
   end
   forget_fair(root, name)
   return kept, looked
