@@ -176,6 +176,8 @@ describe("a bad history is flagged", () => {
     // Its end was sent, and nobody heard of it any more: then a rescue too many may have ended it.
     const poisoned = end(5, { state: "failed", recoveries: 2 });
     expect(flags([ask(), ack(), start(5, 10), done(5, 15), outcome(5, { answer: "unknown" }), poisoned])).toEqual([]);
+    expect(flags([ask(), ack(), end(5, { state: "failed", recoveries: 2 })])).toEqual([]);
+    expect(flags([ask(), ack(), end(5, { state: "failed", recoveries: 1 })])).toEqual(["I7"]);
     const never = end(5, { state: "cancelled" });
     expect(flags([ask(), ack(), never], calm)).toEqual(["I7"]);
     expect(flags([...plain, { kind: "finding", id: "x", finding: "ready_twice" }], calm)).toEqual(["I7"]);

@@ -146,7 +146,8 @@ function judgeStates({ id, effects, outcomes, cancels, told, end }: Life, bounds
       if (effects.length > 0 && !has("complete") && !lost) accuse("I7", id, "it completed without a completion");
       break;
     case "failed":
-      if (!has("fail") && end.recoveries <= bounds.recoveriesMax && !lost)
+      // The rescue that would be one too many ends it, and counts no more.
+      if (!has("fail") && end.recoveries < bounds.recoveriesMax && !lost)
         accuse("I7", id, "it failed without a failure");
       break;
     case "cancelled":

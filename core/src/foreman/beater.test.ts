@@ -4,7 +4,7 @@ import type { Store } from "../engine/store.js";
 import { createCounters } from "../queue/counters.js";
 import { Segments } from "../queue/segments.js";
 import { ManualClock } from "../testing/manual-clock.js";
-import { Beater } from "./beater.js";
+import { Beater, isLapsed } from "./beater.js";
 
 const LEASE_MS = 10_000;
 
@@ -50,6 +50,20 @@ describe("the Beater", () => {
     clock.moveTo(clock.nowMs() + LEASE_MS);
     void beater.beat(view);
     expect(view.provenMs).toBe(view.askedMs);
+    beater.stop();
+  });
+
+  it("I16: lets nothing begin that a claim from before the Lease was lost brings, also while something is held", async () => {
+    const { clock, beater, view } = setUp();
+    view.held = 1;
+    view.provenMs = clock.monotonicMs();
+    view.askedMs = clock.monotonicMs() + 1_000;
+    clock.moveTo(clock.nowMs() + LEASE_MS + 2_000);
+    void beater.beat(view);
+    expect(isLapsed(view, clock.monotonicMs(), LEASE_MS)).toBe(true);
+    view.askedMs = null;
+    void beater.beat(view);
+    expect(isLapsed(view, clock.monotonicMs(), LEASE_MS)).toBe(false);
     beater.stop();
   });
 });

@@ -70,8 +70,8 @@ export class Beater {
     const provenMs = view.provenMs ?? view.askedMs ?? sentMs;
     const isLate = sentMs - provenMs >= leaseMs - MARGIN_MS;
     if (isLate) this.#lose(view);
-    // What an old claim brings must not be begun before a beat got through.
-    const isNewOnly = view.held > 0 || view.askedMs === null;
+    // What a claim that is under way brings is as old as that: none of it must begin before a beat got through.
+    const isNewOnly = view.askedMs === null;
     this.#fence(view, isLate && isNewOnly ? sentMs : provenMs);
     view.wasClaimed = false;
     try {
