@@ -188,4 +188,21 @@ describe("X19: check of ties in the machine", () => {
     const { claims } = apply(state, "claim", { owner: "o3", request: 1, queues: ["fair"], max: 10 }, nowUs);
     expect(claims).toHaveLength(1);
   });
+
+  it("X19: reads a long line once per call, not once for each that stands in it", () => {
+    const state = newSegment("s");
+    apply(state, "segment_open", { pausedQueues: [] }, nowUs);
+    apply(state, "lane_open", { laneName: "a.00", queue: null }, nowUs);
+    const ties = { key: null, line: "l", gates: [] };
+    const element = { queue: "q", priority: 0, due: null, body: Buffer.from("b"), ties };
+    for (let from = 1; from < 20_000; from += 1_000) {
+      const elements = Array.from({ length: 1_000 }, (_, i) => ({ ...element, counter: from + i }));
+      apply(state, "enqueue_full", { lane: 1, laneName: "a.00", elements }, nowUs);
+    }
+    const before = process.cpuUsage();
+    check(state, { cursor: "index:1:0", max: 100, isMending: false, suspects: [] }, nowUs);
+    const { user, system } = process.cpuUsage(before);
+    // 16 ms; 1,600 when each was looked for along the line.
+    expect((user + system) / 1_000).toBeLessThan(400);
+  });
 });

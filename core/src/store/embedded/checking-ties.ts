@@ -35,13 +35,38 @@ import {
 /** What a finding is noted with; true if it is to be mended. */
 export type Note = (kind: FindingKind, operation: Operation | null, about: string) => boolean;
 
+/** Who stands in which line, read once per call: for each of a long line alone it would be read as often as it is long. */
+export class Standing {
+  readonly #members = new Map<Line, ReadonlySet<Operation>>();
+
+  in(line: Line): ReadonlySet<Operation> {
+    let members = this.#members.get(line);
+    if (members === undefined) {
+      members = new Set(line.members);
+      this.#members.set(line, members);
+    }
+    return members;
+  }
+
+  /** A line was mended. */
+  forget(line: Line): void {
+    this.#members.delete(line);
+  }
+}
+
 /** Whether it runs, is scheduled or failed. */
 function isElsewhere({ due, dead }: SegmentState, operation: Operation): boolean {
   return operation.taking !== null || due.has(operation) || dead.has(operation);
 }
 
 /** Looks at one tied Operation that has not ended. */
-export function checkTied(state: SegmentState, operation: Operation, nowMs: number, note: Note): void {
+export function checkTied(
+  state: SegmentState,
+  operation: Operation,
+  standing: Standing,
+  nowMs: number,
+  note: Note,
+): void {
   const { tied } = operation;
   if (tied === null) return;
   const at = tied.parkedAt;
@@ -55,13 +80,15 @@ export function checkTied(state: SegmentState, operation: Operation, nowMs: numb
   }
   if (tied.line === null || operation.state === "failed") return;
   const line = lineOf(state, tied.line);
-  const rank = [...line.members].indexOf(operation);
+  const isFirst = line.members.at(0) === operation;
   const isKept = tied.parkedAt === line;
-  if (rank < 0) {
-    if (note("line_missing", operation, line.name)) rejoinLine(state, line, operation, isKept, nowMs);
-  } else if (rank > 0 && !isKept && operation.taking === null) {
+  if (!isFirst && !standing.in(line).has(operation)) {
+    if (!note("line_missing", operation, line.name)) return;
+    rejoinLine(state, line, operation, isKept, nowMs);
+    standing.forget(line);
+  } else if (!isFirst && !isKept && operation.taking === null) {
     if (note("line_ahead", operation, line.name)) parkInLine(state, line, operation);
-  } else if (rank === 0 && isKept && note("line_stuck", operation, line.name)) {
+  } else if (isFirst && isKept && note("line_stuck", operation, line.name)) {
     advanceLine(state, line, nowMs);
   }
 }

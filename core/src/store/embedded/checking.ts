@@ -7,7 +7,7 @@
  */
 import type { CheckFinding, FindingKind } from "../../engine/findings.js";
 import type { CheckAnswer, CheckParams } from "../../engine/transitions.js";
-import { checkLapse, checkPlaces, checkTied, type Note } from "./checking-ties.js";
+import { checkLapse, checkPlaces, checkTied, type Note, Standing } from "./checking-ties.js";
 import { own } from "./ending.js";
 import { makeReady } from "./fair.js";
 import { compareNames } from "./reading.js";
@@ -39,12 +39,13 @@ interface Check {
   readonly findings: CheckFinding[];
   looked: number;
   readonly nowMs: number;
+  readonly standing: Standing;
 }
 
 /** check: one part, or a piece of one. */
 export function check(state: SegmentState, params: CheckParams, nowUs: number): CheckAnswer {
   const nowMs = Math.floor(nowUs / 1000);
-  const run: Check = { state, isMending: params.isMending, findings: [], looked: 0, nowMs };
+  const run: Check = { state, isMending: params.isMending, findings: [], looked: 0, nowMs, standing: new Standing() };
   const cursor = params.suspects.length > 0 ? null : checkPart(run, params.cursor ?? "", params.max);
   return { cursor, looked: run.looked, findings: run.findings, placeless: [], listed: [] };
 }
@@ -249,7 +250,7 @@ function checkIndex(run: Check, place: string, max: number): string | null {
 /** Whether an Operation is where its state says. */
 function checkOperation(run: Check, operation: Operation): void {
   const { state } = run;
-  if (operation.tied !== null) checkTied(state, operation, run.nowMs, noteTie(run));
+  if (operation.tied !== null) checkTied(state, operation, run.standing, run.nowMs, noteTie(run));
   checkLapse(state, operation, noteTie(run));
   if (operation.state === "running") {
     const owner = operation.taking?.owner;
