@@ -52,10 +52,14 @@ export class Nemesis {
     const { only, pauseMs } = this.#plan;
     const harms = all.filter(({ name }) => only.length === 0 || only.includes(name));
     if (harms.length === 0) return;
-    // Each once, in random order; then by chance.
+    // Each once, in random order, and again: by chance alone some would hardly come up. The first round is played out.
     let turn = dice.some(harms, harms.length, harms.length);
-    while (sharedMs() < untilMs || turn.length > 0) {
-      if (turn.length === 0) turn = [dice.pick(harms)];
+    let round = 1;
+    while (sharedMs() < untilMs || (round === 1 && turn.length > 0)) {
+      if (turn.length === 0) {
+        turn = dice.some(harms, harms.length, harms.length);
+        round++;
+      }
       const harm = turn.shift();
       if (harm === undefined) break;
       await pause(dice.between(pauseMs[0], pauseMs[1]));
