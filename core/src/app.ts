@@ -43,6 +43,7 @@ import { tryPlaceId } from "./engine/dot.js";
 import type { Durability, StoreDurability } from "./engine/durability.js";
 import { encodeEnvelope } from "./engine/envelope.js";
 import type { Store } from "./engine/store.js";
+import type { ClaimParams } from "./engine/transitions.js";
 import type { WorkerView } from "./foreman/crew.js";
 import { FOREMAN_TIMES, Foreman, type ForemanTimes, type StopReport } from "./foreman/foreman.js";
 import type { NodeView } from "./foreman/nodes.js";
@@ -89,6 +90,10 @@ export interface AppWorld {
   readonly exportName: string | null;
   /** What the process says of the mix beside the App's options. */
   readonly mix: MixWishes;
+  /** The Segment this process writes; null: its Node's own. Not where an App has several servers. */
+  readonly segment: string | null;
+  /** The pace that claims of this process keep to, over all that is claimed from their Segment; null for none. */
+  readonly pace: (() => ClaimParams["pace"] | null) | null;
   /** Owners whose process was seen to end: what they held is rescued without waiting for their Lease. */
   readonly buried: readonly string[];
 }
@@ -152,6 +157,8 @@ export class App implements AsyncDisposable {
     makeStore,
     exportName: null,
     mix: { settings: {}, pins: null },
+    segment: null,
+    pace: null,
     buried: [],
   };
   #state: AppState = "new";
@@ -549,6 +556,7 @@ export class App implements AsyncDisposable {
       ...(crew === null && scope !== null ? { scope } : {}),
       crew,
       times: this.#world.times,
+      ...(this.#world.pace === null ? {} : { pace: this.#world.pace }),
       isWatched: () => this.#events.isWatched,
       settled: (attempt, kind, value) => this.#events.settled(attempt, kind, value),
     });
@@ -634,6 +642,7 @@ export class App implements AsyncDisposable {
       const producer = await openProducer({
         ...context,
         node: this.nodeId,
+        segment: this.#world.segment ?? this.nodeId,
         incarnation: this.#incarnation,
         timeoutMs: this.#options.network.timeout,
         log: this.#log,

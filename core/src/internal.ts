@@ -27,6 +27,7 @@ export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/o
 export { decodeOutcome, encodeOutcome } from "./engine/outcome.js";
 export type { BellCause, RestoredCause, Store, StoreListener } from "./engine/store.js";
 export type { GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
+export { SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS } from "./engine/ties.js";
 export type * from "./engine/transitions.js";
 export { TRANSITION_NAMES } from "./engine/transitions.js";
 export { type Asker, CallDesk, type DeskServices } from "./foreman/call-desk.js";

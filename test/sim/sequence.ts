@@ -274,7 +274,9 @@ export class Player {
         const last = this.#requests.get(owner) ?? 0;
         const request = dice.chance(85) ? last + 1 : Math.max(1, last - dice.pick([0, 0, 1]));
         const order = dice.chance(40) ? [...queues] : dice.some(queues, 1, 3);
-        return { name, params: { owner, request, queues: order, max: dice.pick([1, 1, 2, 3, 5, 20]) } };
+        const max = dice.pick([1, 1, 2, 3, 5, 20]);
+        const pace = dice.chance(6) ? { pace: { everyMs: dice.pick([333.3, 5000]), burst: dice.pick([1, 3]) } } : {};
+        return { name, params: { owner, request, queues: order, max, ...pace } };
       }
       case "extend":
         return { name, params: { owner: dice.pick(owners) } };
@@ -366,7 +368,7 @@ export class Player {
       case "queue_resume":
         return { name, params: { queue: dice.pick(queues) } };
       case "limit_set": {
-        const limit = dice.pick(["g2", "g3", "h", "h:1"]);
+        const limit = dice.pick(["g2", "g3", "h", "h:1", "g2", "g3", "h", "h:1", "=#", "=@", "=!"]);
         return { name, params: { name: limit, number: liveOf(dice, limit), max: dice.pick([1, 2, 1000]) } };
       }
       case "limits":
@@ -537,7 +539,7 @@ function gateOf(dice: Dice, name: string): GateTie {
 /** Also back, to none at all, to any number, and of the other kind. */
 function liveOf(dice: Dice, name: string): LiveNumber | null {
   if (dice.chance(30)) return null;
-  const isPace = (name === "g3") !== dice.chance(4);
+  const isPace = ["g3", "=@", "=!"].includes(name) !== dice.chance(4);
   return isPace
     ? { everyMs: dice.pick([0, 1, 333.3, 5000, 60_000]), burst: dice.pick([1, 1, 3]) }
     : { slots: dice.pick([0, 1, 2, 3, 5]) };

@@ -18,6 +18,8 @@ import type { SubmissionSink } from "../queue/submission.js";
 /** Who writes, and how long a submission waits for its acknowledgement. */
 export interface OpenProducerOptions extends ResendContext {
   readonly node: string;
+  /** The Segment to write on one server: the Node's own, or one that many write. */
+  readonly segment: string;
   readonly incarnation: string;
   readonly timeoutMs: number;
   readonly log: Logger;
@@ -33,22 +35,22 @@ export interface OpenProducerOptions extends ResendContext {
 /** Opens the Node's Segment and makes a producer for it. Errors: those of `openSegment`. */
 export async function openProducer(options: OpenProducerOptions): Promise<SubmissionSink> {
   let sink = await openUnbounded(options);
-  const { bound, node, memoryMax, store } = options;
-  if (bound !== null) sink = new BoundedSink({ ...options, ...bound, inner: sink, segment: node });
+  const { bound, segment, memoryMax, store } = options;
+  if (bound !== null) sink = new BoundedSink({ ...options, ...bound, inner: sink, segment });
   if (memoryMax === null) return sink;
   return new AdmittingSink({ ...options, inner: sink, gauge: store, store: store.url, maxBytes: memoryMax });
 }
 
 async function openUnbounded(options: OpenProducerOptions): Promise<SubmissionSink> {
-  const { store, node } = options;
+  const { store, segment } = options;
   if (isPlacement(store)) {
     const homing = await HomingProducer.open({ ...options, placement: store });
-    return new KeyedProducer({ ...options, plain: homing, placement: store });
+    return new KeyedProducer({ ...options, plain: homing, home: null, placement: store });
   }
-  await store.openSegment(node);
-  options.opened(node);
-  const plain = new Producer({ ...options, segment: node });
-  return new KeyedProducer({ ...options, plain, placement: null });
+  await store.openSegment(segment);
+  options.opened(segment);
+  const plain = new Producer(options);
+  return new KeyedProducer({ ...options, plain, home: segment, placement: null });
 }
 
 function isPlacement(store: Store): store is Store & Placement {

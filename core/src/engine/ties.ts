@@ -96,6 +96,15 @@ function isSameGate(a: GateTie, b: GateTie | undefined): boolean {
   return "everyMs" in b && a.everyMs === b.everyMs && a.burst === b.burst;
 }
 
+/** Live limits of a Segment as a whole, for all that is claimed from it: how many run at once. */
+export const SEGMENT_SLOTS = "=#";
+
+/** A pace of what is claimed there. */
+export const SEGMENT_PACE = "=@";
+
+/** A pace whose milliseconds count from when it was set: until then nothing is claimed there. */
+export const SEGMENT_REST = "=!";
+
 /** Most bytes of a name of a key, line or gate. */
 export const TIE_NAME_BYTES_MAX = 255;
 

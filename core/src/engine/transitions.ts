@@ -33,6 +33,9 @@
  * - A live limit (`limit_set`) goes before what ties and the newest number say, from the call on, for all that meets the
  *   gate. Who is parked there is told a part at a time, in that call and by `promote`: where more slots are free than there
  *   are candidates, the next become candidates; a pace is due at once, and then waits for its new time.
+ * - Three live limits are of the Segment as a whole (SEGMENT_SLOTS, SEGMENT_PACE, SEGMENT_REST): a claim takes no more than
+ *   they let through, what is left stays on its lists. The bells of Queues that hold something ring when one of them is set,
+ *   when something runs no more while SEGMENT_SLOTS is set, and by `promote` once a claim that was kept back may go on.
  * - A lapse is a tie to time. It stands `min(start, end)` milliseconds after the enqueue, with the first claim at `end`,
  *   and goes with the Operation's end. From its time on what waits is not claimed: a claim that meets it, or `promote`,
  *   ends it as failed (`attempt` as it stood, bytes and retention as enqueued, its ties let go of); an element on a list
@@ -239,6 +242,8 @@ export interface ClaimParams {
   readonly queues: readonly string[];
   /** 1…1000. */
   readonly max: number;
+  /** The Segment's pace (`SEGMENT_PACE`) this claim keeps to where no live one is set; default: none. */
+  readonly pace?: { readonly everyMs: number; readonly burst: number };
 }
 
 /** One claimed Operation. */
@@ -254,7 +259,10 @@ export interface Claim extends Held {
   readonly body: Uint8Array;
 }
 
-/** `waiting` counts what the lists and fair gates of the unpaused Queues asked for still hold (cancelled elements included). */
+/**
+ * `waiting` counts what the lists and fair gates of the unpaused Queues asked for still hold (cancelled elements included);
+ * 0 while the limits of the Segment as a whole let no more through: bells ring when they do.
+ */
 export interface ClaimAnswer {
   readonly answer: "ok" | "stale";
   readonly claims: readonly Claim[];

@@ -33,6 +33,8 @@ export interface FeederOptions extends ResendContext {
   readonly completer: Completer;
   readonly sharing: Sharing;
   readonly owner: string;
+  /** The pace its claims keep to (`ClaimParams`); null for none, as by default. */
+  readonly pace?: () => ClaimParams["pace"] | null;
   /** Whether what is held in a Segment may be another's by now: a process that stood still must not begin it. */
   readonly isLapsed: (segment: string) => boolean;
 }
@@ -163,7 +165,9 @@ export class Feeder {
   async #claim(intake: Intake, turn: Turn, queues: readonly string[], max: number): Promise<void> {
     const { owner, counters, clock } = this.#options;
     const { view, hints } = turn;
-    const params = { owner, request: ++view.request, queues, max };
+    const pace = this.#options.pace?.() ?? null;
+    const plain = { owner, request: ++view.request, queues, max };
+    const params = pace === null ? plain : { ...plain, pace };
     view.isBusy = true;
     const sentMs = clock.monotonicMs();
     view.askedMs = sentMs;

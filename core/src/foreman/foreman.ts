@@ -12,6 +12,7 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { Machine } from "../base/env.js";
 import type { Logger } from "../base/log.js";
 import type { BellCause, RestoredCause } from "../engine/store.js";
+import type { ClaimParams } from "../engine/transitions.js";
 import type { AttemptScope } from "../queue/attempt-scope.js";
 import { type ResendContext, resend } from "../queue/resend.js";
 import type { Segments } from "../queue/segments.js";
@@ -82,6 +83,8 @@ export interface ForemanOptions extends ResendContext {
   /** Null: Operations run on this thread. */
   readonly crew: CrewSpec | null;
   readonly times: ForemanTimes;
+  /** The pace its claims keep to; null for none, as by default. */
+  readonly pace?: () => ClaimParams["pace"] | null;
   readonly isWatched: () => boolean;
   readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
 }

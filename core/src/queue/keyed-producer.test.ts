@@ -24,6 +24,7 @@ async function setUp(placement: Placement | null = null) {
       backlog: 5,
       end: (error) => ended.push(error),
     },
+    home: null,
     placement,
     opened: (segment) => opened.push(segment),
   });

@@ -13,6 +13,8 @@ import type { FullSubmission, Submission, SubmissionSink } from "./submission.js
 export interface KeyedOptions extends Omit<ProducerOptions, "segment"> {
   /** Who takes what has no ties. */
   readonly plain: SubmissionSink;
+  /** The Segment that `plain` writes; null: any but these. */
+  readonly home: string | null;
   /** Where Segments are, if the App has several servers. */
   readonly placement: Placement | null;
   /** Told of each Segment that this process has opened to write. */
@@ -57,6 +59,8 @@ export class KeyedProducer implements SubmissionSink {
     const { ties } = submission;
     if (ties === null || ties.meet === null) return this.#options.plain.pushFull(submission);
     const segment = keyedSegment(ties.meet);
+    // One writer for each Segment: two would count their Operations in one lane.
+    if (segment === this.#options.home) return this.#options.plain.pushFull(submission);
     const producer = this.#producers.get(segment);
     if (producer !== undefined) return producer.pushFull(submission);
     this.#waiting++;

@@ -1,5 +1,5 @@
 /** Sentences about live limits: numbers of gates that are set from outside and go before what ties say. */
-import type { LiveNumber, Ties } from "@millrace/core/internal";
+import { type LiveNumber, SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS, type Ties } from "@millrace/core/internal";
 import { describe, expect, it } from "vitest";
 import { type Lane, only, type Scene } from "./scene.js";
 
@@ -156,6 +156,77 @@ export function liveSentences(scene: () => Scene): void {
       await s.advance(500);
       await s.promote();
       expect(await s.claim("o2")).toEqual([]);
+    });
+
+    it("X4: of the Segment as a whole bounds what runs, and rings when more may go", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, ["a", "b", "c", "d", "e"]);
+      await put(s, await s.full(), 2, gated("g:", 5));
+      await set(s, SEGMENT_SLOTS, { slots: 2 });
+      const claims = await s.claim("o1");
+      expect(claims).toHaveLength(2);
+      const { claims: none, waiting } = await s.store.claim(s.segment, {
+        ...{ owner: "o2", request: 1, queues: ["q"], max: 10 },
+      });
+      // Who is told that something waits would ask again and again.
+      expect({ none, waiting }).toEqual({ none: [], waiting: 0 });
+      for (const way of ["complete", "release", "rescue"] as const) {
+        s.events.length = 0;
+        const [one] = claims;
+        if (way === "complete") await s.complete("o1", claims.slice(0, 1));
+        if (way === "release") await s.release("o3", await s.claim("o3"));
+        if (way === "rescue") await s.rescue("o1");
+        expect(one).toBeDefined();
+        await s.heard((event) => event.kind === "bell" && event.queue === "q", `the bell after ${way}`);
+      }
+      expect(await s.claim("o4")).toHaveLength(2);
+      s.events.length = 0;
+      await set(s, SEGMENT_SLOTS, null);
+      await s.heard((event) => event.kind === "bell" && event.queue === "q", "the bell of the limit taken back");
+      expect(await s.claim("o4")).toHaveLength(4);
+    });
+
+    it("X4: a pace of the Segment, or one that a claim brings, lets so many through; promote rings for the others", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, ["a", "b", "c", "d", "e", "f"]);
+      const asked = { owner: "o1", queues: ["q"], max: 10, pace: { everyMs: 100, burst: 2 } };
+      s.events.length = 0;
+      expect((await s.store.claim(s.segment, { ...asked, request: 1 })).claims).toHaveLength(2);
+      await s.heard((event) => event.kind === "due" && event.inMs === 100, "when the next one may go");
+      expect(await s.store.claim(s.segment, { ...asked, request: 2 })).toMatchObject({ claims: [], waiting: 0 });
+      await s.advance(99);
+      await s.promote();
+      expect((await s.store.claim(s.segment, { ...asked, request: 3 })).claims).toEqual([]);
+      await s.advance(1);
+      s.events.length = 0;
+      await s.promote();
+      await s.heard((event) => event.kind === "bell" && event.queue === "q", "the bell for the next one");
+      expect((await s.store.claim(s.segment, { ...asked, request: 4 })).claims).toHaveLength(1);
+      // A live one goes before it, and begins anew.
+      await set(s, SEGMENT_PACE, { everyMs: 1000, burst: 1 });
+      expect((await s.store.claim(s.segment, { ...asked, request: 5 })).claims).toHaveLength(1);
+      await s.advance(500);
+      expect((await s.store.claim(s.segment, { ...asked, request: 6 })).claims).toEqual([]);
+      await set(s, SEGMENT_PACE, null);
+      expect((await s.store.claim(s.segment, { ...asked, request: 7 })).claims).toHaveLength(2);
+    });
+
+    it("X4: a rest of the Segment lets nothing begin until it is over, each time it is set", async () => {
+      const s = scene();
+      await s.enqueue(await s.fast(), 1, ["a", "b"]);
+      await set(s, SEGMENT_REST, { everyMs: 300, burst: 1 });
+      expect(await s.claim("o1", 1)).toEqual([]);
+      await s.advance(300);
+      s.events.length = 0;
+      await s.promote();
+      await s.heard((event) => event.kind === "bell" && event.queue === "q", "the bell after the rest");
+      expect(await s.claim("o1", 1)).toHaveLength(1);
+      expect((await set(s, SEGMENT_REST, { everyMs: 300, burst: 1 })).answer).toBe("ok");
+      expect(await s.claim("o1", 1)).toEqual([]);
+      await s.advance(300);
+      await s.prune();
+      expect((await s.store.limits(s.segment, { max: 1 })).live).toEqual([]);
+      expect(await s.claim("o1", 1)).toHaveLength(1);
     });
 
     it("X4: is named by `explain` and told by `limits`, with what is in use", async () => {

@@ -77,7 +77,7 @@ describe("X27: options of a job", () => {
 
 describe("X27: options of a Worker", () => {
   test.each([
-    ["limiter", { limiter: { max: 1, duration: 1000 } }, /RetryAfter/],
+    ["maximumRateLimitDelay", { maximumRateLimitDelay: 1000 }, /does not poll/],
     ["metrics", { metrics: { maxDataPoints: 10 } }, /metrics/],
     ["lockDuration", { lockDuration: 1000 }, /Lease/],
     ["stalledInterval", { stalledInterval: 1000 }, /Lease/],
@@ -145,8 +145,6 @@ describe("X27: methods that would need what the engine does not have", () => {
     await refused(() => queue.retryJobs({ state: "completed" }), /add them again/);
     await refused(() => queue.upsertJobScheduler("s", { every: 1000 }), /schedules/);
     await refused(() => queue.getJobSchedulers(), /schedules/);
-    await refused(() => queue.setGlobalConcurrency(1), /concurrency/);
-    await refused(() => queue.setGlobalRateLimit(1, 1000), /concurrency/);
     await refused(() => queue.getJobLogs("1"), /logger/);
     await refused(() => queue.getMetrics("completed"), /metrics/);
   });

@@ -374,6 +374,95 @@ describe.each(places)("X27: a Worker on $label", (place) => {
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(190);
   });
 
+  test("X27: rateLimit of a queue holds all of its jobs back, until it is over or taken back", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    expect(await queue.getRateLimitTtl()).toBe(0);
+    await queue.rateLimit(60_000);
+    let ranAt = 0;
+    house.worker(async () => {
+      ranAt = performance.now();
+    });
+    const job = await queue.add("a", {}, { delay: 50 });
+    await job.waitUntilFinished(null, 300).catch(() => undefined);
+    expect(ranAt).toBe(0);
+    expect(await queue.getRateLimitTtl()).toBeGreaterThan(50_000);
+    expect(await queue.removeRateLimitKey()).toBe(1);
+    await job.waitUntilFinished(null, 10_000);
+    await queue.rateLimit(150);
+    const before = performance.now();
+    await (await queue.add("b", {})).waitUntilFinished(null, 10_000);
+    expect(ranAt - before).toBeGreaterThanOrEqual(140);
+  });
+
+  test("X27: limiter lets so many jobs begin in a time, whoever added them and however", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    const jobs = await queue.addBulk([
+      ...[1, 2, 3, 4].map((n) => ({ name: "a", data: { n } })),
+      { name: "keyed", data: {}, opts: { jobId: "mine" } },
+      { name: "first", data: {}, opts: { priority: 1 } },
+    ]);
+    const at: number[] = [];
+    house.worker(async () => void at.push(performance.now()), {
+      concurrency: 10,
+      limiter: { max: 2, duration: 400 },
+    });
+    for (const job of jobs) await job.waitUntilFinished(null, 10_000);
+    expect(at).toHaveLength(6);
+    // Two at once, then one every 200 ms.
+    expect((at[5] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(4 * 200 - 20);
+  });
+
+  test("X27: setGlobalConcurrency bounds what runs at once over all Workers; it stays until it is removed", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    expect(await queue.getGlobalConcurrency()).toBeNull();
+    await queue.setGlobalConcurrency(2);
+    expect(await queue.getGlobalConcurrency()).toBe(2);
+    let running = 0;
+    let most = 0;
+    const ends: (() => void)[] = [];
+    const work = async () => {
+      running++;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => ends.push(resolve));
+      running--;
+    };
+    house.worker(work, { concurrency: 3 });
+    house.worker(work, { concurrency: 3 });
+    const jobs = await queue.addBulk(Array.from({ length: 9 }, (_, n) => ({ name: "a", data: { n } })));
+    await poll(() => (running === 2 ? true : null), "two run");
+    expect(await queue.isMaxed()).toBe(true);
+    for (let done = 0; done < 3; done++) {
+      ends.shift()?.();
+      await poll(() => (ends.length === 2 ? true : null), "the next one runs");
+    }
+    expect(most).toBe(2);
+    await queue.removeGlobalConcurrency();
+    expect(await queue.getGlobalConcurrency()).toBeNull();
+    await poll(() => (running === 6 ? true : null), "six run");
+    const end = setInterval(() => {
+      for (const one of ends.splice(0)) one();
+    }, 5);
+    for (const job of jobs) await job.waitUntilFinished(null, 10_000);
+    clearInterval(end);
+  });
+
+  test("X27: setGlobalRateLimit bounds how many begin, for Workers without a limiter, too", async () => {
+    await using house = new House(place);
+    const queue = house.queue();
+    await queue.setGlobalRateLimit(2, 400);
+    expect(await queue.getGlobalRateLimit()).toEqual({ max: 2, duration: 400 });
+    const at: number[] = [];
+    house.worker(async () => void at.push(performance.now()), { concurrency: 10 });
+    const jobs = await queue.addBulk([1, 2, 3, 4].map((n) => ({ name: "a", data: { n } })));
+    for (const job of jobs) await job.waitUntilFinished(null, 10_000);
+    expect((at[3] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(2 * 200 - 20);
+    await queue.removeGlobalRateLimit();
+    expect(await queue.getGlobalRateLimit()).toBeNull();
+  });
+
   test("X27: delay holds a job back", async () => {
     await using house = new House(place);
     let ranAt = 0;

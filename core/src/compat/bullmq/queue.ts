@@ -1,14 +1,26 @@
 /**
  * The producing side: BullMQ's Queue over an App of its own (room.ts).
  */
-import { createError } from "../../base/errors.js";
+import { createError, show } from "../../base/errors.js";
 import type { OperationPage } from "../../index.js";
 import { addJob, addJobs, Job, readJob, removeJob, stateOf } from "./job.js";
 import { deduplicationKey } from "./keys.js";
 import { planOf } from "./plan.js";
 import { checkOptions, METHOD_HINTS, QUEUE_ROWS, unsupported } from "./refusals.js";
 import { JOBS_QUEUE, ROOM, Room } from "./room.js";
-import { countApp, type Found, findOperations, holdersOf, listFailed, listReady, openApp } from "./seam.js";
+import {
+  countApp,
+  type Found,
+  findOperations,
+  holdersOf,
+  listFailed,
+  listReady,
+  openApp,
+  paceOf,
+  queueLimit,
+  restOf,
+  setQueueLimit,
+} from "./seam.js";
 import { Speaker } from "./speaker.js";
 import type {
   BulkJobOptions,
@@ -319,6 +331,66 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
     return this.close();
   }
 
+  // ── Limits of the whole queue ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** At most so many of its jobs run at once, over all Workers in all processes, from now on and until it is removed. */
+  async setGlobalConcurrency(concurrency: number): Promise<number> {
+    const { app } = this.#room("setGlobalConcurrency");
+    return Number(await setQueueLimit(app, "concurrency", { slots: countOrThrow("concurrency", concurrency) }));
+  }
+
+  async removeGlobalConcurrency(): Promise<number> {
+    return Number(await setQueueLimit(this.#room("removeGlobalConcurrency").app, "concurrency", null));
+  }
+
+  /** Null if there is none. */
+  async getGlobalConcurrency(): Promise<number | null> {
+    const found = await queueLimit(this.#room("getGlobalConcurrency").app, "concurrency");
+    return found !== null && "slots" in found.number ? found.number.slots : null;
+  }
+
+  /** At most `max` of its jobs begin in each `duration` (milliseconds), over all processes, until it is removed. */
+  async setGlobalRateLimit(max: number, duration: number): Promise<number> {
+    const { app } = this.#room("setGlobalRateLimit");
+    const pace = paceOf(countOrThrow("max", max), countOrThrow("duration", duration));
+    return Number(await setQueueLimit(app, "rate", pace));
+  }
+
+  async removeGlobalRateLimit(): Promise<number> {
+    return Number(await setQueueLimit(this.#room("removeGlobalRateLimit").app, "rate", null));
+  }
+
+  /** Null if there is none. */
+  async getGlobalRateLimit(): Promise<{ readonly max: number; readonly duration: number } | null> {
+    const found = await queueLimit(this.#room("getGlobalRateLimit").app, "rate");
+    if (found === null || !("everyMs" in found.number)) return null;
+    const { everyMs, burst } = found.number;
+    return { max: burst, duration: Math.round(everyMs * burst) };
+  }
+
+  /** For so many milliseconds none of its jobs begins, in any process. */
+  async rateLimit(expireTimeMs: number): Promise<void> {
+    await setQueueLimit(this.#room("rateLimit").app, "rest", restOf(expireTimeMs));
+  }
+
+  /** Ends that. */
+  async removeRateLimitKey(): Promise<number> {
+    return Number(await setQueueLimit(this.#room("removeRateLimitKey").app, "rest", null));
+  }
+
+  /** How many milliseconds it still lasts; 0 if it does not, or is over. */
+  async getRateLimitTtl(_maxJobs?: number): Promise<number> {
+    const found = await queueLimit(this.#room("getRateLimitTtl").app, "rest");
+    if (found === null || !("everyMs" in found.number)) return 0;
+    return Math.max(0, Math.ceil(found.sinceMs + found.number.everyMs - found.nowMs));
+  }
+
+  /** Whether as many run as `setGlobalConcurrency` allows. */
+  async isMaxed(): Promise<boolean> {
+    const concurrency = await this.getGlobalConcurrency();
+    return concurrency !== null && (await this.#counts()).running >= concurrency;
+  }
+
   // ── What this door does not offer ─────────────────────────────────────────────────────────────────────────────────
 
   /** Refused. */
@@ -387,21 +459,6 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
   }
 
   /** Refused. */
-  async setGlobalConcurrency(_concurrency: number): Promise<never> {
-    throw unsupported("queue.setGlobalConcurrency()", METHOD_HINTS.globalLimits);
-  }
-
-  /** Refused. */
-  async setGlobalRateLimit(_max: number, _duration: number): Promise<never> {
-    throw unsupported("queue.setGlobalRateLimit()", METHOD_HINTS.globalLimits);
-  }
-
-  /** Refused. */
-  async rateLimit(_ms: number): Promise<never> {
-    throw unsupported("queue.rateLimit()", METHOD_HINTS.globalLimits);
-  }
-
-  /** Refused. */
   async getMetrics(_type: string): Promise<never> {
     throw unsupported("queue.getMetrics()", METHOD_HINTS.telemetry);
   }
@@ -454,4 +511,9 @@ export class Queue<DataType = Loose, ResultType = Loose, NameType extends string
 /** From a range that includes its end, -1 for the last. */
 function countOf(start: number, end: number): number {
   return end < 0 ? Number.POSITIVE_INFINITY : Math.max(0, end - start + 1);
+}
+
+function countOrThrow(path: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= 0xffff_ffff) return value;
+  throw createError("MR_INVALID_OPTION", { path, problem: `expected an integer of at least 1, got ${show(value)}` });
 }

@@ -15,8 +15,6 @@ export type OptionRows = Readonly<Record<string, true | string>>;
 const SCHEDULES = "schedules are not there yet; enqueue with `delay` or `at`, or let cron call `add`";
 const LEASE =
   "leave it out: a Foreman renews its Lease (10 s) for all it holds, and others take over when it is silent";
-const LIMITS =
-  "leave it out: rate limits are not there yet; throw `RetryAfter` (or call worker.rateLimit) to slow down";
 const TELEMETRY = "leave it out: use the App's events and metrics, or listeners";
 const THREADS =
   'declare the work as a Step with `kind: "blocking"` and give the App `module`: it runs on Worker threads';
@@ -53,8 +51,8 @@ export const WORKER_ROWS: OptionRows = {
   removeOnComplete: true,
   removeOnFail: true,
   settings: true,
-  limiter: LIMITS,
-  maximumRateLimitDelay: LIMITS,
+  limiter: true,
+  maximumRateLimitDelay: "leave it out: who is limited does not poll, it is told when it may go on",
   metrics: TELEMETRY,
   lockDuration: LEASE,
   lockRenewTime: LEASE,
@@ -111,7 +109,6 @@ export const METHOD_HINTS = {
   clean: "finished jobs go by age: set removeOnComplete and removeOnFail with `age`",
   exactState: "prioritised jobs are listed and counted with what waits (getWaiting), parents with what is delayed",
   extendLock: "a Foreman renews its Lease for all it holds",
-  globalLimits: "limits over all processes are not there yet; give each Worker its share as `concurrency`",
   freeKey: "it is free when its job has ended or its `ttl` is over; to free it now, remove the job that waits",
   manualFetch: "give the Worker a processor; hand a job back with DelayedError or RateLimitError",
   obliterate: "drain it, and let finished jobs go by age; or use another `prefix`",

@@ -5,6 +5,7 @@
  * A BullMQ queue is an App here, so that its counts, its failed jobs and its limits are its own. Life: entered by each
  * who uses it, its App made at the first use, closed when the last one leaves.
  */
+
 import { createError } from "../../base/errors.js";
 import { App, type Logger, RetryAfter, type Step, type StepContext } from "../../index.js";
 import { NO_FURTHER_ATTEMPT, waitOf } from "./backoff.js";
@@ -12,7 +13,7 @@ import { storeUrlOf } from "./connection.js";
 import { isUnrecoverable } from "./errors.js";
 import { unsupported } from "./refusals.js";
 import { KEEP_ALL, stepsOf, type WorkerRetention } from "./retention.js";
-import { slotsSetterOf } from "./seam.js";
+import { gatherJobs, paceOf, slotsSetterOf } from "./seam.js";
 import type { StoredJob } from "./stored.js";
 import type { ConnectionOptions } from "./types.js";
 
@@ -30,6 +31,8 @@ export interface Performer {
   readonly active: number;
   /** Whether it wants more. */
   readonly isTaking: boolean;
+  /** How many may begin in a time, over all processes; undefined for any number. */
+  readonly limiter: { readonly max: number; readonly duration: number } | undefined;
   perform(stored: StoredJob, context: StepContext): unknown;
 }
 
@@ -224,6 +227,7 @@ export class Room {
       workers: { asyncWorkers: 1, slots: Math.min(slots, SLOTS_MAX) },
       ...(this.#logger === undefined ? {} : { logger: this.#logger }),
     });
+    gatherJobs(app, () => this.#pace);
     for (const { name, completedMs, failedMs } of stepsOf(this.#retention ?? KEEP_ALL)) {
       const options = {
         kind: "async",
@@ -258,6 +262,17 @@ export class Room {
       if (best === undefined || one.concurrency - one.active > best.concurrency - best.active) best = one;
     }
     return best;
+  }
+
+  /** The slowest of its Workers' limiters: claims are for all of them. */
+  get #pace(): ReturnType<typeof paceOf> | null {
+    let slowest: ReturnType<typeof paceOf> | null = null;
+    for (const { limiter } of this.#performers) {
+      if (limiter === undefined) continue;
+      const pace = paceOf(limiter.max, limiter.duration);
+      if (slowest === null || pace.everyMs > slowest.everyMs) slowest = pace;
+    }
+    return slowest;
   }
 
   get #slots(): number {

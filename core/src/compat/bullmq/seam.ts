@@ -3,17 +3,21 @@
  * App, and how much its Foreman runs at once. Everything else goes through `App`.
  */
 import { type StatusView, viewOf } from "../../app/status.js";
-import { type App, ENQUEUE_TIED, FOREMAN_VIEW } from "../../app.js";
+import { type App, ENQUEUE_TIED, FOREMAN_VIEW, SETTLE_IN } from "../../app.js";
 import { decode } from "../../base/codec.js";
+import { createError, show } from "../../base/errors.js";
 import { formatId, tryPlaceId } from "../../engine/dot.js";
 import { decodeEnvelope } from "../../engine/envelope.js";
 import type { LocalDot } from "../../engine/lease.js";
 import type { OperationRecord } from "../../engine/operation.js";
 import { decodeOutcome, encodeOutcome } from "../../engine/outcome.js";
+import { SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS } from "../../engine/ties.js";
+import type { LiveLimitState, LiveNumber } from "../../engine/transitions.js";
 import type { EnqueueOptions, Handle, StepContext } from "../../index.js";
 import { keyedSegment } from "../../queue/keyed-producer.js";
 import { Attempt } from "../../worker/attempt.js";
 import { idKey, type JobKey } from "./keys.js";
+import { unsupported } from "./refusals.js";
 
 /** An Operation with what it was given and what it gave; undefined where that is gone or not there yet. */
 export interface Found {
@@ -35,7 +39,8 @@ export interface AppCounts {
 
 /** Under which all keys of a queue meet: so jobs with keys keep their order among each other. */
 const MEET = "bullmq";
-const KEYS_SEGMENT = keyedSegment(MEET);
+/** Where all jobs of a queue are, so that what is said of the queue holds for all of them, over all processes. */
+const JOBS_SEGMENT = keyedSegment(MEET);
 const NO_DIGEST = new Uint8Array(8);
 const REPLACED_RETAIN_MS = 60_000;
 const FIND_MAX = 1_000;
@@ -71,10 +76,56 @@ export async function enqueueWithKey(
 /** Reads which Operations hold keys, by id; null where none does. Errors: those of the store. */
 export async function holdersOf(app: App, keys: readonly string[]): Promise<(string | null)[]> {
   const { store } = await app[FOREMAN_VIEW]();
-  if (!(await store.segments()).includes(KEYS_SEGMENT)) return keys.map(() => null);
-  const { holders } = await store.holders(KEYS_SEGMENT, { keys });
-  return holders.map((dot) => (dot === null ? null : formatId(KEYS_SEGMENT, dot.laneName, dot.counter)));
+  if (!(await store.segments()).includes(JOBS_SEGMENT)) return keys.map(() => null);
+  const { holders } = await store.holders(JOBS_SEGMENT, { keys });
+  return holders.map((dot) => (dot === null ? null : formatId(JOBS_SEGMENT, dot.laneName, dot.counter)));
 }
+
+/** Has a new App put all jobs into one Segment, and claim from it at a pace, if there is one. */
+export function gatherJobs(app: App, pace: () => ReturnType<typeof paceOf> | null): void {
+  app[SETTLE_IN]({ segment: JOBS_SEGMENT, pace });
+}
+
+/** A pace as claims bring it: `max` in each `duration` milliseconds, all of them at once after a pause. */
+export function paceOf(max: number, duration: number): { readonly everyMs: number; readonly burst: number } {
+  return { everyMs: duration / max, burst: max };
+}
+
+/** A time in which nothing begins, in milliseconds. Errors: MR_INVALID_OPTION. */
+export function restOf(expireTimeMs: number): LiveNumber {
+  if (typeof expireTimeMs === "number" && expireTimeMs >= 0 && Number.isFinite(expireTimeMs)) {
+    return { everyMs: expireTimeMs, burst: 1 };
+  }
+  const problem = `expected milliseconds, got ${show(expireTimeMs)}`;
+  throw createError("MR_INVALID_OPTION", { path: "rateLimit", problem });
+}
+
+/** Sets what holds for all jobs of a queue, in all processes, or takes it back. Errors: those of the store; MR_COMPAT_UNSUPPORTED. */
+export async function setQueueLimit(
+  app: App,
+  what: keyof typeof QUEUE_LIMITS,
+  number: LiveNumber | null,
+): Promise<boolean> {
+  const { store } = await app[FOREMAN_VIEW]();
+  if ("openElsewhere" in store) throw unsupported("a limit of a whole queue on several servers", "use one server");
+  await store.openSegment(JOBS_SEGMENT);
+  const params = { name: QUEUE_LIMITS[what], number, max: 1000 };
+  return (await store.limitSet(JOBS_SEGMENT, params)).answer === "ok";
+}
+
+/** Reads it; null if nothing is set. Errors: those of the store. */
+export async function queueLimit(
+  app: App,
+  what: keyof typeof QUEUE_LIMITS,
+): Promise<(LiveLimitState & { readonly nowMs: number }) | null> {
+  const { store } = await app[FOREMAN_VIEW]();
+  if (!(await store.segments()).includes(JOBS_SEGMENT)) return null;
+  const { live, nowMs } = await store.limits(JOBS_SEGMENT, { max: 1 });
+  const found = live.find(({ name }) => name === QUEUE_LIMITS[what]);
+  return found === undefined ? null : { ...found, nowMs };
+}
+
+const QUEUE_LIMITS = { concurrency: SEGMENT_SLOTS, rate: SEGMENT_PACE, rest: SEGMENT_REST } as const;
 
 /** How often the Operation of an Attempt lost its Worker. */
 export function recoveriesOf(context: StepContext): number {

@@ -151,7 +151,7 @@ export interface WorkerOptions extends ConnectionOptions {
   readonly removeOnComplete?: KeepJobs;
   readonly removeOnFail?: KeepJobs;
   readonly settings?: { readonly backoffStrategy?: BackoffStrategy; readonly repeatStrategy?: Loose };
-  /** Refused. */
+  /** At most `max` jobs of the queue begin in each `duration` (milliseconds), over all its Workers in all processes. */
   readonly limiter?: { readonly max: number; readonly duration: number };
   /** Refused. */
   readonly metrics?: Loose;

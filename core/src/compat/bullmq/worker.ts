@@ -14,7 +14,7 @@ import { familyOf, Job, type Relative } from "./job.js";
 import { checkOptions, METHOD_HINTS, unsupported, WORKER_ROWS } from "./refusals.js";
 import { retentionOfWorker } from "./retention.js";
 import { JOBS_QUEUE, type Performer, ROOM, Room } from "./room.js";
-import { countApp, openApp } from "./seam.js";
+import { countApp, openApp, restOf, setQueueLimit } from "./seam.js";
 import { Speaker } from "./speaker.js";
 import type { StoredJob, StoredResult } from "./stored.js";
 import type { JobProgress, Loose, WorkerOptions } from "./types.js";
@@ -75,6 +75,8 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
   readonly #running = new Map<string, Running>();
   #isPaused = false;
   #isClosing = false;
+  /** The limiter it was given. */
+  readonly limiter: WorkerOptions["limiter"];
   #limitedUntilMs = 0;
   #run: Promise<void> | null = null;
   #ready: Promise<void> | null = null;
@@ -104,6 +106,7 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
       throw unsupported("Worker option `settings.repeatStrategy`", METHOD_HINTS.schedules);
     }
     this.#concurrency = checkConcurrency(opts.concurrency ?? 1);
+    this.limiter = checkLimiter(opts.limiter);
     const retention = retentionOfWorker(opts);
     this.name = name;
     this.opts = opts;
@@ -215,9 +218,10 @@ export class Worker<DataType = Loose, ResultType = Loose, NameType extends strin
     return this.close(true);
   }
 
-  /** For so many milliseconds this Worker hands back whatever it gets. Throw RateLimitError behind it. */
+  /** For so many milliseconds no job of the queue begins, in any process. Throw RateLimitError behind it. */
   async rateLimit(expireTimeMs: number): Promise<void> {
     this.#limitedUntilMs = systemClock.nowMs() + expireTimeMs;
+    await setQueueLimit(this[ROOM].app, "rest", restOf(expireTimeMs));
   }
 
   /** The error of a processor that called `rateLimit`. */
@@ -489,6 +493,14 @@ const DRAIN_LOOK_MS = 20;
 function checkConcurrency(concurrency: number): number {
   if (Number.isInteger(concurrency) && concurrency >= 1) return concurrency;
   throw createError("MR_INVALID_OPTION", { path: "concurrency", problem: "expected an integer of at least 1" });
+}
+
+function checkLimiter(limiter: WorkerOptions["limiter"]): WorkerOptions["limiter"] {
+  if (limiter === undefined) return undefined;
+  const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 1; // an integer is a number
+  if (isCount(limiter?.max) && isCount(limiter.duration)) return limiter;
+  const problem = "expected { max, duration }, both integers of at least 1";
+  throw createError("MR_INVALID_OPTION", { path: "limiter", problem });
 }
 
 function controllerOf(abort: AbortSignal): AbortController {

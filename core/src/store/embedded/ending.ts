@@ -3,6 +3,7 @@
  * Pure; shared by the machine's moves.
  */
 import type { OperationState } from "../../engine/operation.js";
+import { SEGMENT_SLOTS } from "../../engine/ties.js";
 import {
   dropEntry,
   EMPTY,
@@ -11,6 +12,7 @@ import {
   type Lane,
   type Operation,
   putEntry,
+  ringQueues,
   type SegmentState,
   type Slice,
   touch,
@@ -145,6 +147,7 @@ export function free(state: SegmentState, operation: Operation): void {
   else heldAfter.heldBefore = heldBefore;
   owner.held--;
   state.running--;
+  if (state.live.size > 0 && state.live.has(SEGMENT_SLOTS)) ringQueues(state);
   touchTaking(state, taking);
   operation.taking = null;
   operation.heldBefore = null;

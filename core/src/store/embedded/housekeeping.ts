@@ -15,7 +15,7 @@ import { forget } from "./ending.js";
 import { forgetWithdrawn, noteStale, type Stale, unlist } from "./enqueue.js";
 import { dropClocks, makeReady } from "./fair.js";
 import { endLapsed } from "./lapsing.js";
-import { settleMore } from "./limiting.js";
+import { dropRest, settleMore } from "./limiting.js";
 import { locate } from "./reading.js";
 import {
   dropEntry,
@@ -100,6 +100,7 @@ export function prune(state: SegmentState, params: PruneParams, nowUs: number): 
     dead++;
   }
   const arePacesLeft = dropPaces(state, params.max, nowMs);
+  dropRest(state, nowMs);
   dropClocks(state);
   const areKeysLeft = dropKeys(state, params.max, nowMs);
   return {

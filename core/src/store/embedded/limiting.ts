@@ -3,7 +3,9 @@
  * ties.ts: from the call on they count for every claim; who is parked is told a part at a time.
  * Pure; one family of the machine's moves (machine.ts).
  */
+import { SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS } from "../../engine/ties.js";
 import type {
+  ClaimParams,
   GateInUse,
   LimitSetAnswer,
   LimitSetParams,
@@ -13,14 +15,27 @@ import type {
 } from "../../engine/transitions.js";
 import { isFair } from "./fair.js";
 import { compareNames } from "./reading.js";
-import { type Gate, type Operation, type SegmentState, touchLive, touchPace } from "./state.js";
-import { dropIfIdle, judgeGate, liveOf, nextDueInMs, putWoken, scopeOf, slotsOf, wake } from "./ties.js";
+import { type Gate, type Operation, ringQueues, type SegmentState, touchLive, touchPace } from "./state.js";
+import {
+  dropIfIdle,
+  expectOpening,
+  gateOf,
+  judgeGate,
+  liveOf,
+  nextDueInMs,
+  putWoken,
+  scopeOf,
+  slotsOf,
+  wake,
+} from "./ties.js";
 
 /** limit_set: a live limit comes, changes or is taken back. */
 export function limitSet(state: SegmentState, params: LimitSetParams, nowUs: number): LimitSetAnswer {
   const nowMs = Math.floor(nowUs / 1000);
   const { name, number, max } = params;
-  const isSame = isEqual(state.live.get(name)?.number ?? null, number);
+  // A rest counts from when it is set.
+  const isAnew = name === SEGMENT_REST && number !== null;
+  const isSame = !isAnew && isEqual(state.live.get(name)?.number ?? null, number);
   if (!isSame) {
     if (number === null) state.live.delete(name);
     else state.live.set(name, { number, sinceMs: nowMs });
@@ -30,6 +45,7 @@ export function limitSet(state: SegmentState, params: LimitSetParams, nowUs: num
   const woken: Operation[] = [];
   settle(state, name, max, nowMs, woken);
   putWoken(state, woken);
+  if (name.startsWith("=")) ringQueues(state);
   const inMs = nextDueInMs(state, nowMs);
   if (inMs !== null && inMs <= 0) state.events.push({ kind: "due", inMs });
   return { answer: isSame ? "unchanged" : "ok", isSettled: !state.settling.has(name) };
@@ -93,6 +109,69 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
   if (isCut) state.settling.add(name);
   else state.settling.delete(name);
   touchLive(state, name);
+}
+
+// ── The Segment as a whole ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** What the limits of a Segment as a whole let a claim take. */
+export interface Hold {
+  readonly room: number;
+  readonly pace: Pace | null;
+  /** When nothing is to be claimed before; 0 if that is not so. */
+  readonly restsUntilMs: number;
+}
+
+type Pace = NonNullable<ClaimParams["pace"]>;
+
+/** How many a claim may take now; null where there are no such limits. `given`: the pace the claim brings. */
+export function holdOf(state: SegmentState, given: Pace | null, nowMs: number): Hold | null {
+  if (state.live.size === 0 && given === null) return null;
+  const slots = liveOf(state, SEGMENT_SLOTS);
+  const live = liveOf(state, SEGMENT_PACE);
+  const rest = state.live.get(SEGMENT_REST);
+  const pace = live !== null && "everyMs" in live ? live : given;
+  let room = 1000;
+  if (slots !== null && "slots" in slots) room = Math.max(0, Math.min(room, slots.slots - state.running));
+  const isPaced = pace !== null && pace.everyMs > 0;
+  if (isPaced) {
+    const opensMs = opensOf(state, pace, nowMs);
+    room = Math.min(room, opensMs > nowMs ? 0 : Math.floor((nowMs - opensMs) / pace.everyMs) + 1);
+  }
+  const restsUntilMs = rest !== undefined && "everyMs" in rest.number ? rest.sinceMs + rest.number.everyMs : 0;
+  const isResting = restsUntilMs > nowMs;
+  return { room: isResting ? 0 : room, pace: isPaced ? pace : null, restsUntilMs: isResting ? restsUntilMs : 0 };
+}
+
+function opensOf(state: SegmentState, { everyMs, burst }: Pace, nowMs: number): number {
+  return Math.max(nowMs, state.gates.get(SEGMENT_PACE)?.takenMs ?? 0) - (burst - 1) * everyMs;
+}
+
+/** Notes what a new claim has taken, and when more may go; answers how many wait that may go now. */
+export function noteHold(
+  state: SegmentState,
+  { room, pace, restsUntilMs }: Hold,
+  count: number,
+  waiting: number,
+  isNew: boolean,
+  nowMs: number,
+): number {
+  if (isNew && pace !== null && count > 0) {
+    const gate = gateOf(state, SEGMENT_PACE);
+    gate.takenMs = Math.max(nowMs, gate.takenMs) + count * pace.everyMs;
+    touchPace(state, gate);
+  }
+  if (room > count) return waiting;
+  const opensMs = Math.max(restsUntilMs, pace === null ? 0 : opensOf(state, pace, nowMs));
+  if (isNew && waiting > 0 && opensMs > nowMs) expectOpening(state, gateOf(state, SEGMENT_PACE), opensMs, nowMs);
+  return 0;
+}
+
+/** Forgets a time in which nothing was to begin, once it is over. */
+export function dropRest(state: SegmentState, nowMs: number): void {
+  const rest = state.live.get(SEGMENT_REST);
+  if (rest === undefined || !("everyMs" in rest.number) || rest.sinceMs + rest.number.everyMs > nowMs) return;
+  state.live.delete(SEGMENT_REST);
+  touchLive(state, SEGMENT_REST);
 }
 
 /** How many Operations are candidates of each gate, by its name. */

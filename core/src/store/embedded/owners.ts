@@ -17,6 +17,7 @@ import { bury, finishMarked, free, own } from "./ending.js";
 import { bindGates, newOperation } from "./enqueue.js";
 import { advanceClock, makeReady, shiftFair } from "./fair.js";
 import { mayStart, started } from "./lapsing.js";
+import { type Hold, holdOf, noteHold } from "./limiting.js";
 import {
   emptyRun,
   type FairGate,
@@ -41,9 +42,14 @@ import { moveOn, passGates, untie, type Wakes } from "./ties.js";
 export function claim(state: SegmentState, params: ClaimParams, nowUs: number): ClaimAnswer {
   const known = state.owners.get(params.owner);
   const last = known?.lastRequest ?? 0;
-  if (params.request < last) return { answer: "stale", claims: [], waiting: waitingIn(state, params.queues) };
-  const claims = known !== undefined && params.request === last ? claimsOf(known) : take(state, params, known, nowUs);
-  return { answer: "ok", claims, waiting: waitingIn(state, params.queues) };
+  const nowMs = Math.floor(nowUs / 1000);
+  const hold = holdOf(state, params.pace ?? null, nowMs);
+  const isNew = params.request > last;
+  const taken = isNew ? take(state, params, known, hold, nowUs) : [];
+  let waiting = waitingIn(state, params.queues);
+  if (hold !== null) waiting = noteHold(state, hold, taken.length, waiting, isNew, nowMs);
+  if (params.request < last) return { answer: "stale", claims: [], waiting };
+  return { answer: "ok", claims: known !== undefined && !isNew ? claimsOf(known) : taken, waiting };
 }
 
 function waitingIn(state: SegmentState, queues: readonly string[]): number {
@@ -95,7 +101,14 @@ interface Harvest {
   readonly isFairFirst: boolean;
 }
 
-function take(state: SegmentState, params: ClaimParams, known: Owner | undefined, nowUs: number): Claim[] {
+function take(
+  state: SegmentState,
+  params: ClaimParams,
+  known: Owner | undefined,
+  hold: Hold | null,
+  nowUs: number,
+): Claim[] {
+  const max = Math.min(params.max, hold?.room ?? params.max);
   const owner = known ?? newOwner(params.owner);
   const taking: Taking = {
     number: state.lastTaking + 1,
@@ -109,8 +122,8 @@ function take(state: SegmentState, params: ClaimParams, known: Owner | undefined
   const harvest: Harvest = {
     taking,
     claims: [],
-    max: params.max,
-    popsLeft: 2 * params.max,
+    max,
+    popsLeft: 2 * max,
     wakes: null,
     nowMs: Math.floor(nowUs / 1000),
     isFairFirst: params.request % 2 === 1,

@@ -691,6 +691,13 @@ export function ring(state: SegmentState, queue: string): void {
   state.events.push({ kind: "bell", queue });
 }
 
+/** Rings for each Queue that has something to claim. */
+export function ringQueues(state: SegmentState): void {
+  for (const { name, isPaused, length, waiting } of state.queues.values()) {
+    if (!isPaused && length + waiting.length > 0) ring(state, name);
+  }
+}
+
 /** Notes where one is parked, or that it is no more; counts them. */
 export function keepAt(state: SegmentState, tied: Tied, place: Gate | Line | null): void {
   if (tied.parkedAt !== null) state.parked--;

@@ -4,7 +4,7 @@
  * Pure; used by the machine's moves.
  */
 import { Deque } from "../../base/deque.js";
-import type { GateTie, KeyTie, PaceTie, SlotTie } from "../../engine/ties.js";
+import { type GateTie, type KeyTie, type PaceTie, SEGMENT_PACE, type SlotTie } from "../../engine/ties.js";
 import type { LiveNumber } from "../../engine/transitions.js";
 import { enter, isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
@@ -18,6 +18,7 @@ import {
   type Operation,
   plan,
   ring,
+  ringQueues,
   type SegmentState,
   shrink,
   type Tied,
@@ -166,7 +167,8 @@ function opensAt(state: SegmentState, gate: Pick<Gate, "takenMs">, tie: PaceTie,
   return everyMs === 0 ? nowMs : Math.max(gate.takenMs, nowMs) - (burst - 1) * everyMs;
 }
 
-function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: number): void {
+/** Has `promote` look at a pace from a time on. */
+export function expectOpening(state: SegmentState, gate: Gate, atMs: number, nowMs: number): void {
   gate.opensAtMs = atMs;
   state.opening.add(gate);
   touchPace(state, gate);
@@ -192,6 +194,7 @@ export function openPaces(state: SegmentState, max: number, nowMs: number, woken
 }
 
 function openPace(state: SegmentState, gate: Gate, left: number, nowMs: number, woken: Operation[]): void {
+  if (gate.name === SEGMENT_PACE) ringQueues(state);
   const tie = gate.parked.first?.tied?.gates.find(({ name }) => name === gate.name);
   if (tie !== undefined && "everyMs" in tie) {
     const opensMs = opensAt(state, gate, tie, nowMs);

@@ -210,7 +210,9 @@ function lapseRecord({ lapse }: Ties): Buffer {
 }
 
 export function claimFrame(prefix: Buffer, params: ClaimParams): Buffer {
-  return textsFrame(prefix, [params.owner, params.request, params.max, ...params.queues]);
+  const { pace, max } = params;
+  const most = pace === undefined ? max : `${max} ${pace.everyMs} ${pace.burst}`;
+  return textsFrame(prefix, [params.owner, params.request, most, ...params.queues]);
 }
 
 export function completeFrame(prefix: Buffer, params: CompleteParams): Buffer {

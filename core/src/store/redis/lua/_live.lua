@@ -7,6 +7,10 @@
 -- have none of their own. It counts for every claim from the call on; who is parked is told a part at a time, in that call
 -- and in each promote after it.
 
+-- Beside those of gates there are three of the Segment as a whole, for all that is claimed from it: `=#` how many run, `=@`
+-- a pace, `=!` a time in which nothing begins (its milliseconds count from when it was set). A claim takes no more than
+-- they let through; what is left stays on its lists, and bells ring when more may go.
+
 --- A live record as a table, or false if it is none.
 function TIES.read_live(record)
   if not record then return false end
@@ -126,4 +130,69 @@ function TIES.settle_more(root, max, now, woken)
     place, left = TIES.settle(root, name, place, left, now, woken)
     TIES.begin_settling(root, name, place)
   end
+end
+
+-- The Segment as a whole ----------------------------------------------------------------------------------------------
+
+--- The number of a claim that brings a pace with it: `max`, and the pace.
+function TIES.read_max(text)
+  local max, every, burst = string.match(text, '^(%d+) (%S+) (%d+)$')
+  every, burst = tonumber(every), tonumber(burst)
+  if not every or every <= 0 or burst < 1 then return nil end
+  return tonumber(max), { every = every, burst = burst }
+end
+
+--- How many a claim may take now by the limits of the Segment as a whole; nil where there are none. `given`: the pace a claim
+--- brings, which counts where no live one is set.
+function TIES.hold_of(root, given)
+  local records = hmget(K.live(root), { '=#', '=@', '=!' }, 1, 3)
+  local slots, pace, rest = TIES.read_live(records[1]), TIES.read_live(records[2]), TIES.read_live(records[3])
+  pace = pace and pace.every and pace or given
+  local now = now_ms(root)
+  local hold = { now = now, room = 1000 }
+  if slots and slots.slots then
+    local running = 0
+    for _, owner in ipairs(call('HKEYS', K.owners(root))) do running = running + call('HLEN', K.flight(root, owner)) end
+    hold.room = math.max(0, math.min(1000, slots.slots - running))
+  end
+  if pace and pace.every > 0 then
+    hold.pace, hold.taken = pace, math.max(now, tonumber(call('ZSCORE', K.paces(root), '=@') or 0))
+    local opens = hold.taken - (pace.burst - 1) * pace.every
+    hold.room = math.min(hold.room, opens > now and 0 or math.floor((now - opens) / pace.every) + 1)
+  end
+  if rest and rest.every and rest.since + rest.every > now then hold.room, hold.rests = 0, rest.since + rest.every end
+  return hold
+end
+
+--- Notes what a new claim has taken, and when more may go. Answers how many wait that may go now: none, if there is no
+--- more room; else the caller would ask again and again.
+function TIES.note_hold(root, hold, count, waiting, is_new)
+  local pace = hold.pace
+  if is_new and pace and count > 0 then
+    hold.taken = hold.taken + count * pace.every
+    call('ZADD', K.paces(root), string.format('%.17g', hold.taken), '=@')
+  end
+  if hold.room > count then return waiting end
+  local opens = math.max(hold.rests or 0, pace and hold.taken - (pace.burst - 1) * pace.every or 0)
+  if is_new and waiting > 0 and opens > hold.now then
+    call('ZADD', K.opening(root), string.format('%.17g', opens), '=@')
+    ring(root, 'd', due_in(root))
+  end
+  return 0
+end
+
+--- Rings for each Queue that has something to claim.
+function TIES.ring_queues(root)
+  local queues = call('HGETALL', K.queues(root))
+  for i = 1, #queues, 2 do
+    local queue = queues[i]
+    if not TIES.PAUSED[queues[i + 1]] and call('EXISTS', K.ready(root, queue, 0), K.priorities(root, queue), K.fair(root, queue)) > 0 then
+      ring(root, 'b', queue)
+    end
+  end
+end
+
+--- Something runs no more: where only so many may, others can be claimed.
+function TIES.freed(root)
+  if call('HEXISTS', K.live(root), '=#') == 1 then TIES.ring_queues(root) end
 end

@@ -442,6 +442,7 @@ local function open_paces(root, max, now, woken)
   for _, name in ipairs(call('ZRANGEBYSCORE', K.opening(root), '-inf', now, 'LIMIT', 0, max)) do
     local first = call('ZRANGE', K.parked_at(root, name), 0, 0)[1]
     local gate = TIES.gate_said(root, first, name)
+    if name == '=@' then TIES.ring_queues(root) end
     if gate and gate.every then
       look_at_gates(root, pass, { { gates = { gate } } })
       local every = TIES.pace_of(pass, gate).every

@@ -99,14 +99,14 @@ end
 local PLAIN = { 0 }
 
 --- One call that settles nearly every claim: whether none of the Queues from args[4] on has another priority and nothing
---- in the Segment is withdrawn or tied. If something is withdrawn, also answers a table for `without_withdrawn`; if
---- something is tied, one for `through_gates`.
+--- in the Segment is withdrawn or tied, and no live limit is set. If something is withdrawn, also answers a table for `without_withdrawn`; if
+--- something is tied, one for `through_gates`; and whether there are live limits.
 local function look_ahead(root, args)
-  local names = { K.withdrawn(root), K.ties(root) }
-  for i = 4, #args do names[i - 1] = K.priorities(root, args[i]) end
+  local names = { K.withdrawn(root), K.ties(root), K.live(root) }
+  for i = 4, #args do names[i] = K.priorities(root, args[i]) end
   if call('EXISTS', unpack(names)) == 0 then return true, nil, nil end
   local raised = call('EXISTS', names[1]) == 1 and {} or nil
-  return false, raised, call('EXISTS', names[2]) == 1 and new_pass(now_ms(root)) or nil
+  return false, raised, call('EXISTS', names[2]) == 1 and new_pass(now_ms(root)) or nil, call('EXISTS', names[3]) == 1
 end
 
 --- First 8 bytes of the SHA-1 of some bytes.

@@ -1,12 +1,14 @@
 --- Takes up to `max` ready Operations for one owner; the same request number gives the same claims.
 -- root     the Segment
--- args     owner · request number · max · Queues in order
+-- args     owner · request number · max, or max, milliseconds each and burst of the Segment's pace with blanks between ·
+--          Queues in order
 -- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, op t of what
 --          is parked from a tied lane; of what bears
---          a flow fp fc fs; of what lapses lp lpd, when it fails like fail; rings who waits for due times
+--          a flow fp fc fs; of a Segment with limits of its own gt gd; of what lapses lp lpd, when it fails like fail;
+--          rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
 
@@ -27,12 +29,14 @@ end
 
 --- Pops from the unpaused Queues of args[4..] until `max` are taken or twice as many popped; max 0 only counts.
 -- Answers the elements, how many were popped, how many still wait, and, if anything in the Segment is withdrawn, the
--- highest address popped of each lane; if anything is tied, what met gates.
-local function harvest(root, args, max)
+-- highest address popped of each lane; if anything is tied, what met gates; if the Segment has limits of its own, those.
+local function harvest(root, args, max, given)
   -- Where work with flows and work without waits side by side, they take turns.
   local is_fair_first = tonumber(args[2]) % 2 == 1
   local paused = hmget(K.queues(root), args, 4, #args)
-  local is_plain, raised, pass = look_ahead(root, args)
+  local is_plain, raised, pass, has_live = look_ahead(root, args)
+  local hold = (has_live or given) and TIES.hold_of(root, given) or nil
+  if hold then max = math.min(max, hold.room) end
   -- One Queue is asked for its fair gates as cheaply as whether there are any.
   local has_flows = pass and (#args == 4 or call('EXISTS', K.clocks(root)) == 1)
   local elements, taken, popped, waiting = {}, 0, 0, 0
@@ -74,7 +78,7 @@ local function harvest(root, args, max)
       if left == 0 and priorities[l] ~= 0 and popped > 0 then call('ZREM', K.priorities(root, queue), priorities[l]) end
     end
   end
-  return elements, popped, waiting, raised, pass
+  return elements, popped, waiting, raised, pass, hold
 end
 
 --- Candidates that were parked elsewhere make room for others, who go in front of their lists.
@@ -106,21 +110,23 @@ function TIES.claims_reply(token, waiting, elements, order, records, statics, me
 end
 
 local function claim(root, args, last_token)
-  local owner, request, max = args[1], tonumber(args[2]), tonumber(args[3])
+  local owner, request, max, given = args[1], tonumber(args[2]), tonumber(args[3]), nil
+  if not max then max, given = TIES.read_max(args[3] or '') end
   if not owner or owner == '' or not request or request < 1 or not max or max < 1 or max > 1000 then return BADARGS end
   local known = call('HGET', K.owners(root), owner)
   local beat, last_request, token = 0, 0, ZERO_TOKEN
   if known then beat, last_request, token = read_owner(known) end
 
   local is_again = request <= last_request
-  local elements, popped, waiting, raised, pass = harvest(root, args, is_again and 0 or max)
+  local elements, popped, waiting, raised, pass, hold = harvest(root, args, is_again and 0 or max, given)
   if pass then write_gates(root, pass) end
   if pass and (#pass.wakes > 0 or #pass.lapsed > 0) then
     if #pass.wakes > 0 then TIES.move_on(root, pass.wakes) end
     if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end
     local _
-    _, _, waiting = harvest(root, args, 0)
+    _, _, waiting = harvest(root, args, 0, given)
   end
+  if hold then waiting = TIES.note_hold(root, hold, #elements, waiting, not is_again) end
   if request < last_request then return { 'stale', ZERO_TOKEN, waiting, 0 } end
   if is_again then
     elements = held_by_token(root, owner, token)

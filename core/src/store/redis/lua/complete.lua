@@ -138,10 +138,11 @@ local function complete(root, args)
   variadic('HDEL', K.operations(root), bare, 1, #bare)
   variadic('HDEL', K.metas(root), bare, 1, #bare)
   call('HINCRBY', K.totals(root), 'completed', taken / 2)
-  if call('EXISTS', K.progress(root, owner), K.cancels(root, owner), K.waiters(root)) > 0 then
+  if call('EXISTS', K.progress(root, owner), K.cancels(root, owner), K.waiters(root), K.live(root)) > 0 then
     variadic('HDEL', K.progress(root, owner), addresses, from, to)
     variadic('HDEL', K.cancels(root, owner), addresses, from, to)
     settle(root, completed_events(finished, now))
+    TIES.freed(root)
   end
   if #ties > 0 then
     local moves = new_moves()

@@ -40,5 +40,6 @@ local function fail(root, args)
   let_go(root, owner, gone)
   untie(root, moves, held, now)
   commit(root, moves, now, retain)
+  TIES.freed(root)
   return letters
 end

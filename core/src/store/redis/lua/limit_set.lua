@@ -23,7 +23,8 @@ local function limit_set(root, args)
   local before = call('HGET', K.live(root), name)
   local place = call('HGET', K.settling(root), name) or 'k0'
   local is_same = not record and not before
-  if record and before then is_same = sub(before, 1, 1) .. sub(before, 8) == sub(record, 1, 1) .. sub(record, 8) end
+  -- A rest counts from when it is set.
+  if record and before and name ~= '=!' then is_same = sub(before, 1, 1) .. sub(before, 8) == sub(record, 1, 1) .. sub(record, 8) end
   if not is_same then
     if record then call('HSET', K.live(root), name, record) else call('HDEL', K.live(root), name) end
     place = 't'
@@ -35,6 +36,7 @@ local function limit_set(root, args)
     put_woken(root, moves, woken)
     commit(root, moves, now)
   end
+  if sub(name, 1, 1) == '=' then TIES.ring_queues(root) end
   local due = due_in(root)
   if due ~= '' and tonumber(due) <= 0 then ring(root, 'd', due) end
   return { is_same and 'unchanged' or 'ok', place and 0 or 1 }

@@ -3,7 +3,7 @@
 -- args     max
 -- returns  finished records · dead letters · windows · 1 if a bound was hit and something is left, else 0
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   d ds dl op m t k ks uk ukx gt fc fs
+-- writes   d ds dl op m t k ks uk ukx gt go fc fs
 -- flags    allow-oom
 -- cost     O(max); the records of a slice are freed in the background
 local function prune(root, args)
@@ -32,6 +32,8 @@ local function prune(root, args)
   for i, member in ipairs(keys) do keys[i] = sub(member, 9) end
   variadic('HDEL', K.keys(root), keys, 1, #keys)
   variadic('ZREM', K.paces(root), still, 1, #still)
+  local rest = TIES.read_live(call('HGET', K.live(root), '=!'))
+  if rest and rest.every and rest.since + rest.every <= now then call('HDEL', K.live(root), '=!') end
   -- While nothing is parked nobody's turn depends on what was before.
   if call('EXISTS', K.clocks(root)) == 1 and call('EXISTS', K.parked(root)) == 0 then
     for _, gate in ipairs(call('HKEYS', K.clocks(root))) do call('UNLINK', K.served(root, gate)) end

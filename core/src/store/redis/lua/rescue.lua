@@ -44,5 +44,6 @@ local function rescue(root, args)
   if left == 0 then call('HDEL', K.owners(root), owner) end
   untie(root, moves, latest, now)
   commit(root, moves, now, retain)
+  TIES.freed(root)
   return { 'ok', rescued, failed, cancelled, left }
 end
