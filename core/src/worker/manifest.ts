@@ -23,6 +23,11 @@ export interface StepRow {
   readonly retainFailedMs: number;
   /** Null unless it is a batch Step. Its keys are read where its Operations are enqueued. */
   readonly batch: { readonly maxSize: number; readonly waitMs: number } | null;
+  /** Null for any time. */
+  readonly expiresMs: number | null;
+  readonly deadlineMs: number | null;
+  /** It has keys, an order, limits or turns: what those are read from is known only where its function is. */
+  readonly isTied: boolean;
   readonly hasRetryOn: boolean;
   readonly hasInput: boolean;
   readonly hasOutput: boolean;
@@ -76,6 +81,7 @@ function rowOf(step: StepDefinition): StepRow {
     backoff: typeof backoff.backoff === "function" ? null : { ...backoff },
     ...{ timeoutMs, killGraceMs, retainCompletedMs, retainFailedMs },
     batch: batch === null ? null : { maxSize: batch.maxSize, waitMs: batch.waitMs },
+    ...{ expiresMs: step.expiresMs, deadlineMs: step.deadlineMs, isTied: step.isTied },
     hasRetryOn: step.retryOn !== null,
     hasInput: step.input !== null,
     hasOutput: step.output !== null,

@@ -15,6 +15,8 @@ app.step("count", { kind: "blocking" }, ({ upTo }) => {
   return sum;
 });
 
+app.step("bound", { order: () => "one" }, async () => undefined);
+
 // Says in a file that it runs, then waits for as long as it is told, or for the signal.
 app.step("hold", { retries: 0 }, async ({ file, ms }, ctx) => {
   writeFileSync(file, JSON.stringify({ attempt: ctx.attempt, pid: process.pid }));

@@ -63,6 +63,9 @@ describe("a usage error gives exit code 2 and says what was meant", () => {
     ["input that is no JSON", ["enqueue", "greet", "{", "--store", "memory:"], "the input is no JSON"],
     ["a priority that is no number", ["enqueue", "greet", "--priority", "high"], "--priority: expected a whole number"],
     ["a tag without a value", ["enqueue", "greet", "--tag", "x"], "--tag: expected key=value"],
+    ["a key for many", ["enqueue", "greet", "--many", "-", "--idempotency-key", "k"], "--idempotency-key is for one"],
+    ["a bad time", ["enqueue", "greet", "--expires", "soon", "--store", "memory:"], "MR_INVALID_OPTION"],
+    ["a Step with an order", ["enqueue", "bound", "--module", MODULE, "--store", "memory:"], "enqueue it there"],
     ["input beside --many", ["enqueue", "greet", "1", "--many", "-"], "either an input or --many"],
     ["a pin of nothing", ["foreman", MODULE, "--pin", "threads=2"], "--pin: expected parts of the mix"],
     ["a pin out of bounds", ["foreman", MODULE, "--pin", "slots=0"], "flag --pin: force.slots: expected an integer"],
@@ -224,6 +227,15 @@ describe("enqueue", () => {
     expect(JSON.parse(stdout)).toMatchObject({ id: expect.stringContaining("."), durability: expect.any(String) });
     expect(stderr).toBe("");
     expect(code).toBe(0);
+  });
+
+  it("G11: gives the same id for the same idempotency key, and refuses another input", async () => {
+    await using redis = await openTestRedis();
+    const args = ["--idempotency-key", "order-1", "--expires", "1h", "--store", redis.url, "--app", redis.app];
+    const first = await run(["enqueue", "greet", "1", ...args]);
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining("keyed-") });
+    expect((await run(["enqueue", "greet", "1", ...args])).stdout).toBe(first.stdout);
+    expect((await run(["enqueue", "greet", "2", ...args])).stderr).toContain("MR_IDEMPOTENCY_MISMATCH");
   });
 
   it("does not let what a module prints come between its results", async () => {

@@ -23,6 +23,9 @@ interface EnqueueFlags {
   readonly tag?: readonly string[];
   readonly retries?: string;
   readonly attemptTimeout?: string;
+  readonly idempotencyKey?: string;
+  readonly expires?: string;
+  readonly deadline?: string;
   readonly wait?: boolean;
   readonly timeout?: string;
   readonly many?: string;
@@ -52,6 +55,9 @@ export function addEnqueue(program: Command, cli: Cli): void {
     )
     .option("--retries <n>", "extra Attempts, instead of the Step's")
     .option("--attempt-timeout <duration>", "limit of each Attempt, instead of the Step's")
+    .option("--idempotency-key <key>", "the same key, Step and input within 24 hours give the Operation that is there")
+    .option("--expires <duration>", "fails unless it is claimed within this time, such as 30s")
+    .option("--deadline <duration>", "fails unless it has ended within this time, such as 10m")
     .option("--wait", "wait for the end and print the result; exit code 1 unless it completed")
     .option("--timeout <duration>", "with --wait: how long (exit code 6 when it is over)")
     .option("--many <file>", "one Operation for each line of JSON in this file; `-` for standard input")
@@ -61,7 +67,8 @@ export function addEnqueue(program: Command, cli: Cli): void {
       "after",
       `
 Prints the id. Without --module nothing is checked: a Step that no Foreman knows waits until one does, and a
-Step with another Queue than \`async\` needs --queue.
+Step with another Queue than \`async\` needs --queue. A Step with keys, an order or limits of its own is enqueued by
+its program, which reads them from the input: with --module it is refused here.
 
 Examples:
   $ millrace enqueue resize '{"image":"cat.png"}' --store redis://localhost --wait
@@ -75,6 +82,9 @@ Examples:
       }
       if (flags.many !== undefined && flags.wait === true) {
         throw createServerError("MR_USAGE", { problem: "--wait is for one Operation, not for --many" });
+      }
+      if (flags.many !== undefined && flags.idempotencyKey !== undefined) {
+        throw createServerError("MR_USAGE", { problem: "--idempotency-key is for one Operation, not for --many" });
       }
       const options = optionsOf(flags);
       const value = flags.many === undefined ? await inputOf(cli, input) : null;
@@ -121,7 +131,17 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
     app.step(name, { queue: flags.queue ?? "async" }, notHere);
     return app;
   }
-  for (const step of manifest.steps) app.step(step.name, { queue: step.queue, priority: step.priority }, notHere);
+  if (manifest.steps.find((step) => step.name === name)?.isTied === true) {
+    const problem = `Step ${name} has keys, an order or limits, which its program reads: enqueue it there`;
+    throw createServerError("MR_USAGE", { problem });
+  }
+  for (const { name: step, queue, priority, expiresMs, deadlineMs } of manifest.steps) {
+    const times = {
+      ...(expiresMs === null ? {} : { expires: expiresMs }),
+      ...(deadlineMs === null ? {} : { deadline: deadlineMs }),
+    };
+    app.step(step, { queue, priority, ...times }, notHere);
+  }
   return app;
 }
 
@@ -229,7 +249,7 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
 
 /** The options of the call; core checks them, so that there is one set of rules. */
 function optionsOf(flags: EnqueueFlags): EnqueueOptions {
-  const { delay, at, queue, tag, attemptTimeout } = flags;
+  const { delay, at, queue, tag, attemptTimeout, idempotencyKey, expires, deadline } = flags;
   const given = {
     delay,
     at,
@@ -237,6 +257,9 @@ function optionsOf(flags: EnqueueFlags): EnqueueOptions {
     priority: numberOf("--priority", flags.priority),
     retries: numberOf("--retries", flags.retries),
     timeout: attemptTimeout,
+    idempotencyKey,
+    expires,
+    deadline,
     tags: tag === undefined ? undefined : Object.fromEntries(tag.map(tagOf)),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as EnqueueOptions; // checked by enqueue
