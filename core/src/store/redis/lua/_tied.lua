@@ -22,7 +22,7 @@ function TIES.note_tied(root, queue, only_asks)
 end
 
 --- What stands behind the address at place `at` of a fast element (1) or entry (11): its tie record, or nil, and its
---- enqueued bytes. The only one who knows, but for those who compare in place.
+--- enqueued bytes. The only one who knows, but for those who look for a known head in its place (TIES.met).
 function TIES.behind(bytes, at)
   if string.byte(bytes, at) < 128 then return nil, sub(bytes, at + 8) end
   local n = unpack_bytes('>I2', bytes, at + 8)
@@ -44,13 +44,14 @@ function TIES.learn(head)
   return tie
 end
 
---- The ties behind the address at place `at`, and their head: neighbours may have the same, and comparing that in place
---- makes no string.
+--- The ties behind the address at place `at`, or nil if they are malformed; and where they end. Who walks over many
+--- tries the end of the neighbour first: a head that is known by its bytes is known by its length, too.
 function TIES.met(bytes, at)
   local high, low = string.byte(bytes, at + 8, at + 9)
-  if not low then return nil, '' end
-  local head = sub(bytes, at + 8, at + 9 + 256 * high + low)
-  return TIES.heads[head] or TIES.learn(head), head
+  if not low then return nil, at + 9 end
+  local to = at + 9 + 256 * high + low
+  local head = sub(bytes, at + 8, to)
+  return TIES.heads[head] or TIES.learn(head), to
 end
 
 --- The tie record of an entry, or nil.
@@ -62,21 +63,19 @@ end
 --- The ties of an enqueue's elements, args[5..]: each that differs from the one before, and the place where it begins; or
 --- nil if an element is malformed.
 function TIES.of_batch(args)
-  local ties, places, g, head, tie = {}, {}, 0, nil, nil
-  local are_alike = true
+  local heads, ties, places, g, to, last = TIES.heads, {}, {}, 0, 0, nil
   for i = 5, #args do
     local element = args[i]
-    if not (are_alike and head and index_of(element, head, 9, true) == 9) then
-      local last = head
-      tie, head = TIES.met(element, 1)
+    local tie = heads[sub(element, 9, to)]
+    if not tie then
+      tie, to = TIES.met(element, 1)
       if not tie then return nil end
-      are_alike = not last
-      if head ~= last then
-        g = g + 1
-        ties[g], places[g] = tie, i
-      end
     end
-    if #element <= 8 + #head then return nil end
+    if #element <= to then return nil end
+    if tie ~= last then
+      g, last = g + 1, tie
+      ties[g], places[g] = tie, i
+    end
   end
   return ties, places
 end
@@ -99,18 +98,26 @@ end
 --- and their places.
 function TIES.tally(ties, numbers)
   local names, by, n, places = {}, {}, 0, {}
+  local function add(name, number)
+    local k = places[name]
+    if k then
+      by[k] = by[k] + number
+    else
+      n = n + 1
+      names[n], by[n], places[name] = name, number, n
+    end
+  end
   for i = 1, #ties do
-    local gates = ties[i].gates
-    for g = 1, #gates do
-      local name = gates[g].name
-      if not gates[g].every then
-        local k = places[name]
-        if k then
-          by[k] = by[k] + numbers[i]
-        else
-          n = n + 1
-          names[n], by[n], places[name] = name, numbers[i], n
-        end
+    local tie = ties[i]
+    local name = tie.name
+    if name and not places[name] then
+      n = n + 1
+      names[n], by[n], places[name] = name, numbers[i], n
+    elseif name then
+      add(name, numbers[i])
+    elseif tie.has_slots then
+      for _, gate in ipairs(tie.gates) do
+        if not gate.every then add(gate.name, numbers[i]) end
       end
     end
   end
@@ -137,19 +144,19 @@ end
 --- Lets a whole popped batch through, if nothing of it is bare and each gate has room for all; else changes nothing.
 function TIES.all_through(root, pass, batch)
   if pass.has_looked then return false end
-  local byte, ties, numbers, groups, head, are_alike = string.byte, {}, {}, 0, nil, true
+  local byte, heads, ties, numbers, groups, to, last = string.byte, TIES.heads, {}, {}, 0, 0, nil
   for i = 1, #batch do
     local element = batch[i]
     if #element == 8 then return false end
     if byte(element) >= 128 then
-      if are_alike and head and index_of(element, head, 9, true) == 9 then
+      local tie = heads[sub(element, 9, to)]
+      if not tie then tie, to = TIES.met(element, 1) end
+      if tie == last then
         numbers[groups] = numbers[groups] + 1
+      elseif not tie or not tie.is_slotted then
+        return false
       else
-        local tie
-        are_alike = not head
-        tie, head = TIES.met(element, 1)
-        if not tie or not tie.is_slotted then return false end
-        groups = groups + 1
+        groups, last = groups + 1, tie
         ties[groups], numbers[groups] = tie, 1
       end
     end
@@ -161,12 +168,17 @@ function TIES.all_through(root, pass, batch)
     local text = taken[k]
     if text then counts[k] = counts[k] + (known[text] or TIES.number_of(text)) end
   end
-  TIES.read_limits(root, pass, names, n)
+  local has_limits = TIES.read_limits(root, pass, names, n)
   TIES.look_at_live(root, pass, names)
   for i = 1, groups do
-    local gates = ties[i].gates
-    for g = 1, #gates do
-      if counts[places[gates[g].name]] > TIES.slots_of(pass, gates[g]) then return false end
+    local tie = ties[i]
+    local name = tie.name
+    if name and not has_limits and not pass.has_live then
+      if counts[places[name]] > tie.only.slots then return false end
+    else
+      for _, gate in ipairs(tie.gates) do
+        if counts[places[gate.name]] > TIES.slots_of(pass, gate) then return false end
+      end
     end
   end
   TIES.write_slots(root, names, counts, n)

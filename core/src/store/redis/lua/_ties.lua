@@ -45,8 +45,8 @@ end
 --- KNOWN_MAX of them.
 local TIES = { known = {}, known_count = 0, KNOWN_MAX = 2048 }
 
---- Reads a tie record into a table. `only`: its one gate, if it has no more; `has_slots`, `is_slotted`: whether one of
---- them, or all, have slots.
+--- Reads a tie record into a table. `only`: its one gate, if it has no more, and its `name` if it has slots;
+--- `has_slots`, `is_slotted`: whether one of them, or all, have slots.
 function TIES.read(record)
   local key, line, gates, flow = read_ties(record)
   local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil }
@@ -54,6 +54,7 @@ function TIES.read(record)
   for g = 1, #gates do
     if gates[g].every then tie.is_slotted = false else tie.has_slots = true end
   end
+  if tie.only and tie.has_slots then tie.name = gates[1].name end
   -- Keys and lines have too many names to be worth it.
   if key == '' and line == '' then
     if TIES.known_count >= TIES.KNOWN_MAX then TIES.known, TIES.known_count = {}, 0 end
@@ -212,10 +213,11 @@ end
 
 -- Slots ---------------------------------------------------------------------------------------------------------------
 
---- Reads the newest numbers of slots of n gates; of many it is asked first whether there are any.
+--- Reads the newest numbers of slots of n gates; of many it is asked first whether there are any. Answers false if not.
 function TIES.read_limits(root, pass, names, n)
-  if n >= 8 and call('EXISTS', K.limits(root)) == 0 then return end
+  if n >= 8 and call('EXISTS', K.limits(root)) == 0 then return false end
   for i, limit in ipairs(hmget(K.limits(root), names, 1, n)) do pass.limits[names[i]] = limit and tonumber(limit) end
+  return true
 end
 
 --- Looks up how full the gates of these ties are, those that `pass` does not know yet. `is_leaving`: their limits do not
@@ -540,15 +542,15 @@ end
 --- Of a popped batch, what may run; the rest is parked.
 local function through_gates(root, pass, queue, batch)
   if TIES.all_through(root, pass, batch) then return batch end
-  local byte, bare, ties, met, head, tie, are_alike = string.byte, {}, {}, {}, nil, nil, true
+  local byte, bare, ties, met, last = string.byte, {}, {}, {}, nil
   for i = 1, #batch do
     local element = batch[i]
     if #element == 8 then
       bare[#bare + 1] = element
     elseif byte(element) >= 128 then
-      if not (are_alike and head and index_of(element, head, 9, true) == 9) then
-        are_alike = not head
-        tie, head = TIES.met(element, 1)
+      local tie = TIES.met(element, 1)
+      if tie ~= last then
+        last = tie
         met[#met + 1] = tie
       end
       ties[i] = tie

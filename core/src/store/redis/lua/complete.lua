@@ -77,7 +77,7 @@ local function complete(root, args)
   local finished, taken = {}, 0
   local refused, refused_tokens, bare, bare_places = {}, {}, {}, {}
   local run, left, token, fast, is_tied = 1, 0, nil, nil, false
-  local ended, numbers, groups, head, are_alike = {}, {}, 0, nil, true
+  local heads, ended, numbers, groups, to, last = TIES.heads, {}, {}, 0, 0, nil
   for i = 1, n do
     if left == 0 then
       if run > #runs then return BADARGS end
@@ -95,12 +95,13 @@ local function complete(root, args)
       if #entry > BARE_ENTRY then
         finished[taken] = fast .. args[n + 3 + i]
         if is_tied then
-          if are_alike and head and index_of(entry, head, BARE_ENTRY + 1, true) == BARE_ENTRY + 1 then
+          local tie = heads[sub(entry, BARE_ENTRY + 1, to)]
+          if not tie then tie, to = TIES.met(entry, ENTRY_HEAD + 1) end
+          if tie == last then
             numbers[groups] = numbers[groups] + 1
           else
-            are_alike, groups = not head, groups + 1
-            ended[groups], head = TIES.met(entry, ENTRY_HEAD + 1)
-            numbers[groups] = 1
+            groups, last = groups + 1, tie
+            ended[groups], numbers[groups] = tie, 1
           end
         end
       else
