@@ -44,7 +44,7 @@ export const FUNCTION_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ZRANGEBYSCORE: ["key", "0", "0"],
   ZRANK: ["key", "m"],
   ZREM: ["key", "m"],
-  ZREMRANGEBYSCORE: ["key", "0", "0"],
+  ZREMRANGEBYRANK: ["key", "0", "0"],
   ZREVRANGE: ["key", "0", "0"],
   ZSCORE: ["key", "m"],
 };
