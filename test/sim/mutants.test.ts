@@ -78,6 +78,18 @@ const mutants: readonly { readonly name: string; readonly mutate: Mutation }[] =
     name: "a tied lane that goes back to waiting without its ties",
     mutate: (text) => text.replace("held.ties, held.is_unbound = record, true", "held.ties = record"),
   },
+  {
+    name: "a live limit that lets nobody on",
+    mutate: (text) => {
+      const piece = "if count > 0 then let_on(root, { name, [name] = count }, woken) end";
+      if (!text.includes(piece)) throw new Error(`the library has no ${piece}`);
+      return text.replace(piece, "");
+    },
+  },
+  {
+    name: "a claim that takes more than the Segment's limits let through",
+    mutate: inFunction("harvest", /if hold then max = .* end/, ""),
+  },
 ];
 
 describe.each(mutants)("$name", ({ mutate }) => {
