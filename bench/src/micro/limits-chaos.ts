@@ -3,7 +3,7 @@
  * fail and wait, work is handed back. Counts what ran beyond a limit, and how much of it was used while work waited.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Claim, RedisStore } from "@millrace/core/internal";
+import { type Claim, type FullElement, type GateTie, RedisStore } from "@millrace/core/internal";
 
 /** How large a run is. */
 export interface ChaosSizes {
@@ -115,23 +115,32 @@ class Chaos {
     };
   }
 
+  /** As a Producer does: by a tied lane, and what is delayed by the full path, whose counters begin behind all others. */
   async #enqueue(): Promise<void> {
-    const laneName = "load.00";
-    const { lane } = await this.#store.laneOpen(segment, { laneName, queue: null });
-    for (let first = 1; first <= this.#operations; first += 500) {
-      const count = Math.min(500, this.#operations - first + 1);
-      const elements = Array.from({ length: count }, (_, i) => {
+    const [laneName, fullName] = ["load.01", "load.00"];
+    const { lane } = await this.#store.laneOpen(segment, { laneName, queue, isTied: true });
+    const full = await this.#store.laneOpen(segment, { laneName: fullName, queue: null });
+    let [next, nextFull] = [1, this.#operations + 1];
+    for (let left = this.#operations; left > 0; left -= 500) {
+      const tied: GateTie[][] = [];
+      const elements: FullElement[] = [];
+      const first = next;
+      for (let i = Math.min(500, left); i > 0; i--) {
         const key = Math.floor(keys * this.#chance() ** 2);
-        this.#keyOf[first + i] = key;
         const gates = [
           { name: "s#0:", slots: limits.all },
           { name: `s#1:key-${key}`, slots: limits.perKey },
           { name: "s@0:", everyMs: limits.everyMs, burst: limits.burst },
         ];
         const due = this.#chance() < 0.1 ? { in: Math.floor(500 * this.#chance()) } : null;
-        return { counter: first + i, queue, priority: 0, due, body, ties: { key: null, line: null, gates } };
-      });
-      await this.#store.enqueueFull(segment, { lane, laneName, elements });
+        const counter = due === null ? next++ : nextFull++;
+        this.#keyOf[counter] = key;
+        if (due === null) tied.push(gates);
+        else elements.push({ counter, queue, priority: 0, due, body, ties: { key: null, line: null, gates } });
+      }
+      const bodies = tied.map(() => body);
+      if (tied.length > 0) await this.#store.enqueue(segment, { lane, laneName, first, bodies, gates: tied });
+      await this.#store.enqueueFull(segment, { lane: full.lane, laneName: fullName, elements });
     }
   }
 
