@@ -322,6 +322,13 @@ describe("a bad history is flagged", () => {
     expect(verdict.violations).toEqual([]);
     expect(verdict.forgotten.length).toBeGreaterThan(0);
     expect(flags(history)).not.toEqual([]);
+    // Whose end was forgotten runs again behind the one that stood behind it.
+    const places = [terms("p", { line: "l", place: 1 }), terms("q", { line: "l", place: 2 })];
+    const again = [start(20, 150, { id: "p", hash: "p", owner: "b" }), done(20, 160, { id: "p", owner: "b" })];
+    const line = [...well("p", 5, 35, 40), ...well("q", 9, 100, 110), ...again, ...places, harm(30, 45, 20)];
+    const invariants = ({ violations }: ReturnType<typeof judgeRun>) => violations.map(({ invariant }) => invariant);
+    expect(invariants(judgeRun(line, { ...bounds, mayRollBack: true }))).not.toContain("I25");
+    expect(invariants(judgeRun(line, bounds))).toContain("I25");
   });
 
   it("names every invariant once", () => {

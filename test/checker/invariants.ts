@@ -52,8 +52,8 @@ export function judgeRun(history: readonly RunEvent[], bounds: RunBounds): RunVe
     const life = lives.byId.get(id);
     return bounds.mayRollBack && life !== undefined && windows.some((harm) => isWithin(life, harm));
   };
-  const accuse: Accuse = (invariant, id, says) => {
-    const list = FORGETTABLE.has(invariant) && isTouched(id) ? forgotten : violations;
+  const accuse: Accuse = (invariant, id, says, also = id) => {
+    const list = FORGETTABLE.has(invariant) && (isTouched(id) || isTouched(also)) ? forgotten : violations;
     list.push({ invariant, id, says });
   };
   const zombies = { count: 0 };

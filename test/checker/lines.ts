@@ -25,7 +25,12 @@ export function judgeLines(lives: Lives, bounds: RunBounds, accuse: Accuse): voi
         ({ start }) => start.token > first.token && !(start.generation > 0 && last.effects.length > 1),
       );
       if (late !== undefined) {
-        accuse("I25", next.id, `it began before ${last.id}, which stood before it in line ${line}, had done with`);
+        accuse(
+          "I25",
+          next.id,
+          `it began before ${last.id}, which stood before it in line ${line}, had done with`,
+          last.id,
+        );
         continue;
       }
       // One that had stood still may begin it once more, later: that is for the fence to judge (I16).
@@ -33,7 +38,7 @@ export function judgeLines(lives: Lives, bounds: RunBounds, accuse: Accuse): voi
         (effect) => effect.start.atMs < first.atMs && endOf(effect, lives) > first.atMs,
       );
       if (overlap !== undefined && !isHurt(overlap, first.atMs, lives, bounds))
-        accuse("I25", next.id, `it began while ${last.id} ran, which stands before it in line ${line}`);
+        accuse("I25", next.id, `it began while ${last.id} ran, which stands before it in line ${line}`, last.id);
     }
   }
 }

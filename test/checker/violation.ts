@@ -36,5 +36,5 @@ export interface Violation {
   readonly says: string;
 }
 
-/** Names a violation. */
-export type Accuse = (invariant: InvariantId, id: string, says: string) => void;
+/** Names a violation. `also`: the other Operation it is about, if there is one. */
+export type Accuse = (invariant: InvariantId, id: string, says: string, also?: string) => void;
