@@ -59,7 +59,7 @@ const plans: Readonly<Record<ProfileName, Readonly<Partial<Record<PlaceKind, Par
     redis: { harmMs: 80_000 },
     everysec: { harmMs: 20_000, poison: 0, only: ["foreman killed", "redis killed"] },
     // A Lease that a failover does not outlast: who still runs something then is told whether it is still its own.
-    sentinel: { harmMs: 50_000, leaseMs: 5_000, pauseMs: [2_000, 4_000] },
+    sentinel: { harmMs: 60_000, leaseMs: 5_000, pauseMs: [2_000, 4_000] },
     cluster: { harmMs: 45_000 },
     embedded: { harmMs: 30_000, foremen: 1 },
   },
