@@ -98,7 +98,7 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
       continue;
     }
     const free = slotsOf(state, gate, tie) - gate.used;
-    const missing = Math.min(free, gate.parked.size) - (candidates?.get(gate.name) ?? 0);
+    const missing = Math.min(free - (candidates?.get(gate.name) ?? 0), gate.parked.size);
     if (missing <= 0) continue;
     const count = Math.min(missing, left);
     if (count > 0) wake(state, new Map([[gate, count]]), woken);

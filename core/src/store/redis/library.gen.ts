@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "1404962eaf811339dbc036f872da51f416c81a57b4bfc788a7b8dab79de0f8ac";
+export const DIGEST = "4b17ba5cbf416fc675f18f3a7ec109ee350fda2de58daff28dc6593a12a5a0bd";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -95,7 +95,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '1404962eaf811339dbc036f872da51f416c81a57b4bfc788a7b8dab79de0f8ac'",
+  "local DIGEST = '4b17ba5cbf416fc675f18f3a7ec109ee350fda2de58daff28dc6593a12a5a0bd'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1895,7 +1895,7 @@ export const HELPER_TEXT: string = [
   "  end",
   "  look_at_gates(root, pass, { { gates = { gate } } })",
   "  local free = TIES.slots_of(pass, gate) - pass.counts[name]",
-  "  local missing = math.min(free, call('ZCARD', K.parked_at(root, name))) - (candidates[name] or 0)",
+  "  local missing = math.min(free - (candidates[name] or 0), call('ZCARD', K.parked_at(root, name)))",
   "  if missing <= 0 then return left, false end",
   "  local count = math.min(missing, left)",
   "  if count > 0 then let_on(root, { name, [name] = count }, woken) end",

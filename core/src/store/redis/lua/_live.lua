@@ -64,7 +64,7 @@ function TIES.settle_gate(root, pass, name, candidates, left, woken)
   end
   look_at_gates(root, pass, { { gates = { gate } } })
   local free = TIES.slots_of(pass, gate) - pass.counts[name]
-  local missing = math.min(free, call('ZCARD', K.parked_at(root, name))) - (candidates[name] or 0)
+  local missing = math.min(free - (candidates[name] or 0), call('ZCARD', K.parked_at(root, name)))
   if missing <= 0 then return left, false end
   local count = math.min(missing, left)
   if count > 0 then let_on(root, { name, [name] = count }, woken) end
