@@ -84,6 +84,21 @@ export function announcingSentences(scene: () => Scene): void {
       expect(await s.claimTexts("o3")).toEqual(["lost3", "lost4", "a"]);
     });
 
+    it("I2: what lies below such a mark can be put back after more of its lane was claimed, too", async () => {
+      const s = scene();
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, ["a"]);
+      expect(await announce(s, [lost("a1.01", 4)])).toEqual(["recovered"]);
+      // Its writer goes on behind the mark: nothing of that was lost.
+      expect((await s.enqueue(lane, 5, ["e"])).answer).toBe("ok");
+      expect(await s.claimTexts("o3")).toEqual(["lost4", "a", "e"]);
+      expect(await s.state(lane, 3)).toBe("missing");
+      expect(await announce(s, [{ ...lost("a1.01", 3), again: null }], "o2")).toEqual(["missing"]);
+      expect(await announce(s, [lost("a1.01", 3)], "o2")).toEqual(["recovered"]);
+      expect(await announce(s, [lost("a1.01", 1)], "o2")).toEqual(["stale"]);
+      expect(await s.claimTexts("o2")).toEqual(["lost3"]);
+    });
+
     it("I8: no token at or below one that was announced is given out any more", async () => {
       const s = scene();
       const lane = await s.fast();

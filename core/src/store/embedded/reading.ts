@@ -39,8 +39,9 @@ export function locate(
   if (lane.withdrawn.has(counter)) return "pruned";
   if (lane.queue === null) return sha1Remembered(state, lane, counter, nowMs) === null ? "missing" : "pruned";
   if (counter < 1 || counter > lane.accepted) return "missing";
-  if (counter <= lane.claimed) return "pruned";
-  return lane.gaps.some(([first, last]) => counter >= first && counter <= last) ? "missing" : "unread";
+  // Claims of what came behind a gap raise the mark over it as well.
+  if (lane.gaps.some(([first, last]) => counter >= first && counter <= last)) return "missing";
+  return counter <= lane.claimed ? "pruned" : "unread";
 }
 
 /** find: Operations by dot. */

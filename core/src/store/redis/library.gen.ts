@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "4b17ba5cbf416fc675f18f3a7ec109ee350fda2de58daff28dc6593a12a5a0bd";
+export const DIGEST = "329f1cfc43ff5a8bf9093d82a6c018d3e3fa1d0bf9df68d97294e85eab75dfc3";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -95,7 +95,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '4b17ba5cbf416fc675f18f3a7ec109ee350fda2de58daff28dc6593a12a5a0bd'",
+  "local DIGEST = '329f1cfc43ff5a8bf9093d82a6c018d3e3fa1d0bf9df68d97294e85eab75dfc3'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1632,7 +1632,7 @@ export const HELPER_TEXT: string = [
   "      else",
   "        local counter = unpack_bytes('>I5', address, 4)",
   "        here.state = (counter < 1 or counter > accepted) and 'missing' or counter > claimed and 'ready' or 'pruned'",
-  "        if here.state == 'ready' and is_in_gap(root, sub(address, 1, 3), counter, gaps) then here.state = 'missing' end",
+  "        if here.state ~= 'missing' and is_in_gap(root, sub(address, 1, 3), counter, gaps) then here.state = 'missing' end",
   "        here.is_fast = true",
   "      end",
   "    end",

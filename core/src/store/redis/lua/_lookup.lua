@@ -64,7 +64,8 @@ local function look_up(root, addresses, now)
       else
         local counter = unpack_bytes('>I5', address, 4)
         here.state = (counter < 1 or counter > accepted) and 'missing' or counter > claimed and 'ready' or 'pruned'
-        if here.state == 'ready' and is_in_gap(root, sub(address, 1, 3), counter, gaps) then here.state = 'missing' end
+        -- Claims of what came behind a gap raise the mark over it as well.
+        if here.state ~= 'missing' and is_in_gap(root, sub(address, 1, 3), counter, gaps) then here.state = 'missing' end
         here.is_fast = true
       end
     end
