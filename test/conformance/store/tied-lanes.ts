@@ -150,6 +150,25 @@ export function tiedLaneSentences(scene: () => Scene): void {
       expect(await s.claimTexts("o1")).toEqual(["n4"]);
     });
 
+    it("X4: numbers that came before anything ran agree once it waits: the newest counts, and no slot stays free", async () => {
+      const s = scene();
+      const lane = await open(s);
+      await put(s, lane, 1, 2, slots(1));
+      await put(s, lane, 3, 8, slots(3));
+      const held = [...(await s.claim("o1"))];
+      expect(texts(held)).toEqual(["n1", "n3", "n4"]);
+      const inTurn: string[] = [];
+      for (let left = 9; left >= 0; left--) {
+        await s.complete("o1", held.splice(0, 1));
+        const more = await s.claim("o1");
+        held.push(...more);
+        inTurn.push(...texts(more));
+        expect([held.length, await used(s)]).toEqual([Math.min(3, left), Math.min(3, left)]);
+        expect(await checkAll(s)).toEqual([]);
+      }
+      expect(inTurn).toEqual(["n2", "n5", "n6", "n7", "n8", "n9", "n10"]);
+    });
+
     it("X4: of one call the last limit counts", async () => {
       const s = scene();
       const lane = await open(s);

@@ -115,16 +115,10 @@ export function renewLimits(state: SegmentState, ties: readonly GateTie[]): void
     const gate = state.gates.get(tie.name);
     if (!("slots" in tie) || gate === undefined || gate.used + gate.parked.size === 0) continue;
     if (gate.limit === tie.slots) continue;
-    let limit = tie.slots;
     const { first } = gate.parked;
-    const live = liveOf(state, tie.name);
-    if (first !== undefined && !(live !== null && "slots" in live)) {
-      const reach = Math.max(gate.limit ?? slotsSaid(first, gate), gate.used);
-      limit = Math.min(limit, reach + RAISE_MAX);
-      if (limit > reach) wakes.set(gate, limit - reach);
-    }
-    gate.limit = limit;
-    touchPace(state, gate);
+    const before = gate.limit ?? (first === undefined ? 0 : slotsSaid(first, gate));
+    const more = setLimit(state, gate, tie.slots, before);
+    if (more > 0) wakes.set(gate, more);
   }
   if (wakes.size > 0) moveOn(state, wakes);
 }
@@ -235,18 +229,53 @@ export function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): voi
   for (const [named, count] of wakes) {
     // One that was idle since a candidate left it may have been made anew.
     const gate = state.gates.get(named.name) ?? named;
-    for (let left = count; left > 0; left--) {
-      const operation = gate.parked.first;
-      if (operation === undefined) break;
-      gate.parked.remove(operation);
-      if (operation.tied !== null) {
-        keepAt(state, operation.tied, null);
-        operation.tied.candidateOf = gate;
-      }
-      woken.push(operation);
-    }
+    const last = wakeSome(state, gate, count, woken);
+    if (last !== null) wakeSome(state, gate, agree(state, gate, last), woken);
     dropIfIdle(state, gate);
   }
+}
+
+/** Answers the last one that goes on, or null. */
+function wakeSome(state: SegmentState, gate: Gate, count: number, woken: Operation[]): Operation | null {
+  let last: Operation | null = null;
+  for (let left = count; left > 0; left--) {
+    const operation = gate.parked.first;
+    if (operation === undefined) break;
+    gate.parked.remove(operation);
+    if (operation.tied !== null) {
+      keepAt(state, operation.tied, null);
+      operation.tied.candidateOf = gate;
+    }
+    woken.push(operation);
+    last = operation;
+  }
+  return last;
+}
+
+/**
+ * Numbers of slots that came while a gate was not in use count for whoever says them, until one of another number is
+ * behind the last that went on: then that of the one parked last counts for all. Else who says the smaller one would keep
+ * back all behind it. Answers how many more go on.
+ */
+function agree(state: SegmentState, gate: Gate, last: Operation): number {
+  const { first, size } = gate.parked;
+  if (gate.limit !== null || first === undefined) return 0;
+  const said = slotsSaid(last, gate);
+  const behind = slotsSaid(first, gate);
+  if (said === 0 || behind === 0 || said === behind) return 0;
+  const [newest = first] = gate.parked.page(size - 1, 1);
+  const limit = slotsSaid(newest, gate);
+  return limit === 0 ? 0 : setLimit(state, gate, limit, said);
+}
+
+/** Gives a gate in use a newest number; `before` counted until now. Answers how many more of those parked go on. */
+function setLimit(state: SegmentState, gate: Gate, newest: number, before: number): number {
+  const live = liveOf(state, gate.name);
+  const isHeard = gate.parked.size > 0 && !(live !== null && "slots" in live);
+  const reach = Math.max(before, gate.used);
+  gate.limit = isHeard ? Math.min(newest, reach + RAISE_MAX) : newest;
+  touchPace(state, gate);
+  return isHeard ? Math.max(0, gate.limit - reach) : 0;
 }
 
 /** Puts what was woken in front of its lists; the first one ends up foremost. */

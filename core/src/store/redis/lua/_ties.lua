@@ -302,20 +302,53 @@ local function let_on(root, wakes, woken)
   if #wakes == 0 then return end
   if call('EXISTS', K.parked(root)) == 0 then return TIES.forget_limits(root, wakes) end
   for _, gate in ipairs(wakes) do
-    local popped = call('ZRANGE', K.parked_at(root, gate), 0, wakes[gate] - 1)
-    if #popped > 0 then
-      local candidates = {}
-      for i, record in ipairs(hmget(K.parked(root), popped, 1, #popped)) do
-        put(candidates, popped[i], record and sub(record, 2) or ZERO_TOKEN .. gate)
-        put(woken, popped[i])
-        woken[popped[i]] = record
-      end
-      variadic('ZREM', K.parked_at(root, gate), popped, 1, #popped)
-      variadic('HDEL', K.parked(root), popped, 1, #popped)
-      variadic('HSET', K.candidates(root), candidates, 1, #candidates)
-    end
+    local last, behind = TIES.let_some_on(root, gate, wakes[gate], woken)
+    local more = behind and TIES.agree(root, gate, last, behind) or 0
+    if more > 0 then TIES.let_some_on(root, gate, more, woken) end
   end
   TIES.forget_limits(root, wakes)
+end
+
+--- Takes the first `count` ones parked at a gate away from there. Answers the last of them, and who is behind it if any is.
+function TIES.let_some_on(root, gate, count, woken)
+  local popped = call('ZRANGE', K.parked_at(root, gate), 0, count)
+  local behind = popped[count + 1]
+  popped[count + 1] = nil
+  if #popped == 0 then return nil end
+  local candidates = {}
+  for i, record in ipairs(hmget(K.parked(root), popped, 1, #popped)) do
+    put(candidates, popped[i], record and sub(record, 2) or ZERO_TOKEN .. gate)
+    put(woken, popped[i])
+    woken[popped[i]] = record
+  end
+  variadic('ZREM', K.parked_at(root, gate), popped, 1, #popped)
+  variadic('HDEL', K.parked(root), popped, 1, #popped)
+  variadic('HSET', K.candidates(root), candidates, 1, #candidates)
+  return popped[#popped], behind
+end
+
+--- Numbers of slots that came while a gate was not in use count for whoever says them, until one of another number is
+--- behind the last that went on: then that of the one parked last counts for all. Else who says the smaller one would keep
+--- back all behind it. Answers how many more go on.
+function TIES.agree(root, name, last, behind)
+  local records = call('HMGET', K.ties(root), last, behind)
+  if records[1] == records[2] then return 0 end
+  local said, other = TIES.said_in(records[1], name), TIES.said_in(records[2], name)
+  local before = said and said.slots or 0
+  if before == 0 or not other or other.slots == 0 or other.slots == before then return 0 end
+  if call('HEXISTS', K.limits(root), name) == 1 then return 0 end
+  local limit = TIES.slots_said(root, call('ZRANGE', K.parked_at(root, name), -1, -1)[1], name)
+  if limit == 0 then return 0 end
+  local pass, more = { live = {} }, 0
+  TIES.look_at_live(root, pass, { name })
+  local live = pass.live[name]
+  if not (live and live.slots) then
+    local reach = math.max(before, tonumber(call('HGET', K.slots(root), name) or 0))
+    limit = math.min(limit, reach + TIES.RAISE_MAX)
+    more = math.max(0, limit - reach)
+  end
+  call('HSET', K.limits(root), name, string.format('%.0f', limit))
+  return more
 end
 
 --- Puts what was woken in front of its lists, the first one foremost.
@@ -395,12 +428,17 @@ end
 --- By how much a limit rises at once, at most, where something is parked: the next enqueue goes on from there.
 TIES.RAISE_MAX = 1000
 
---- A gate as one parked there says it, or nil.
-function TIES.gate_said(root, address, name)
-  local _, _, gates = read_ties(address and call('HGET', K.ties(root), address) or '\0\0')
+--- A gate as a tie record says it, or nil.
+function TIES.said_in(record, name)
+  local _, _, gates = read_ties(record or '\0\0')
   for _, gate in ipairs(gates) do
     if gate.name == name then return gate end
   end
+end
+
+--- A gate as one parked there says it, or nil.
+function TIES.gate_said(root, address, name)
+  return TIES.said_in(address and call('HGET', K.ties(root), address), name)
 end
 
 --- How many slots a gate has by what one parked there says.

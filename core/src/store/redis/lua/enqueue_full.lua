@@ -138,6 +138,9 @@ local function enqueue_full(root, args)
       elseif holder and mode ~= 'k' then
         write()
         local has_waited = TIES.replace_holder(root, holder, how, now)
+        -- What went on in its place may have changed limits.
+        pass = new_pass(now)
+        if #gated > 0 then look_at_gates(root, pass, gated) end
         if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end
         before = call('HGET', K.keys(root), key)
         -- Its dot may come again behind this element, long after its memory ended: it is as any other finished one then.
