@@ -179,6 +179,19 @@ describe("X19: check of ties in the machine", () => {
     expect(claims.map(({ counter }) => counter)).toEqual([13]);
   });
 
+  it("X19: finds a slot idle beside one that was let on and has not begun yet", () => {
+    const state = field();
+    const first = one(state, 1);
+    const held = [{ lane: 1, laneName: "a.00", counter: 1, token: first.heldToken }];
+    apply(state, "complete", { owner: "o1", retainMs: 60_000, held, values: [Buffer.from("done")] }, nowUs);
+    expect(findings(state)).toEqual([]);
+    for (const counter of [2, 3]) Object.assign(one(state, counter).tied, { gates: [{ name: "g", slots: 2 }] });
+    expect(findings(state, true)).toEqual(["gate_idle"]);
+    expect(findings(state)).toEqual([]);
+    const { claims } = apply(state, "claim", { owner: "o3", request: 1, queues: ["held"], max: 10 }, nowUs);
+    expect(claims.map(({ counter }) => counter)).toEqual([3, 2]);
+  });
+
   it("X19: puts what is missing at a fair gate back so that it is claimed", () => {
     const state = field();
     gate(state, "~fair:0").parked.remove(one(state, 13));

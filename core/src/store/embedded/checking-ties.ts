@@ -167,7 +167,7 @@ function checkGate(state: SegmentState, gate: Gate, candidates: number, nowMs: n
     touchPace(state, gate);
     return;
   }
-  const missing = Math.min(slotsOf(state, gate, tie) - gate.used, gate.parked.size) - candidates;
+  const missing = Math.min(slotsOf(state, gate, tie) - gate.used - candidates, gate.parked.size);
   // What a live limit has changed is let on a part at a time.
   if (missing > 0 && state.settling.size === 0 && note("gate_idle", null, gate.name))
     moveOn(state, new Map([[gate, missing]]));

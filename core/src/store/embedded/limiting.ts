@@ -101,8 +101,9 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
     const missing = Math.min(free - (candidates?.get(gate.name) ?? 0), gate.parked.size);
     if (missing <= 0) continue;
     const count = Math.min(missing, left);
+    const before = woken.length;
     if (count > 0) wake(state, new Map([[gate, count]]), woken);
-    left -= count;
+    left -= woken.length - before;
     isCut ||= count < missing;
   }
   if (isCut === state.settling.has(name)) return;

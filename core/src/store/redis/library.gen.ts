@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "159faa87709b57e1e479c6c928c00de789bf4d443c3b8b46ed467d8fdb8e268f";
+export const DIGEST = "e3e2ed122542b604b5ad758cfe5374535c443edacd5f36989fc5a9b17f426518";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -95,7 +95,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '159faa87709b57e1e479c6c928c00de789bf4d443c3b8b46ed467d8fdb8e268f'",
+  "local DIGEST = 'e3e2ed122542b604b5ad758cfe5374535c443edacd5f36989fc5a9b17f426518'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1927,9 +1927,9 @@ export const HELPER_TEXT: string = [
   "  local free = TIES.slots_of(pass, gate) - pass.counts[name]",
   "  local missing = math.min(free - (candidates[name] or 0), call('ZCARD', K.parked_at(root, name)))",
   "  if missing <= 0 then return left, false end",
-  "  local count = math.min(missing, left)",
+  "  local count, before = math.min(missing, left), #woken",
   "  if count > 0 then let_on(root, { name, [name] = count }, woken) end",
-  "  return left - count, count < missing",
+  "  return left - (#woken - before), count < missing",
   "end",
   "function TIES.parked_gates(root, scope, cursor)",
   "  local page = call('HSCAN', K.parked(root), cursor, 'COUNT', TIES.SETTLE_PAGE)",
@@ -2246,7 +2246,7 @@ export const HELPER_TEXT: string = [
   "    return",
   "  end",
   "  local free = TIES.slots_of(pass, gate) - pass.counts[name]",
-  "  local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)",
+  "  local missing = math.min(free - (candidates[name] or 0), call('ZCARD', key))",
   "  if missing > 0 and call('EXISTS', K.settling(root)) == 0 and SOUND.note(run, 'gate_idle', '', name) then",
   "    local woken = {}",
   "    let_on(root, { name, [name] = math.min(missing, run.max) }, woken)",

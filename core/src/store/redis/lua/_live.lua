@@ -66,9 +66,9 @@ function TIES.settle_gate(root, pass, name, candidates, left, woken)
   local free = TIES.slots_of(pass, gate) - pass.counts[name]
   local missing = math.min(free - (candidates[name] or 0), call('ZCARD', K.parked_at(root, name)))
   if missing <= 0 then return left, false end
-  local count = math.min(missing, left)
+  local count, before = math.min(missing, left), #woken
   if count > 0 then let_on(root, { name, [name] = count }, woken) end
-  return left - count, count < missing
+  return left - (#woken - before), count < missing
 end
 
 --- A page of the gates of a scope where something is parked, by name; and where to go on.

@@ -239,7 +239,7 @@ function SOUND.gate(run, name, candidates)
     return
   end
   local free = TIES.slots_of(pass, gate) - pass.counts[name]
-  local missing = math.min(free, call('ZCARD', key)) - (candidates[name] or 0)
+  local missing = math.min(free - (candidates[name] or 0), call('ZCARD', key))
   -- What a live limit has changed is let on a part at a time.
   if missing > 0 and call('EXISTS', K.settling(root)) == 0 and SOUND.note(run, 'gate_idle', '', name) then
     local woken = {}
