@@ -18,8 +18,11 @@ const load = { foremen: 3, asyncWorkers: 1, slots: 8, rate: 150, ms: [10, 120] }
 const delaysMs = [300, 700, 1_100, 1_500] as const;
 /** How late something delayed may begin, on a machine that is busy with chaos. */
 const lateMaxMs = 1_500;
-/** A timer may fire a fraction of a millisecond early, and the store counts whole ones. */
-const earlyMaxMs = 2;
+/**
+ * The store counts whole milliseconds of the wall clock, which a virtual machine's host puts right by some of them now
+ * and then; the harness counts by the other clock, which nobody touches.
+ */
+const earlyMaxMs = 10;
 /** Store calls beside those of calm times beyond which a Foreman runs in circles. */
 const callsMax = 3;
 

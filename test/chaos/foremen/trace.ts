@@ -15,6 +15,8 @@ import { type MomentName, momentFile, readSettings } from "./settings.js";
 import { Ledger } from "./stranded.js";
 
 const orphanCheckMs = 500;
+/** Claims' tokens are of the wall clock, which a virtual machine's host may put back by some milliseconds. */
+const clockSlackUs = 10_000;
 
 const { dir, node } = readSettings();
 const owner = `p${process.pid}`;
@@ -114,7 +116,7 @@ function spy(prototype: Store): void {
     const sent = release.apply(this, args);
     const answer = await sent.catch((error: unknown) => noteLost("release", args[0], args[1].elements, error));
     noteOutcomes("release", args[0], args[1].elements, answer.answers);
-    const atUs = Date.now() * 1_000 + 1_000;
+    const atUs = Date.now() * 1_000 + clockSlackUs;
     const [segment, { elements }] = args;
     const taken = elements.filter(({ delayMs }, i) => delayMs === null && answer.answers[i] !== "stale");
     if (taken.length > 0) {

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { PLACES } from "./place.js";
 import { play } from "./play.js";
 import { lastsMs, type PlayPlan, PROFILES, profileOf } from "./profile.js";
-import { isKept, type PlayReport, wordsOf } from "./report.js";
+import { isKept, neverSeen, type PlayReport, wordsOf } from "./report.js";
 
 /** What a profile takes from the command line. */
 export const profileUsage = `--profile ${PROFILES.join("|")} [--seed N] [--place ${PLACES.join(",")}] [--only FAULT,FAULT] [--harm SECONDS] [--poison N] [--json FILE]`;
@@ -60,7 +60,9 @@ export async function playProfile(args: string[]): Promise<boolean> {
     }
   }
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
-  const isGood = reports.every(isKept);
+  const never = neverSeen(reports);
+  for (const what of never) console.log(`VOID: never seen: ${what}`);
+  const isGood = reports.every(isKept) && never.length === 0;
   console.log(`profile ${name}, seed ${seed}: ${isGood ? "kept" : "NOT kept"} in ${seconds} s`);
   return isGood;
 }

@@ -93,7 +93,7 @@ export interface PlayReport {
   };
   readonly faults: Readonly<Record<string, { readonly injected: number; readonly bitten: number }>>;
   readonly sometimes: Readonly<Record<string, number>>;
-  /** Entries of the list that were not seen: the run is void. */
+  /** Entries of the list that this play could have shown, and did not. */
   readonly unseen: readonly string[];
   readonly violations: readonly Violation[];
   /** What else the play did not keep to, in words. */
@@ -228,15 +228,21 @@ export function reportOf(parts: ReportParts): PlayReport {
   };
 }
 
-/** Whether a play kept every promise and saw what it had to see. */
-export function isKept({ violations, breaches, unseen }: PlayReport): boolean {
-  return violations.length + breaches.length + unseen.length === 0;
+/** Whether a play kept every promise. */
+export function isKept({ violations, breaches }: PlayReport): boolean {
+  return violations.length + breaches.length === 0;
+}
+
+/** What none of these plays has seen, though one could have: all of them together are one run, and it is void then. */
+export function neverSeen(reports: readonly PlayReport[]): readonly string[] {
+  const missed = new Set(reports.flatMap(({ unseen }) => unseen));
+  return [...missed].filter((what) => !reports.some(({ sometimes }) => (sometimes[what] ?? 0) > 0));
 }
 
 /** A report in words, some lines. */
 export function wordsOf(report: PlayReport): string {
   const { plan, seconds, integrity, recovery, service, resources, faults, sometimes, unseen } = report;
-  const verdict = isKept(report) ? "kept" : report.violations.length + report.breaches.length > 0 ? "BROKEN" : "VOID";
+  const verdict = isKept(report) ? "kept" : "BROKEN";
   const { violations: all, forgottenBy, ...counts } = integrity;
   const violations = Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0));
   const lines = [
@@ -255,7 +261,7 @@ export function wordsOf(report: PlayReport): string {
       .map(([name, { injected, bitten }]) => `${name} ${bitten}/${injected}`)
       .join(" · ")}`,
     `  sometimes   ${flat(sometimes)}`,
-    ...unseen.map((what) => `  VOID: never seen: ${what}`),
+    ...unseen.map((what) => `  not seen here: ${what}`),
     ...report.breaches.map((says) => `  ${says}`),
     ...report.violations.slice(0, violationsShown).map(({ invariant, id, says }) => `  ${invariant}: ${id} ${says}`),
   ];

@@ -1,7 +1,7 @@
 /**
- * What must be seen at least once, or a run proves nothing of it: faults that bit, and the rare ways through the code
- * that only faults lead to. Each entry names the fault that leads to it; where that fault is not played, it is not asked
- * for.
+ * What must be seen at least once, in one of the plays of a run, or it proves nothing of it: faults that bit, and the
+ * rare ways through the code that only faults lead to. Each entry names the fault that leads to it; where that fault is
+ * not played, it is not asked for.
  */
 import type { RunVerdict } from "../../checker/invariants.js";
 import type { Life, Lives } from "../../checker/lives.js";

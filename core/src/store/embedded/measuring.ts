@@ -11,6 +11,8 @@ import { type Entry, isFinished, type Lane, type Queue, type SegmentState } from
 const OPERATION_BYTES = 530;
 const FINISHED_BYTES = 350;
 const WAITING_BYTES = 200;
+/** What ties add: their gates and names, about. */
+const TIED_BYTES = 200;
 /** Most elements looked at in one list, and most pages in one lane. */
 const SAMPLES_MAX = 1024;
 
@@ -37,7 +39,13 @@ function indexBytes({ pages }: Lane): number {
 
 function entryBytes(entry: Entry): number {
   if (isFinished(entry)) return FINISHED_BYTES + (entry.value?.length ?? 0);
-  return OPERATION_BYTES + entry.body.length + (entry.value?.length ?? 0) + (entry.progress?.length ?? 0);
+  return (
+    OPERATION_BYTES +
+    (entry.tied === null ? 0 : TIED_BYTES) +
+    entry.body.length +
+    (entry.value?.length ?? 0) +
+    (entry.progress?.length ?? 0)
+  );
 }
 
 /** What waits on the fast path: elements of Runs, of which a list tells no more than all of them together. */
@@ -50,7 +58,8 @@ function waitingBytes(queue: Queue): number {
       const element = elements.at(i);
       if (element?.isRun !== true) continue;
       const left = element.bodies.length - element.popped;
-      sampled += left * WAITING_BYTES + (element.bytes * left) / Math.max(1, element.bodies.length);
+      const each = WAITING_BYTES + (element.gates === null ? 0 : TIED_BYTES);
+      sampled += left * each + (element.bytes * left) / Math.max(1, element.bodies.length);
     }
     bytes += sampled * step;
   }
