@@ -102,7 +102,11 @@ export async function playForemen(name: string, args: string[]): Promise<boolean
 /** Plays the mutants whose names contain a text, and prints by what each was caught. */
 async function playMutants(text: string): Promise<boolean> {
   const rows: { mutant: string; verdict: string; by: string; seconds: number }[] = [];
-  for (const mutant of mutants.filter((one) => one.name.includes(text))) {
+  const chosen = mutants.filter((one) => one.name.includes(text));
+  if (chosen.length === 0) {
+    throw new Error(`no mutant's name has "${text}" in it; there are:\n${mutants.map(({ name }) => name).join("\n")}`);
+  }
+  for (const mutant of chosen) {
     const startedAt = performance.now();
     const { isKilled, broken } = await playMutant(mutant);
     const seconds = Math.round((performance.now() - startedAt) / 1_000);
@@ -114,7 +118,7 @@ async function playMutants(text: string): Promise<boolean> {
   console.log(`\n| mutant | | caught by |\n| --- | --- | --- |`);
   for (const { mutant, verdict, by } of rows) console.log(`| ${mutant} | ${verdict} | ${by} |`);
   console.log(`\n${caught} of ${rows.length} mutants caught`);
-  return rows.length > 0 && caught === rows.length;
+  return caught === rows.length;
 }
 
 /** Runs one play with its progress on a terminal; a play that cannot go on has broken its own promise. */
