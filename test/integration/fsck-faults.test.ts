@@ -1,17 +1,13 @@
 /** X19 on real Redis: every kind of fault is planted by hand, found, mended in the call that finds it, and gone. */
 import { FINDINGS, type FindingKind } from "@millrace/core/internal";
 import type { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { checkAll, everything } from "../conformance/store/inspecting.js";
-import { type Lane, Scene } from "../conformance/store/scene.js";
-import { openTestRedis, type TestRedis } from "../helper/redis.js";
-import { type RedisUnderTest, redisUnderTest, rootOf } from "../helper/redis-under-test.js";
+import type { Lane } from "../conformance/store/scene.js";
+import { type RedisScene, redisScenes } from "../helper/redis-scenes.js";
 
 /** What a fault is planted in. */
-interface Field {
-  readonly s: Scene;
-  readonly redis: Redis;
-  readonly root: string;
+interface Field extends RedisScene {
   /** Of the fast and the full path: what is where, see `everything`. */
   readonly lane: Lane;
   readonly full: Lane;
@@ -159,10 +155,7 @@ const tiedFaults: Readonly<Partial<Record<FindingKind, (field: TiedField) => Pro
   lapse_recordless: async ({ redis, root, full }) => redis.zadd(`${root}:lpd`, "1e15", address(full, 66)),
 };
 
-interface TiedField {
-  readonly s: Scene;
-  readonly redis: Redis;
-  readonly root: string;
+interface TiedField extends RedisScene {
   readonly full: Lane;
 }
 
@@ -184,7 +177,8 @@ function inLine(name: string): Buffer {
  * 13 waits for its fair turn; 14 and 15 are to expire, 14 runs.
  */
 async function tiedField(): Promise<TiedField> {
-  const s = await Scene.open(sut);
+  const scene = await openScene();
+  const { s } = scene;
   const full = await s.full();
   const none = { key: null, line: null, gates: [] };
   const key = { mode: "return" as const, digest: Buffer.alloc(8), replaced: null };
@@ -205,28 +199,18 @@ async function tiedField(): Promise<TiedField> {
   await s.claim("o4", 1, ["qe"]);
   for (const queue of ["qg", "qp"]) await s.claim("o1", 10, [queue]);
   for (const queue of ["qh", "qw"]) await s.complete("o1", await s.claim("o1", 10, [queue]));
-  return { s, redis: redis.client, root: rootOf(redis.app, s.segment), full };
+  return { ...scene, full };
 }
 
-let redis: TestRedis;
-let sut: RedisUnderTest;
-
-beforeAll(async () => {
-  redis = await openTestRedis();
-  sut = await redisUnderTest({ url: redis.url, app: redis.app, client: redis.client });
-});
-afterAll(async () => {
-  await sut.close();
-  await redis.close();
-});
+const openScene = redisScenes();
 
 async function field(): Promise<Field> {
-  const s = await Scene.open(sut);
+  const scene = await openScene();
+  const { s, redis, root } = scene;
   const { lane, full } = await everything(s);
-  const root = rootOf(redis.app, s.segment);
-  const [slice = ""] = await redis.client.zrange(`${root}:ds`, "0", "-1");
-  const record = (await redis.client.hgetBuffer(`${root}:d:${slice}`, address(lane, 1))) ?? Buffer.alloc(0);
-  return { s, redis: redis.client, root, lane, full, slice, record };
+  const [slice = ""] = await redis.zrange(`${root}:ds`, "0", "-1");
+  const record = (await redis.hgetBuffer(`${root}:d:${slice}`, address(lane, 1))) ?? Buffer.alloc(0);
+  return { ...scene, lane, full, slice, record };
 }
 
 describe("X19: fsck on Redis", () => {
@@ -289,13 +273,13 @@ describe("X19: fsck on Redis", () => {
   });
 
   it.each([
-    ["slots_count", (root: string) => redis.client.hset(`${root}:gu`, "g", "2")],
-    ["slots_count", (root: string) => redis.client.hdel(`${root}:gu`, "g")],
-    ["lane_queue", (root: string) => redis.client.hset(`${root}:q`, "q", "0")],
-    ["lane_queue", (root: string) => redis.client.hdel(`${root}:q`, "q")],
-    ["lane_count", (root: string) => redis.client.hset(root, "lanes", "0")],
+    ["slots_count", (redis: Redis, root: string) => redis.hset(`${root}:gu`, "g", "2")],
+    ["slots_count", (redis: Redis, root: string) => redis.hdel(`${root}:gu`, "g")],
+    ["lane_queue", (redis: Redis, root: string) => redis.hset(`${root}:q`, "q", "0")],
+    ["lane_queue", (redis: Redis, root: string) => redis.hdel(`${root}:q`, "q")],
+    ["lane_count", (redis: Redis, root: string) => redis.hset(root, "lanes", "0")],
   ])("X4: finds and mends %s of a tied lane, where limits hold again", async (kind, plant) => {
-    const s = await Scene.open(sut);
+    const { s, redis, root } = await openScene();
     const laneName = "a1.05";
     const { lane } = await s.store.laneOpen(s.segment, { laneName, queue: "q", isTied: true });
     const bodies = ["a", "b", "c"].map((text) => Buffer.from(text));
@@ -303,7 +287,7 @@ describe("X19: fsck on Redis", () => {
     await s.store.enqueue(s.segment, { lane, laneName, first: 1, bodies, gates });
     const held = await s.claim("o1", 1);
     expect(await checkAll(s)).toEqual([]);
-    await plant(rootOf(redis.app, s.segment));
+    await plant(redis, root);
     expect((await checkAll(s, true)).map((finding) => finding.kind)).toEqual([kind]);
     expect(await checkAll(s)).toEqual([]);
     expect(await s.claim("o2")).toEqual([]);
@@ -314,10 +298,9 @@ describe("X19: fsck on Redis", () => {
   });
 
   it("X4: refuses a tied lane's elements whose ties are malformed, and writes nothing", async () => {
-    const s = await Scene.open(sut);
+    const { s, redis, root } = await openScene();
     const laneName = "a1.05";
     const { lane } = await s.store.laneOpen(s.segment, { laneName, queue: "q", isTied: true });
-    const root = rootOf(redis.app, s.segment);
     const at = { lane, laneName };
     const tie = gateTie("g", 1);
     const length = (bytes: number) => Buffer.from([bytes >> 8, bytes & 255]);
@@ -337,7 +320,7 @@ describe("X19: fsck on Redis", () => {
     ];
     for (const element of broken) {
       const args = [number(at), laneName, "1", "", sound, element];
-      const refused = redis.client.callBuffer("FCALL", "mrt1_enqueue", "1", root, ...args);
+      const refused = redis.callBuffer("FCALL", "mrt1_enqueue", "1", root, ...args);
       await expect(refused).rejects.toThrow(/BADARGS/);
     }
     expect(await s.snapshot()).toEqual(before);

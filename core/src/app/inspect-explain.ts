@@ -4,7 +4,7 @@
  */
 import { isMillraceError } from "../base/errors.js";
 import type { PlacedDot } from "../engine/dot.js";
-import { decodeAbout, type NodeAbout } from "../engine/node.js";
+import { decodeAbout, mayHave, type NodeAbout } from "../engine/node.js";
 import type { OperationState } from "../engine/operation.js";
 import type { CountsAnswer, ListAnswer } from "../engine/transitions.js";
 import type { Found } from "../queue/finder.js";
@@ -35,8 +35,6 @@ const PAGES_MAX = 40;
 const PATIENCE_MS = 3_000;
 /** Names told in a text. */
 const NAMES_MAX = 5;
-/** A Node tells at most so many names of Queues and Steps: with that many, a missing one proves nothing. */
-const TOLD_MAX = 100;
 
 /** Explains one Operation. Errors: MR_APP_CLOSED, and what is wrong with the store beyond being away. */
 export async function explain(services: InspectServices, id: string, placed: PlacedDot): Promise<Explanation> {
@@ -244,7 +242,7 @@ async function nodesOf({ reach, nodes }: InspectServices): Promise<readonly Seen
 
 function attendance(view: OperationView, queue: string, segment: string, nodes: readonly SeenNode[]): Reason[] {
   const living = nodes.filter(({ isLive }) => isLive !== false);
-  const attending = living.filter(({ about }) => about === null || isAmong(about.queues, queue));
+  const attending = living.filter(({ about }) => about === null || mayHave(about.queues, queue));
   if (attending.length === 0) {
     const others = [...new Set(living.map(({ node }) => node))].slice(0, NAMES_MAX);
     const who =
@@ -255,7 +253,7 @@ function attendance(view: OperationView, queue: string, segment: string, nodes: 
     return [{ ...reasonOf("no_worker", `No Foreman attends Queue ${queue}: ${who}.`), blocker }];
   }
   const { step } = view;
-  const able = attending.filter(({ about }) => step === null || about === null || isAmong(about.steps, step));
+  const able = attending.filter(({ about }) => step === null || about === null || mayHave(about.steps, step));
   if (able.length === 0) {
     const holders = attending.slice(0, NAMES_MAX).map(({ incarnation }) => incarnation);
     const text = `Those who attend Queue ${queue} have no function for Step ${step}.`;
@@ -265,10 +263,6 @@ function attendance(view: OperationView, queue: string, segment: string, nodes: 
   if (living.some(({ node }) => segment === node || segment.startsWith(`${node}.`))) return [];
   const text = `Its Segment ${segment} is of a Node that is gone; the other Nodes work it off.`;
   return [{ ...reasonOf("node_gone", text), blocker: { kind: "node", id: segment } }];
-}
-
-function isAmong(names: readonly string[], name: string): boolean {
-  return names.includes(name) || names.length >= TOLD_MAX;
 }
 
 // ── Small parts ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@
  */
 import { createError } from "../base/errors.js";
 import { type Given, nearest, type OptionTable, resolveOptions } from "../base/options.js";
-import { decodeAbout } from "../engine/node.js";
+import { decodeAbout, mayHave } from "../engine/node.js";
 import type { GateInUse, LimitsAnswer, LiveNumber } from "../engine/transitions.js";
 import { isKeyedSegment, keyedSegment } from "../queue/keyed-producer.js";
 import { compareNames } from "../queue/names.js";
@@ -103,8 +103,6 @@ const MOVES = 1_000;
 const CALLS_MAX = 25;
 /** Gates looked at. */
 const GATES_MAX = 1_000;
-/** A Node tells at most so many names of Steps: with that many, a missing one proves nothing. */
-const TOLD_MAX = 100;
 
 /** Changes limits while everything runs. */
 export class Limits {
@@ -249,7 +247,7 @@ export class Limits {
     const nodes = await this.#services.reach.call((store) => store.nodes());
     const told = nodes.map(({ about }) => decodeAbout(about)?.steps ?? []);
     const names = [...new Set(told.flat())];
-    if (names.length === 0 || names.includes(step) || told.some(({ length }) => length >= TOLD_MAX)) return;
+    if (names.length === 0 || told.some((steps) => mayHave(steps, step))) return;
     const near = nearest(step, names);
     throw createError("MR_UNKNOWN_TARGET", { name: step, hint: near === null ? "" : `, did you mean \`${near}\`?` });
   }

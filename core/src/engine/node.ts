@@ -36,6 +36,11 @@ export function encodeAbout(about: NodeAbout): Uint8Array {
   return encode(short, "about", BYTES_MAX);
 }
 
+/** Whether a name is, or may be, among those a process told: with as many as are told at most, a missing one proves nothing. */
+export function mayHave(told: readonly string[], name: string): boolean {
+  return told.includes(name) || told.length >= NAMES_MAX;
+}
+
 /** Decodes it; null if the bytes are of another release, or nobody's. */
 export function decodeAbout(bytes: Uint8Array): NodeAbout | null {
   try {

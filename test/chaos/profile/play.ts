@@ -22,7 +22,7 @@ import { declareErrands, errandBounds } from "./errands.js";
 import { Nemesis } from "./nemesis.js";
 import { type Place, segmentOfClients, startPlace } from "./place.js";
 import type { PlayPlan } from "./profile.js";
-import { type Marks, type PlayReport, reportOf } from "./report.js";
+import { type Marks, type PlayReport, type ReportParts, reportOf } from "./report.js";
 import { Sampler } from "./sampler.js";
 import { drainedFile, drainFile } from "./signs.js";
 import { Workload } from "./workload.js";
@@ -60,7 +60,8 @@ interface Stage {
 }
 
 /** Foremen in processes of their own, and a client here. */
-async function playFleet({ plan, dir, journal, place, progress }: Stage): Promise<PlayReport> {
+async function playFleet(stage: Stage): Promise<PlayReport> {
+  const { plan, dir, journal, place, progress } = stage;
   const { seed, foremen, leaseMs, rate, poison, doomed, drainMs } = plan;
   const beatMs = Math.round(leaseMs * 0.3);
   const settings = {
@@ -126,26 +127,13 @@ async function playFleet({ plan, dir, journal, place, progress }: Stage): Promis
     stopMs = await crew.stop(40_000);
   });
   await acts.play("closing", async () => await within(app.close(), "the end of the client", lookMs));
-  journal.read();
-  return reportOf({
-    plan,
-    verdict: judgeRun(journal.events, { ...boundsOf(plan, beatMs, place), isCut: !hasEnds }),
-    harms: nemesis.reports,
-    kills: crew.kills,
-    failedStarts: crew.failedStarts,
-    workload,
-    glimpses,
-    samples: sampler.samples,
-    marks,
-    hasSettled,
-    stopMs,
-    survivors: crew.survivors,
-    failures: [...acts.failures, ...crew.failures],
-  });
+  const done = { beatMs, hasEnds, hasSettled, crew, nemesis, sampler, acts };
+  return conclude(stage, done, { workload, glimpses, stopMs });
 }
 
 /** One process that is Foreman and client, on a store of its own. */
-async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise<PlayReport> {
+async function playSolo(stage: Stage): Promise<PlayReport> {
+  const { plan, dir, journal, place, progress } = stage;
   const { seed, leaseMs, drainMs } = plan;
   const beatMs = Math.round(leaseMs * 0.3);
   const settings = {
@@ -194,6 +182,27 @@ async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise
       hasEnds = true;
     });
   }
+  const done = { beatMs, hasEnds, hasSettled, crew, nemesis, sampler, acts };
+  return conclude(stage, done, { workload: null, glimpses: {}, stopMs: 0 });
+}
+
+/** What a play has done. `hasEnds`: what became of all work was read from the store. */
+interface Done {
+  readonly beatMs: number;
+  readonly hasEnds: boolean;
+  readonly hasSettled: boolean;
+  readonly crew: Crew;
+  readonly nemesis: Nemesis;
+  readonly sampler: Sampler;
+  readonly acts: Acts;
+}
+
+/** Judges what was written down, and reports. */
+function conclude(
+  { plan, journal, place }: Stage,
+  { beatMs, hasEnds, hasSettled, crew, nemesis, sampler, acts }: Done,
+  own: Pick<ReportParts, "workload" | "glimpses" | "stopMs">,
+): PlayReport {
   journal.read();
   return reportOf({
     plan,
@@ -201,14 +210,12 @@ async function playSolo({ plan, dir, journal, place, progress }: Stage): Promise
     harms: nemesis.reports,
     kills: crew.kills,
     failedStarts: crew.failedStarts,
-    workload: null,
-    glimpses: {},
     samples: sampler.samples,
-    marks,
+    marks: acts.marks,
     hasSettled,
-    stopMs: 0,
     survivors: crew.survivors,
     failures: [...acts.failures, ...crew.failures],
+    ...own,
   });
 }
 

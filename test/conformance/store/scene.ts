@@ -46,6 +46,9 @@ export interface Lane {
 /** How long the suite keeps what has finished, unless a test says otherwise. */
 export const retainMs = 60_000;
 
+/** The ways in which an Operation stops running, by which it ends or waits again: see `Scene.letGo`. */
+export const waysOut = ["complete", "fail", "retry", "release", "delay", "rescue", "poison", "cancel"] as const;
+
 let scenesOpened = 0;
 
 export class Scene {
@@ -201,6 +204,21 @@ export class Scene {
     const found = (await this.counts()).owners.find((one) => one.owner === owner);
     if (found === undefined) throw new Error(`${owner} holds nothing`);
     return found.beat;
+  }
+
+  /** Lets `owner` let go of what it runs, in one of the ways; what waits again waits 500 ms, if it waits at all. */
+  async letGo(way: (typeof waysOut)[number], owner: string, lane: Lane, claim: Held): Promise<void> {
+    if (way === "complete") await this.complete(owner, [claim]);
+    if (way === "fail") await this.fail(owner, claim, null);
+    if (way === "retry") await this.fail(owner, claim, 500);
+    if (way === "release") await this.release(owner, [claim]);
+    if (way === "delay") await this.release(owner, [claim], 500);
+    if (way === "rescue") await this.rescue(owner);
+    if (way === "poison") await this.rescue(owner, { recoveriesMax: 0 });
+    if (way === "cancel") {
+      await this.cancel(lane, [claim.counter]);
+      await this.fail(owner, claim, 500);
+    }
   }
 
   /** Rescues an owner by the counter seen now. */

@@ -3,7 +3,7 @@ import type { GateTie, LiveNumber, OperationRecord, Ties } from "@millrace/core/
 import { describe, expect, it } from "vitest";
 import { bytes } from "../../helper/bytes.js";
 import { checkAll } from "./inspecting.js";
-import { at, type Lane, only, retainMs, type Scene, series, texts } from "./scene.js";
+import { at, type Lane, only, retainMs, type Scene, series, texts, waysOut } from "./scene.js";
 
 const slots = (count = 1, name = "g"): GateTie[] => [{ name, slots: count }];
 const tied = (gates: readonly GateTie[]): Ties => ({ key: null, line: null, gates });
@@ -66,42 +66,29 @@ export function tiedLaneSentences(scene: () => Scene): void {
       expect(await checkAll(s)).toEqual([]);
     });
 
-    it.each(["complete", "fail", "retry", "release", "delay", "rescue", "poison", "cancel"])(
-      "X4: a slot is free in the call that ends or takes back what held it: %s",
-      async (way) => {
-        const s = scene();
-        const lane = await open(s);
-        await put(s, lane, 1, 2, slots());
-        const claim = await s.claimOne("o1");
-        expect(await s.claim("o2")).toEqual([]);
-        s.events.length = 0;
-        if (way === "complete") await s.complete("o1", [claim]);
-        if (way === "fail") await s.fail("o1", claim, null);
-        if (way === "retry") await s.fail("o1", claim, 500);
-        if (way === "release") await s.release("o1", [claim]);
-        if (way === "delay") await s.release("o1", [claim], 500);
-        if (way === "rescue") await s.rescue("o1");
-        if (way === "poison") await s.rescue("o1", { recoveriesMax: 0 });
-        if (way === "cancel") {
-          await s.cancel(lane, [1]);
-          await s.fail("o1", claim, 500);
-        }
-        await s.bell("q");
-        const second = await s.claimOne("o2");
-        expect(texts([second])).toEqual(["n2"]);
-        expect(await s.claim("o2")).toEqual([]);
-        expect(await used(s)).toBe(1);
-        expect(await checkAll(s)).toEqual([]);
-        // What came back is tied as before.
-        if (way !== "retry" && way !== "delay" && way !== "release" && way !== "rescue") return;
-        await s.advance(500);
-        await s.promote();
-        expect(await s.claim("o2")).toEqual([]);
-        await s.complete("o2", [second]);
-        expect(await s.claimTexts("o2")).toEqual(["n1"]);
-        expect(await used(s)).toBe(1);
-      },
-    );
+    it.each(waysOut)("X4: a slot is free in the call that ends or takes back what held it: %s", async (way) => {
+      const s = scene();
+      const lane = await open(s);
+      await put(s, lane, 1, 2, slots());
+      const claim = await s.claimOne("o1");
+      expect(await s.claim("o2")).toEqual([]);
+      s.events.length = 0;
+      await s.letGo(way, "o1", lane, claim);
+      await s.bell("q");
+      const second = await s.claimOne("o2");
+      expect(texts([second])).toEqual(["n2"]);
+      expect(await s.claim("o2")).toEqual([]);
+      expect(await used(s)).toBe(1);
+      expect(await checkAll(s)).toEqual([]);
+      // What came back is tied as before.
+      if (way !== "retry" && way !== "delay" && way !== "release" && way !== "rescue") return;
+      await s.advance(500);
+      await s.promote();
+      expect(await s.claim("o2")).toEqual([]);
+      await s.complete("o2", [second]);
+      expect(await s.claimTexts("o2")).toEqual(["n1"]);
+      expect(await used(s)).toBe(1);
+    });
 
     it("X4: goes by one gate with the full path and with other lanes, and leaves the rest of its Queue alone", async () => {
       const s = scene();

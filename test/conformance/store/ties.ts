@@ -2,7 +2,7 @@
 import type { FullElement, KeyMode, KeyTie, Ties } from "@millrace/core/internal";
 import { describe, expect, it } from "vitest";
 import { bytes, plain } from "../../helper/bytes.js";
-import { type Lane, only, retainMs, type Scene, texts } from "./scene.js";
+import { type Lane, only, retainMs, type Scene, texts, waysOut } from "./scene.js";
 
 type Element = Partial<FullElement> & { counter: number; text?: string };
 
@@ -386,31 +386,18 @@ export function tieSentences(scene: () => Scene): void {
       expect(await s.claim("o2")).toEqual([]);
     });
 
-    it.each(["complete", "fail", "retry", "release", "delay", "rescue", "poison", "cancel"])(
-      "X4: a slot is free in the call that ends or takes back what held it: %s",
-      async (way) => {
-        const s = scene();
-        const lane = await s.full();
-        await ask(s, lane, [...some(2, gate()), { counter: 3, queue: "other" }]);
-        const claim = await s.claimOne("o1");
-        expect(await s.claim("o2")).toEqual([]);
-        s.events.length = 0;
-        if (way === "complete") await s.complete("o1", [claim]);
-        if (way === "fail") await s.fail("o1", claim, null);
-        if (way === "retry") await s.fail("o1", claim, 500);
-        if (way === "release") await s.release("o1", [claim]);
-        if (way === "delay") await s.release("o1", [claim], 500);
-        if (way === "rescue") await s.rescue("o1");
-        if (way === "poison") await s.rescue("o1", { recoveriesMax: 0 });
-        if (way === "cancel") {
-          await s.cancel(lane, [1]);
-          await s.fail("o1", claim, 500);
-        }
-        await s.bell("q");
-        expect(await s.claimTexts("o2", 1)).toEqual(["f2"]);
-        expect(await s.claim("o2")).toEqual([]);
-      },
-    );
+    it.each(waysOut)("X4: a slot is free in the call that ends or takes back what held it: %s", async (way) => {
+      const s = scene();
+      const lane = await s.full();
+      await ask(s, lane, [...some(2, gate()), { counter: 3, queue: "other" }]);
+      const claim = await s.claimOne("o1");
+      expect(await s.claim("o2")).toEqual([]);
+      s.events.length = 0;
+      await s.letGo(way, "o1", lane, claim);
+      await s.bell("q");
+      expect(await s.claimTexts("o2", 1)).toEqual(["f2"]);
+      expect(await s.claim("o2")).toEqual([]);
+    });
 
     it("X4: what was parked moves on in the order it came, before what is ready", async () => {
       const s = scene();
