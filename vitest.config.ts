@@ -5,6 +5,7 @@
  * What must and must not compile (test/types) is no project here: `tsc -b` is its judge.
  */
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { LATE_AGAIN } from "./test/helper/in-time.js";
 
 /** What a project's tests may take: time for one, a Redis, and the machine for themselves. */
 interface Limits {
@@ -37,6 +38,7 @@ export default defineConfig({
     // A process per file: worker threads, native handles and leaked timers of one file cannot reach the next.
     pool: "forks",
     passWithNoTests: true,
+    retry: LATE_AGAIN,
     projects: [
       project(
         "unit",

@@ -2,6 +2,7 @@
  * Worker threads that end or never end: only what did it fails, with a word why, and everything else goes on.
  */
 import { describe, expect, it } from "vitest";
+import { expectInTime } from "../helper/in-time.js";
 import { openApps } from "../helper/open-apps.js";
 import { poll, within } from "../helper/wait.js";
 import { makeApp } from "./threads-app.js";
@@ -55,7 +56,7 @@ describe("an endless loop", () => {
       expect(message).toContain("did not end within 2000 ms");
       expect(stack).toMatch(/threads-app\.js:\d+:\d+/);
       expect(afterMs).toBeGreaterThan(2_000);
-      expect(afterMs).toBeLessThan(4_000);
+      expectInTime(afterMs, 4_000);
       await within(app.gather(others as never), "the others to end", 20_000);
       for (const other of others) expect(await other.status()).toMatchObject({ attempt: 1, recoveries: 0 });
       await poll(

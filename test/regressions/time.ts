@@ -1,6 +1,7 @@
 /** Delays, Leases and limits that last longer than each other. Leases are as short here as they can be. */
 import { FOREMAN_TIMES, SETTLE_IN } from "@millrace/core/internal";
 import { expect, it } from "vitest";
+import { expectInTime } from "../helper/in-time.js";
 import { openStore } from "../helper/open-store.js";
 import type { Place } from "../helper/places.js";
 import { stage } from "../rows/stage.js";
@@ -24,7 +25,7 @@ export function timeRegressions({ fresh, isShared }: Place): void {
     for (const [index, delay] of delays.entries()) {
       const lateMs = (ends[index] ?? 0) - from - delay;
       expect(lateMs).toBeGreaterThanOrEqual(-2);
-      expect(lateMs).toBeLessThan(400);
+      expectInTime(lateMs, 400);
     }
   });
 
