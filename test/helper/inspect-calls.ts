@@ -1,7 +1,8 @@
 /**
- * What every store call of an inspection costs a Redis server, as processor time of its main thread: unlike wall time it
- * does not depend on what else the machine does. Fills a Segment with Operations in every state, then lists, searches,
- * explains, checks and acts on them. Used by inspect-calls.test.ts and inspect-million-program.ts.
+ * What the store calls of an Operation's life and of an inspection cost a Redis server, as processor time of its main
+ * thread: unlike wall time it does not depend on what else the machine does. Fills a Segment with Operations in every
+ * state, runs others through it, then lists, searches, explains, checks and acts on all. Used by inspect-calls.test.ts
+ * and inspect-million-program.ts.
  */
 import { App } from "@millrace/core";
 import {
@@ -13,9 +14,10 @@ import {
   type Store,
 } from "@millrace/core/internal";
 import type { RedisServer } from "@millrace/scripts/redis-server";
+import { hotCalls, type Measure } from "./hot-calls.js";
 import { plainClient } from "./redis.js";
 
-/** The calls of one kind of inspection: milliseconds of the server's processor each. */
+/** The calls of one kind: milliseconds of the server's processor each. */
 export interface CallCosts {
   readonly what: string;
   readonly costs: readonly number[];
@@ -72,12 +74,13 @@ export async function measureCalls(server: RedisServer, count: number, pages: nu
   const reached = new App({ id: app, nodeId: segment, store: "memory:" });
   reached[SETTLE_IN]({ makeStore: async () => watched });
   const found: CallCosts[] = [];
-  const measure = async (what: string, act: () => Promise<unknown>): Promise<void> => {
+  const measure: Measure = async (what, act) => {
     costs.length = 0;
     const result = String(await act());
     found.push({ what, costs: [...costs], result });
   };
   try {
+    await hotCalls(watched, BODY, measure);
     await inspectAll(reached, watched, rearmost, pages, measure);
   } finally {
     await reached.close();
@@ -87,9 +90,15 @@ export async function measureCalls(server: RedisServer, count: number, pages: nu
   return found;
 }
 
-const MEASURED: ReadonlySet<string> = new Set(
-  ["counts", "list", "find", "peek", "explain", "check", "cancel", "requeue", "redrive", "erase", "holders"], //
-);
+const MEASURED: ReadonlySet<string> = new Set([
+  ...["counts", "list", "find", "peek", "explain", "check", "cancel", "requeue", "redrive", "erase", "holders"],
+  ...["enqueue", "enqueueFull", "claim", "extend", "complete", "fail", "release", "promote"],
+]);
+
+const BODY = encodeEnvelope("work", Date.now(), null, {
+  customer: 4711,
+  note: "a payload of about a hundred bytes, all told",
+});
 
 /**
  * Of twenty parts: three each failed, completed, scheduled and ready by the fast path; two each ready by the full path at
@@ -97,15 +106,13 @@ const MEASURED: ReadonlySet<string> = new Set(
  */
 async function fill(store: Store, part: number): Promise<LocalDot> {
   await store.openSegment(segment);
-  const note = "a payload of about a hundred bytes, all told";
-  const body = encodeEnvelope("work", Date.now(), null, { customer: 4711, note });
   const { lane: fast } = await store.laneOpen(segment, { laneName: "abc.01", queue: "q" });
   const { lane: full } = await store.laneOpen(segment, { laneName: "abc.00", queue: null });
   let first = 1;
   let counter = 1;
   let request = 1;
   const enqueue = async (): Promise<void> => {
-    const bodies = Array<Uint8Array>(batch).fill(body);
+    const bodies = Array<Uint8Array>(batch).fill(BODY);
     await store.enqueue(segment, { lane: fast, laneName: "abc.01", first, bodies });
     first += batch;
   };
@@ -118,12 +125,12 @@ async function fill(store: Store, part: number): Promise<LocalDot> {
     await enqueue();
     const held = await claim("p0", "q");
     const retainMs = 7 * day * (1 - (at % retentions) / (2 * retentions));
-    await store.complete(segment, { owner: "p0", retainMs, held, values: held.map(() => body) });
+    await store.complete(segment, { owner: "p0", retainMs, held, values: held.map(() => BODY) });
   });
   await times(3, async () => {
     await enqueue();
     const held = await claim("p0", "q");
-    const elements = held.map((one) => ({ ...one, retryInMs: null, value: body }));
+    const elements = held.map((one) => ({ ...one, retryInMs: null, value: BODY }));
     await store.fail(segment, { owner: "p0", retainMs: 14 * day, elements });
   });
   await times(1, async (at) => {
@@ -132,7 +139,7 @@ async function fill(store: Store, part: number): Promise<LocalDot> {
   });
   const enqueueFull = async (more: object): Promise<void> => {
     const elements = Array.from({ length: batch }, () => {
-      return { counter: counter++, queue: "q", priority: 0, due: null, body, ...more };
+      return { counter: counter++, queue: "q", priority: 0, due: null, body: BODY, ...more };
     });
     await store.enqueueFull(segment, { lane: full, laneName: "abc.00", elements });
   };
@@ -176,7 +183,7 @@ async function inspectAll(
   store: Store,
   rearmost: LocalDot,
   pages: number,
-  measure: (what: string, act: () => Promise<unknown>) => Promise<void>,
+  measure: Measure,
 ): Promise<void> {
   await measure("counts", async () => {
     for (let i = 0; i < 20; i++) await inspect.counts();

@@ -1,5 +1,5 @@
 /**
- * X18, X19: every store call of an inspection is bounded, however many Operations there are. What each costs a server's
+ * B41, X18, X19: store calls are bounded, those of an inspection too, however many Operations there are. What each costs a server's
  * processor is measured with few Operations and with many: it must not grow with them.
  */
 import { startRedis } from "@millrace/scripts/redis-server";
@@ -21,7 +21,7 @@ const WALKS = "fsck, one searched on its list";
  */
 const ROUNDS = 3;
 
-describe("X18, X19: calls of an inspection", () => {
+describe("B41, X18, X19: calls of a life and of an inspection", () => {
   it("cost no more among ten times as many Operations", { timeout: 300_000 }, async () => {
     await using server = await startRedis();
     let grown: ReadonlyMap<string, string> | null = null;
