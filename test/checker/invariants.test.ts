@@ -287,6 +287,22 @@ describe("a bad history is flagged", () => {
     expect(flags([...at(1_000, "p"), ...at(1_001, "q"), ...at(1_100, "r"), ...at(1_200, "s")])).toEqual([]);
   });
 
+  it("I26: more at once than a cap that was lowered", () => {
+    const low = (most: number, fromUs: number, untilUs: number) =>
+      ({ kind: "narrowed", cap: "two", most, fromUs, untilUs, atMs: fromUs / 1_000 }) as const;
+    // Claimed at 1,000 and 1,020 ms; each takes 100 ms.
+    const at = (ms: number, id: string) => well(id, ms * 1_000, ms, ms + 100, { caps: ["two"], wallMs: ms });
+    const both = [...at(1_000, "p"), ...at(1_020, "q")];
+    expect(flags([...both, low(1, 1_010_000, 1_500_000)])).toEqual(["I26"]);
+    expect(flags([...both, low(2, 1_010_000, 1_500_000)])).toEqual([]);
+    // Claimed before it was lowered, or after it was raised again.
+    expect(flags([...both, low(1, 1_021_000, 1_500_000)])).toEqual([]);
+    expect(flags([...both, low(1, 1_001_000, 1_019_000)])).toEqual([]);
+    expect(flags([...at(1_000, "p"), ...at(1_100, "q"), low(1, 1_010_000, 1_500_000)])).toEqual([]);
+    const lost = { kind: "harm", harm: "x", fromMs: 1_200, untilMs: 1_300, losesMs: 1_000 } as const;
+    expect(flags([...both, low(1, 1_010_000, 1_500_000), lost])).toEqual([]);
+  });
+
   it("I40: a claim while its Queue was paused", () => {
     const paused = (fromUs: number, untilUs: number) => ({ kind: "paused", step: "plain", fromUs, untilUs }) as const;
     expect(flags([...plain, paused(3, 8)])).toEqual(["I40"]);

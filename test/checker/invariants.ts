@@ -7,7 +7,7 @@
 
 import { grouped } from "./grouped.js";
 import { endOf, hasDied, isHurt, stoodStill } from "./hurts.js";
-import { judgeCaps, judgePaces } from "./limits.js";
+import { judgeCaps, judgeNarrowings, judgePaces } from "./limits.js";
 import { judgeLines } from "./lines.js";
 import { collectLives, type Effect, type Life, type Lives } from "./lives.js";
 import type { HarmEvent, RunBounds, RunEvent } from "./run-history.js";
@@ -77,6 +77,7 @@ export function judgeRun(history: readonly RunEvent[], bounds: RunBounds): RunVe
     accuse("L5", id, `${owner} runs it by token ${token}, says the store, and was never told so`);
   judgeLines(lives, bounds, accuse);
   judgeCaps(lives, bounds, accuse);
+  judgeNarrowings(lives, accuse);
   judgePaces(lives, bounds, accuse);
   judgePauses(lives, accuse);
   return { violations, forgotten, lost, zombies: zombies.count, concurrent: concurrent.count, lives };

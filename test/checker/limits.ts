@@ -2,11 +2,11 @@
  * I26, limits: never more effects at once than a cap, never more claims in a time than a pace.
  *
  * An effect lies within the time its slot is held, so too many effects at once prove too many slots. A pace is judged by
- * tokens, which are the store's own moments of claiming.
+ * tokens, which are the store's own moments of claiming; and so is a cap that was lowered while more were at work.
  */
 import { endOf } from "./hurts.js";
-import type { Lives } from "./lives.js";
-import type { RunBounds } from "./run-history.js";
+import type { Effect, Lives } from "./lives.js";
+import type { NarrowedEvent, RunBounds } from "./run-history.js";
 import type { Accuse } from "./violation.js";
 
 /** Judges every cap. */
@@ -36,6 +36,40 @@ export function judgeCaps(lives: Lives, bounds: RunBounds, accuse: Accuse): void
       if (by === 1 && running > most) accuse("I26", id, `${running} ran at once under the cap ${cap} of ${most}`);
     }
   }
+}
+
+/** Judges caps that were lowered: nothing is claimed while as many as are let now, or more, are at work. */
+export function judgeNarrowings(lives: Lives, accuse: Accuse): void {
+  for (const narrowing of lives.narrowings) {
+    if (mayBeForgotten(narrowing, lives)) continue;
+    const { cap, most, fromUs, untilUs } = narrowing;
+    const holders = [...lives.byId.values()].flatMap(({ id, effects }) =>
+      effects
+        .filter(({ start }) => start.caps?.includes(cap) === true && !lives.fenced.has(`${id} ${start.token}`))
+        .map((effect) => ({ id, fromUs: effect.start.token, untilUs: wallEndUs(effect, lives) })),
+    );
+    for (const { id, fromUs: us } of holders) {
+      if (us <= fromUs || us >= untilUs) continue;
+      const held = holders.filter((other) => other.fromUs < us && other.untilUs - WALL_SLACK_US > us).length;
+      if (held >= most) accuse("I26", id, `it was claimed while ${held} were at work under ${cap}, lowered to ${most}`);
+    }
+  }
+}
+
+/** Wall clocks are put right now and then, by some milliseconds. */
+const WALL_SLACK_US = 10_000;
+
+/** When an effect ended, or its owner stood still, in microseconds of the wall clock. */
+function wallEndUs(effect: Effect, lives: Lives): number {
+  const { owner, atMs, wallMs = 0 } = effect.start;
+  const tookMs = Math.min(endOf(effect, lives), stillFrom(owner, atMs, lives)) - atMs;
+  return (wallMs + tookMs) * 1_000;
+}
+
+/** Whether what was acknowledged then may have been lost with a server. */
+function mayBeForgotten({ atMs, fromUs, untilUs }: NarrowedEvent, { harms }: Lives): boolean {
+  const endMs = atMs + (untilUs - fromUs) / 1_000;
+  return harms.some(({ fromMs, untilMs, losesMs }) => losesMs !== null && fromMs - losesMs <= endMs && untilMs >= atMs);
 }
 
 /** Judges every pace: by GCRA, a claim may not come before its theoretical time minus the burst. */

@@ -10,6 +10,7 @@ import type {
   DoneEvent,
   FindingEvent,
   HarmEvent,
+  NarrowedEvent,
   PausedEvent,
   RefusedEvent,
   RunEvent,
@@ -53,6 +54,7 @@ export interface Lives {
   /** When the beats of an owner that were taken were sent, ascending. */
   readonly beatsOf: ReadonlyMap<string, readonly number[]>;
   readonly pauses: readonly PausedEvent[];
+  readonly narrowings: readonly NarrowedEvent[];
   readonly findings: readonly FindingEvent[];
   readonly stranded: readonly StrandedEvent[];
   /** Enqueues that were refused, by digest. */
@@ -70,6 +72,7 @@ export function collectLives(history: readonly RunEvent[]): Lives {
   const faultsOf = new Map<string, FaultEvent[]>();
   const beatsOf = new Map<string, number[]>();
   const pauses: PausedEvent[] = [];
+  const narrowings: NarrowedEvent[] = [];
   const findings: FindingEvent[] = [];
   const stranded: StrandedEvent[] = [];
   const refusals = new Map<string, RefusedEvent>();
@@ -129,6 +132,9 @@ export function collectLives(history: readonly RunEvent[]): Lives {
       case "paused":
         pauses.push(event);
         break;
+      case "narrowed":
+        narrowings.push(event);
+        break;
       case "finding":
         findings.push(event);
         break;
@@ -146,7 +152,7 @@ export function collectLives(history: readonly RunEvent[]): Lives {
         break;
     }
   }
-  return { byId, asks, harms, faultsOf, beatsOf, pauses, findings, stranded, refusals, glimpses, fenced };
+  return { byId, asks, harms, faultsOf, beatsOf, pauses, narrowings, findings, stranded, refusals, glimpses, fenced };
 }
 
 function push<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -85,6 +85,19 @@ export interface PausedEvent {
   readonly untilUs: number;
 }
 
+/**
+ * A cap was held lower than its Step says: from the acknowledgement of the live limit to the call that takes it back, in
+ * microseconds of the wall clock; `atMs` is that first moment by the shared clock.
+ */
+export interface NarrowedEvent {
+  readonly kind: "narrowed";
+  readonly cap: string;
+  readonly most: number;
+  readonly fromUs: number;
+  readonly untilUs: number;
+  readonly atMs: number;
+}
+
 /** The store contradicts itself at rest. */
 export interface FindingEvent {
   readonly kind: "finding";
@@ -130,6 +143,7 @@ export type RunEvent =
   | ToldEvent
   | HarmEvent
   | PausedEvent
+  | NarrowedEvent
   | FindingEvent
   | StrandedEvent
   | RefusedEvent

@@ -23,9 +23,9 @@ export interface Mutant {
 
 const library = "core/dist/store/redis/library.gen.js";
 const rescuer = "core/dist/foreman/rescuer.js";
-const quick = ["--form", "inline", "--lease", "3000", "--seed", "1"];
+const quick = ["--form", "inline", "--lease", "3000"];
 /** The short profile: every kind of work, with a kill of Redis, of a Foreman, and answers that are cut off. */
-const profile = { play: "profile", args: ["--profile", "smoke", "--seed", "1"] } as const;
+const profile = { play: "profile", args: ["--profile", "smoke"] } as const;
 
 const claimsAreNoBeats: Mutation = {
   file: library,
@@ -217,6 +217,17 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a live limit that is acknowledged and counts for nothing (I26)",
+    ...{ ...profile, promises: ["I26"] },
+    mutations: [
+      {
+        file: library,
+        from: "return live and live.slots or pass.limits[gate.name] or gate.slots",
+        to: "return pass.limits[gate.name] or gate.slots",
+      },
+    ],
+  },
+  {
     name: "a pace that lets everybody through (I26)",
     ...{ ...profile, promises: ["I26"] },
     mutations: [
@@ -257,8 +268,8 @@ export interface MutantVerdict {
   readonly broken: readonly string[];
 }
 
-/** Plays the play of a mutant, in processes of its own. */
-export async function playMutant({ play, args, promises, mutations }: Mutant): Promise<MutantVerdict> {
+/** Plays the play of a mutant, in processes of its own, by chance from a seed. */
+export async function playMutant({ play, args, promises, mutations }: Mutant, seed: number): Promise<MutantVerdict> {
   const dir = mkdtempSync(join(tmpdir(), "millrace-mutant-"));
   try {
     const json = join(dir, "report.json");
@@ -269,8 +280,8 @@ export async function playMutant({ play, args, promises, mutations }: Mutant): P
       main,
       ...(play === "profile" ? [] : [play]),
       ...args,
-      "--json",
-      json,
+      ...["--seed", String(seed)],
+      ...["--json", json],
     ];
     const env = { ...process.env, [mutantVariable]: JSON.stringify(mutations) };
     const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });

@@ -36,6 +36,8 @@ const byKey = ({ key = "" }: Errand): string => key;
 /** How many of one key, and of all, run at once. */
 const CAP_EACH = 2;
 const CAP_ALL = 4;
+/** Lowered now and then while all runs. */
+const CAP_LIVE = 4;
 const PACE = { limit: 25, per: "1s", burst: 3 } as const;
 
 const STEPS = {
@@ -43,6 +45,7 @@ const STEPS = {
   flaky: { retries: 2, retryDelay: 20, backoff: "fixed" },
   line: { order: byKey, retries: 2, retryDelay: 10, backoff: "fixed" },
   capped: { concurrency: [CAP_ALL, { limit: CAP_EACH, key: byKey }], retries: 0 },
+  narrow: { concurrency: CAP_LIVE, retries: 0 },
   paced: { rate: PACE, retries: 0 },
   once: { dedupe: { key: byKey }, retries: 0 },
   slow: { retries: 0 },
@@ -74,6 +77,7 @@ export function declareErrands(app: App, run: Run) {
 /** The limits a start counts against, by the names of `errandBounds`. */
 export function limitsOf(step: ErrandStep, { key = "" }: Errand): { caps?: string[]; paces?: string[] } {
   if (step === "capped") return { caps: ["capped", `capped ${key}`] };
+  if (step === "narrow") return { caps: ["narrow"] };
   return step === "paced" ? { paces: ["paced"] } : {};
 }
 
@@ -81,7 +85,11 @@ export function limitsOf(step: ErrandStep, { key = "" }: Errand): { caps?: strin
 export const errandBounds = {
   attemptsMax: Object.fromEntries(ERRAND_STEPS.map((name) => [name, 1 + STEPS[name].retries])),
   recoveriesMax: 3,
-  caps: { capped: CAP_ALL, ...Object.fromEntries(CAPPED_KEYS.map((key) => [`capped ${key}`, CAP_EACH])) },
+  caps: {
+    narrow: CAP_LIVE,
+    capped: CAP_ALL,
+    ...Object.fromEntries(CAPPED_KEYS.map((key) => [`capped ${key}`, CAP_EACH])),
+  },
   paces: { paced: { everyMs: 1_000 / PACE.limit, burst: PACE.burst } },
 } satisfies Partial<RunBounds>;
 

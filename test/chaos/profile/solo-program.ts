@@ -28,8 +28,9 @@ const workload = new Workload({
   name: `p${process.pid}`,
   note: (event) => write(journal, event),
 });
-// A killed life may have left its Queue paused.
+// A killed life may have left its Queue paused and its limit low.
 await app.queue("gate").resume();
+await app.limits.reset("narrow");
 workload.start();
 console.log("ready");
 

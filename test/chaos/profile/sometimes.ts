@@ -31,7 +31,7 @@ const judgedFromMs = 15_000;
 /** The list. */
 export const SOMETIMES: readonly Entry[] = [
   ...["dedupe hit", "cancel of running", "cancel raced outcome", "thread died"].map((what) => ({ what })),
-  ...["failed and retried", "limit reached", "pause held"].map((what) => ({ what })),
+  ...["failed and retried", "limit reached", "limit lowered", "pause held"].map((what) => ({ what })),
   { what: "rescue", of: "foreman killed" },
   { what: "rescue refused", of: "foreman killed", at: fleets },
   { what: "claim from another Segment", at: fleets },
@@ -77,6 +77,7 @@ export function sometimesIn({ lives, lost, forgotten }: RunVerdict): Record<stri
   const acknowledged = new Set<string>();
   add("Lease lapsed", lives.fenced.size);
   add("pause held", lives.pauses.length);
+  add("limit lowered", lives.narrowings.length);
   add("limit reached", reached(lives));
   add("failover with rollback", lost.count + forgotten.length);
   for (const life of lives.byId.values()) {

@@ -1,6 +1,6 @@
 /**
  * The client of a profile: enqueues errands of every kind at a steady rate, races for keys, cancels in storms, pauses a
- * Queue, and writes down what it asked for and what it was told.
+ * Queue, lowers a limit, and writes down what it asked for and what it was told.
  */
 import type { App, EnqueueOptions, Handle } from "@millrace/core";
 import { isMillraceError } from "@millrace/core";
@@ -36,6 +36,9 @@ const baitOf = 8;
 const gateEveryMs = 6_000;
 const gateFirstMs = 2_000;
 const gateForMs = 1_500;
+const narrowEveryMs = 4_000;
+const narrowForMs = 1_500;
+const narrowOf = 10;
 /** How often each kind of work comes up, against each other. */
 const weights = {
   plain: 300,
@@ -50,6 +53,7 @@ const weights = {
   storm: 4,
   long: 5,
   gate: 40,
+  narrow: 40,
   stumble: 1,
   poison: 1,
   martyr: 1,
@@ -76,6 +80,10 @@ export class Workload {
   #timer: NodeJS.Timeout | null = null;
   #gateMs = 0;
   #isGated = false;
+  #narrowMs = 0;
+  #isNarrow = false;
+  /** Whether every change of the limit was acknowledged: else one may still come into force. */
+  #isNarrowKnown = true;
   /** Since the last enqueue that was acknowledged. */
   #wasRefused = false;
   #first: (keyof typeof weights)[] = Object.keys(weights) as (keyof typeof weights)[]; // its own keys
@@ -92,6 +100,7 @@ export class Workload {
   start(): void {
     this.#lastMs = sharedMs();
     this.#gateMs = this.#lastMs - gateEveryMs + gateFirstMs;
+    this.#narrowMs = this.#gateMs;
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -168,6 +177,10 @@ export class Workload {
     if (nowMs - this.#gateMs > gateEveryMs && !this.#isGated) {
       this.#gateMs = nowMs;
       this.#do(this.#pauseGate());
+    }
+    if (nowMs - this.#narrowMs > narrowEveryMs && !this.#isNarrow) {
+      this.#narrowMs = nowMs;
+      this.#do(this.#lowerLimit());
     }
   }
 
@@ -301,6 +314,29 @@ export class Workload {
       await queue.resume();
     } finally {
       this.#isGated = false;
+    }
+  }
+
+  /** Lowers a live limit for a while, and takes it back. */
+  async #lowerLimit(): Promise<void> {
+    const { app, note, dice } = this.#options;
+    this.#isNarrow = true;
+    const most = dice.between(1, 3);
+    try {
+      await app.limits.set("narrow", { concurrency: most });
+      const atMs = sharedMs();
+      const fromUs = (Date.now() + 1) * 1_000;
+      for (let i = 0; i < narrowOf; i++) this.send("narrow");
+      await pause(narrowForMs);
+      const untilUs = Date.now() * 1_000;
+      if (this.#isNarrowKnown) note({ kind: "narrowed", cap: "narrow", most, fromUs, untilUs, atMs });
+      await app.limits.reset("narrow");
+      this.#isNarrowKnown = true;
+    } catch (error) {
+      this.#isNarrowKnown = false;
+      this.#failed(error);
+    } finally {
+      this.#isNarrow = false;
     }
   }
 
