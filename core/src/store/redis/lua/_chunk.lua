@@ -39,3 +39,12 @@ end
 local function add_total(root, name, by)
   if by > 0 then call('HINCRBY', K.totals(root), name, by) end
 end
+
+--- HSET of many short values (field, value, …: n in all). A hash of up to some hundred short ones is kept as one string,
+-- which each access reads from its beginning: with a hundred that costs more than all else here. One value beyond the
+-- server's bound makes a table of it before anything is written; so the first field gets such a one and, in the same
+-- command, its own after that.
+local function hset_short(key, list, n)
+  if n < 8 or n > CHUNK then return variadic('HSET', key, list, 1, n) end
+  call('HSET', key, list[1], '-----------------------------------------------------------------', unpack(list, 1, n))
+end

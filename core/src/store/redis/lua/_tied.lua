@@ -32,13 +32,26 @@ end
 --- Ties by what stands between address and enqueued bytes, for later calls; at most KNOWN_MAX of them.
 TIES.heads, TIES.head_count = {}, 0
 
+--- What most heads are, one gate with slots, in one step: of a key there are many, and not all are known. Else nil.
+function TIES.read_slots(head)
+  if #head < 10 then return nil end
+  local key_and_line, slots, n = unpack_bytes('>I2I4B', head, 3)
+  if key_and_line ~= 0 or slots == 0 or n == 0 or #head ~= 9 + n then return nil end
+  local name = sub(head, 10)
+  local gate = { slots = slots, name = name }
+  return { name, slots, key = '', line = '', gates = { gate }, only = gate, is_slotted = true }
+end
+
 --- Reads such a head into ties; nil if it is malformed, or ties to anything but gates.
 function TIES.learn(head)
-  if #head < 4 then return nil end
-  local record, cache = sub(head, 3), {}
-  if not TIES.is_tie(cache, record) then return nil end
-  local tie = cache[record]
-  if tie.key ~= '' or tie.line ~= '' or tie.flow or #tie.gates == 0 then return nil end
+  local tie = TIES.read_slots(head)
+  if not tie then
+    if #head < 4 then return nil end
+    local record, cache = sub(head, 3), {}
+    if not TIES.is_tie(cache, record) then return nil end
+    tie = cache[record]
+    if tie.key ~= '' or tie.line ~= '' or tie.flow or #tie.gates == 0 then return nil end
+  end
   if TIES.head_count >= TIES.KNOWN_MAX then TIES.heads, TIES.head_count = {}, 0 end
   TIES.heads[head], TIES.head_count = tie, TIES.head_count + 1
   return tie
@@ -82,49 +95,61 @@ end
 
 --- What was enqueued says how many slots its gates have: all but what ends before args[from].
 function TIES.renew_batch(root, ties, places, from)
+  -- Without a slot taken and without anything parked no gate is in use.
+  if call('EXISTS', K.slots(root), K.parked(root)) == 0 then return end
   local gated = {}
   for g = 1, #ties do
-    if ties[g].has_slots and (not places[g + 1] or places[g + 1] > from) then gated[#gated + 1] = ties[g] end
+    if ties[g][1] and (not places[g + 1] or places[g + 1] > from) then gated[#gated + 1] = ties[g] end
   end
-  -- Without a slot taken and without anything parked no gate is in use.
-  if #gated == 0 or call('EXISTS', K.slots(root), K.parked(root)) == 0 then return end
+  if #gated == 0 then return end
+  if call('EXISTS', K.parked(root)) == 0 then return TIES.renew_used(root, gated) end
   local pass, moves = new_pass(now_ms(root)), new_moves()
   look_at_gates(root, pass, gated)
   for g = 1, #gated do TIES.renew_limits(root, moves, pass, gated[g].gates) end
   commit(root, moves)
 end
 
---- How many slots of each gate are meant, `numbers[i]` times those of ties[i]: names, how many beside each, how many names,
---- and their places.
-function TIES.tally(ties, numbers)
-  local names, by, n, places = {}, {}, 0, {}
-  local function add(name, number)
+--- The same where nothing is parked, so that nobody goes on by it: all gates at once.
+function TIES.renew_used(root, ties)
+  local names, said, renewed = {}, {}, {}
+  for g = 1, #ties do
+    local tie = ties[g]
+    for at = 1, #tie, 2 do
+      local name = tie[at]
+      if not said[name] then names[#names + 1] = name end
+      said[name] = tie[at + 1]
+    end
+  end
+  local used, known = hmget(K.slots(root), names, 1, #names), hmget(K.limits(root), names, 1, #names)
+  for k = 1, #names do
+    local name = names[k]
+    if used[k] and tonumber(known[k]) ~= said[name] then put(renewed, name, TIES.texts[said[name]] or TIES.text_of(said[name])) end
+  end
+  hset_short(K.limits(root), renewed, #renewed)
+end
+
+--- What a call wants of slots: `names` of gates, `by` how many of each, `least` the smallest number of slots that is said of
+--- it; n of them, and their `places` by name.
+function TIES.new_tally() return { names = {}, by = {}, least = {}, places = {}, n = 0 } end
+
+--- Adds what ties want, `number` times.
+function TIES.want(tally, tie, number)
+  local places, by, least = tally.places, tally.by, tally.least
+  for at = 1, #tie, 2 do
+    local name, slots = tie[at], tie[at + 1]
     local k = places[name]
     if k then
       by[k] = by[k] + number
+      if slots < least[k] then least[k] = slots end
     else
-      n = n + 1
-      names[n], by[n], places[name] = name, number, n
+      k = tally.n + 1
+      tally.n, places[name] = k, k
+      tally.names[k], by[k], least[k] = name, number, slots
     end
   end
-  for i = 1, #ties do
-    local tie = ties[i]
-    local name = tie.name
-    if name and not places[name] then
-      n = n + 1
-      names[n], by[n], places[name] = name, numbers[i], n
-    elseif name then
-      add(name, numbers[i])
-    elseif tie.has_slots then
-      for _, gate in ipairs(tie.gates) do
-        if not gate.every then add(gate.name, numbers[i]) end
-      end
-    end
-  end
-  return names, by, n, places
 end
 
---- Writes how many slots of each gate are taken.
+--- Writes how many slots of each gate are taken. Answers the gates where none is, any more.
 function TIES.write_slots(root, names, counts, n)
   local used, free, u, f, texts = {}, {}, 0, 0, TIES.texts
   for k = 1, n do
@@ -137,14 +162,15 @@ function TIES.write_slots(root, names, counts, n)
       free[f] = names[k]
     end
   end
-  variadic('HSET', K.slots(root), used, 1, u)
+  hset_short(K.slots(root), used, u)
   variadic('HDEL', K.slots(root), free, 1, f)
+  return free
 end
 
 --- Lets a whole popped batch through, if nothing of it is bare and each gate has room for all; else changes nothing.
 function TIES.all_through(root, pass, batch)
   if pass.has_looked then return false end
-  local byte, heads, ties, numbers, groups, to, last = string.byte, TIES.heads, {}, {}, 0, 0, nil
+  local byte, heads, tally, want, number, to, last = string.byte, TIES.heads, TIES.new_tally(), TIES.want, 0, 0, nil
   for i = 1, #batch do
     local element = batch[i]
     if #element == 8 then return false end
@@ -152,34 +178,31 @@ function TIES.all_through(root, pass, batch)
       local tie = heads[sub(element, 9, to)]
       if not tie then tie, to = TIES.met(element, 1) end
       if tie == last then
-        numbers[groups] = numbers[groups] + 1
+        number = number + 1
       elseif not tie or not tie.is_slotted then
         return false
       else
-        groups, last = groups + 1, tie
-        ties[groups], numbers[groups] = tie, 1
+        if last then want(tally, last, number) end
+        number, last = 1, tie
       end
     end
   end
-  if groups == 0 then return true end
-  local names, counts, n, places = TIES.tally(ties, numbers)
-  local taken, known = hmget(K.slots(root), names, 1, n), TIES.numbers
+  if not last then return true end
+  want(tally, last, number)
+  local names, counts, least, n, known = tally.names, tally.by, tally.least, tally.n, TIES.numbers
+  local taken = hmget(K.slots(root), names, 1, n)
   for k = 1, n do
     local text = taken[k]
     if text then counts[k] = counts[k] + (known[text] or TIES.number_of(text)) end
   end
   local has_limits = TIES.read_limits(root, pass, names, n)
   TIES.look_at_live(root, pass, names)
-  for i = 1, groups do
-    local tie = ties[i]
-    local name = tie.name
-    if name and not has_limits and not pass.has_live then
-      if counts[places[name]] > tie.only.slots then return false end
-    else
-      for _, gate in ipairs(tie.gates) do
-        if counts[places[gate.name]] > TIES.slots_of(pass, gate) then return false end
-      end
-    end
+  local live, limits = pass.live, pass.limits
+  for k = 1, n do
+    local slots, name = least[k], names[k]
+    if has_limits then slots = limits[name] or slots end
+    if pass.has_live then slots = live[name] and live[name].slots or slots end
+    if counts[k] > slots then return false end
   end
   TIES.write_slots(root, names, counts, n)
   return true
@@ -272,18 +295,22 @@ function TIES.mark_parked(root, pass, highest)
   raise_claimed(root, alone)
 end
 
---- What completed on tied lanes gives its slots back, and what waited for them moves on. `ended`: ties, `numbers`: of how
---- many in a row.
-function TIES.give_back(root, ended, numbers)
-  local names, by, n = TIES.tally(ended, numbers)
+--- What completed on tied lanes gives its slots back, and what waited for them moves on. `ended`: what it had taken.
+function TIES.give_back(root, ended)
+  local names, by, n = ended.names, ended.by, ended.n
   if n == 0 then return end
   local taken, counts, known = hmget(K.slots(root), names, 1, n), {}, TIES.numbers
   for k = 1, n do
     local text = taken[k]
     counts[k] = text and (known[text] or TIES.number_of(text)) - by[k] or 0
   end
-  TIES.write_slots(root, names, counts, n)
+  local free = TIES.write_slots(root, names, counts, n)
   if call('EXISTS', K.parked(root), K.limits(root)) == 0 then return end
+  -- Where nothing is parked, a gate is idle that has no slot taken.
+  if call('EXISTS', K.parked(root)) == 0 then
+    variadic('HDEL', K.limits(root), free, 1, #free)
+    return
+  end
   local wakes, woken = names, {}
   for k = 1, n do wakes[names[k]] = by[k] end
   let_on(root, wakes, woken)

@@ -45,16 +45,15 @@ end
 --- KNOWN_MAX of them.
 local TIES = { known = {}, known_count = 0, KNOWN_MAX = 2048 }
 
---- Reads a tie record into a table. `only`: its one gate, if it has no more, and its `name` if it has slots;
---- `has_slots`, `is_slotted`: whether one of them, or all, have slots.
+--- Reads a tie record into a table. `only`: its one gate, if it has no more; `is_slotted`: whether it has gates, all with
+--- slots. Its own places 1, 2, … are name and slots of each gate that has some: what is looked at most lies side by side.
 function TIES.read(record)
   local key, line, gates, flow = read_ties(record)
   local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil }
-  tie.is_slotted = #gates > 0
   for g = 1, #gates do
-    if gates[g].every then tie.is_slotted = false else tie.has_slots = true end
+    if not gates[g].every then put(tie, gates[g].name, gates[g].slots) end
   end
-  if tie.only and tie.has_slots then tie.name = gates[1].name end
+  tie.is_slotted = #gates > 0 and #tie == 2 * #gates
   -- Keys and lines have too many names to be worth it.
   if key == '' and line == '' then
     if TIES.known_count >= TIES.KNOWN_MAX then TIES.known, TIES.known_count = {}, 0 end
@@ -179,7 +178,7 @@ local function push_fair(root, entries)
       put(queues, gate.queue)
     end
     if not at then call('HSET', K.clocks(root), gate.name, string.format('%.17g', clock)) end
-    variadic('HSET', K.parked(root), parked, 1, #parked)
+    hset_short(K.parked(root), parked, #parked)
     variadic('ZADD', K.parked_at(root, gate.name), scores, 1, #scores)
     variadic('ZADD', K.served(root, gate.name), times, 1, #times)
   end
@@ -323,7 +322,7 @@ function TIES.let_some_on(root, gate, count, woken)
   end
   variadic('ZREM', K.parked_at(root, gate), popped, 1, #popped)
   variadic('HDEL', K.parked(root), popped, 1, #popped)
-  variadic('HSET', K.candidates(root), candidates, 1, #candidates)
+  hset_short(K.candidates(root), candidates, #candidates)
   return popped[#popped], behind
 end
 
@@ -414,13 +413,13 @@ local function write_gates(root, pass)
     end
   end
   for gate in pairs(pass.paced) do put(taken, string.format('%.17g', pass.taken[gate]), gate) end
-  variadic('HSET', K.slots(root), used, 1, u)
+  hset_short(K.slots(root), used, u)
   variadic('HDEL', K.slots(root), free, 1, f)
   variadic('ZADD', K.paces(root), taken, 1, #taken)
   variadic('HDEL', K.candidates(root), pass.gone, 1, #pass.gone)
   variadic('HSET', K.operations(root), pass.statics, 1, #pass.statics)
-  variadic('HSET', K.ties(root), pass.bound, 1, #pass.bound)
-  variadic('HSET', K.parked(root), pass.parked, 1, #pass.parked)
+  hset_short(K.ties(root), pass.bound, #pass.bound)
+  hset_short(K.parked(root), pass.parked, #pass.parked)
   for gate, members in pairs(pass.parked_at) do variadic('ZADD', K.parked_at(root, gate), members, 1, #members) end
   for gate, at in pairs(pass.opening) do call('ZADD', K.opening(root), string.format('%.17g', at), gate) end
 end
@@ -779,7 +778,7 @@ local function untie(root, moves, loose, now)
       if one.is_unbound and one.fate ~= 'end' then put(bound, one.address, one.ties) end
     end
   end
-  variadic('HSET', K.ties(root), bound, 1, #bound)
+  hset_short(K.ties(root), bound, #bound)
   drop_lapses(root, ended)
   variadic('HDEL', K.ties(root), gone, 1, #gone)
   write_gates(root, pass)

@@ -77,7 +77,7 @@ local function complete(root, args)
   local finished, taken = {}, 0
   local refused, refused_tokens, bare, bare_places = {}, {}, {}, {}
   local run, left, token, fast, is_tied = 1, 0, nil, nil, false
-  local heads, ended, numbers, groups, to, last = TIES.heads, {}, {}, 0, 0, nil
+  local heads, ended, number, to, last = TIES.heads, nil, 0, 0, nil
   for i = 1, n do
     if left == 0 then
       if run > #runs then return BADARGS end
@@ -98,10 +98,11 @@ local function complete(root, args)
           local tie = heads[sub(entry, BARE_ENTRY + 1, to)]
           if not tie then tie, to = TIES.met(entry, ENTRY_HEAD + 1) end
           if tie == last then
-            numbers[groups] = numbers[groups] + 1
+            number = number + 1
           else
-            groups, last = groups + 1, tie
-            ended[groups], numbers[groups] = tie, 1
+            ended = ended or TIES.new_tally()
+            if last then TIES.want(ended, last, number) end
+            number, last = 1, tie
           end
         end
       else
@@ -149,8 +150,9 @@ local function complete(root, args)
     local moves = new_moves()
     untie(root, moves, TIES.loosened(args, n, entries, refused, ties), now)
     commit(root, moves, now)
-  elseif #ended > 0 then
-    TIES.give_back(root, ended, numbers)
+  elseif last then
+    TIES.want(ended, last, number)
+    TIES.give_back(root, ended)
   end
   return letters or string.rep('o', n)
 end

@@ -95,7 +95,7 @@ local function enqueue_full(root, args)
       call('ZADD', K.windows(root), window, window)
     end
     if #again > 0 then supersede(root, again) end
-    variadic('HSET', K.ties(root), bound, 1, #bound)
+    hset_short(K.ties(root), bound, #bound)
     STALE.drop(root, stale, stale_queues)
     commit(root, moves, now)
     moves, memory, queues, again, stale, stale_queues, bound = new_moves(), {}, {}, {}, {}, {}, {}
