@@ -4,6 +4,8 @@
  * An effect lies within the time its slot is held, so too many effects at once prove too many slots. A pace is judged by
  * tokens, which are the store's own moments of claiming; and so is a cap that was lowered while more were at work.
  */
+
+import { WALL_SLACK_MS } from "../helper/wall-slack.js";
 import { endOf } from "./hurts.js";
 import type { Effect, Lives } from "./lives.js";
 import type { NarrowedEvent, RunBounds } from "./run-history.js";
@@ -50,14 +52,11 @@ export function judgeNarrowings(lives: Lives, accuse: Accuse): void {
     );
     for (const { id, fromUs: us } of holders) {
       if (us <= fromUs || us >= untilUs) continue;
-      const held = holders.filter((other) => other.fromUs < us && other.untilUs - WALL_SLACK_US > us).length;
+      const held = holders.filter((other) => other.fromUs < us && other.untilUs - WALL_SLACK_MS * 1_000 > us).length;
       if (held >= most) accuse("I26", id, `it was claimed while ${held} were at work under ${cap}, lowered to ${most}`);
     }
   }
 }
-
-/** Wall clocks are put right now and then, by some milliseconds. */
-const WALL_SLACK_US = 10_000;
 
 /** When an effect ended, or its owner stood still, in microseconds of the wall clock. */
 function wallEndUs(effect: Effect, lives: Lives): number {

@@ -14,6 +14,7 @@ import {
 } from "@millrace/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { poll } from "../helper/wait.js";
+import { WALL_SLACK_MS } from "../helper/wall-slack.js";
 
 /** Where the Apps of one store kind live. `fresh` gives options that meet nobody else's work. */
 export interface AppPlace {
@@ -188,8 +189,8 @@ export function appSuite(name: string, place: AppPlace): void {
       const past = await when.enqueue(undefined, { at: new Date(0).toISOString() });
       expect((await delayed.status()).state).toBe("scheduled");
       expect(await past.result({ timeout: "5s" })).toBeLessThan(from + 5_000);
-      expect(await delayed.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 399);
-      expect(await at.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 449);
+      expect(await delayed.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 400 - WALL_SLACK_MS);
+      expect(await at.result({ timeout: "5s" })).toBeGreaterThanOrEqual(from + 450 - WALL_SLACK_MS);
     });
 
     it("X3: aborts an Attempt at its timeout; a handler that ignores it loses the Attempt all the same", async () => {

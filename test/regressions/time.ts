@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { expectInTime } from "../helper/in-time.js";
 import { openStore } from "../helper/open-store.js";
 import type { Place } from "../helper/places.js";
+import { WALL_SLACK_MS } from "../helper/wall-slack.js";
 import { stage } from "../rows/stage.js";
 
 const times = { ...FOREMAN_TIMES, leaseMs: 1_800, beatMs: 200, surveyMs: 200 };
@@ -24,7 +25,7 @@ export function timeRegressions({ fresh, isShared }: Place): void {
     const ends = await app.gather(handles, { timeout: "5s" });
     for (const [index, delay] of delays.entries()) {
       const lateMs = (ends[index] ?? 0) - from - delay;
-      expect(lateMs).toBeGreaterThanOrEqual(-2);
+      expect(lateMs).toBeGreaterThanOrEqual(-WALL_SLACK_MS);
       expectInTime(lateMs, 400);
     }
   });

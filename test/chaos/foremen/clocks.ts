@@ -4,6 +4,7 @@
  */
 import { renameSync, writeFileSync } from "node:fs";
 import type { Breach, ForemanEvent } from "../../checker/foremen.js";
+import { WALL_SLACK_MS } from "../../helper/wall-slack.js";
 import { Fleet, pause } from "./fleet.js";
 import { distFile } from "./foreman-process.js";
 import { sharedMs } from "./journal.js";
@@ -18,11 +19,6 @@ const load = { foremen: 3, asyncWorkers: 1, slots: 8, rate: 150, ms: [10, 120] }
 const delaysMs = [300, 700, 1_100, 1_500] as const;
 /** How late something delayed may begin, on a machine that is busy with chaos. */
 const lateMaxMs = 1_500;
-/**
- * The store counts whole milliseconds of the wall clock, which a virtual machine's host puts right by some of them now
- * and then; the harness counts by the other clock, which nobody touches.
- */
-const earlyMaxMs = 10;
 /** Store calls beside those of calm times beyond which a Foreman runs in circles. */
 const callsMax = 3;
 
@@ -137,7 +133,7 @@ async function enqueueDelayed(fleet: Fleet): Promise<Window[]> {
     delaysMs.map(async (delayMs): Promise<Window> => {
       const sentMs = sharedMs();
       const id = await fleet.load.enqueue("work", 5, { delayMs, priority: 1 });
-      const earliestMs = sentMs + delayMs - earlyMaxMs;
+      const earliestMs = sentMs + delayMs - WALL_SLACK_MS;
       return { id, earliestMs, latestMs: sharedMs() + delayMs + lateMaxMs };
     }),
   );

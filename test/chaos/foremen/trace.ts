@@ -10,13 +10,14 @@ import { isMainThread } from "node:worker_threads";
 import { isMillraceError } from "@millrace/core";
 import { EmbeddedStore, type Held, RedisStore, type Store } from "@millrace/core/internal";
 import type { OutcomeEvent } from "../../checker/history.js";
+import { WALL_SLACK_MS } from "../../helper/wall-slack.js";
 import { journalOf, sharedMs, write } from "./journal.js";
 import { type MomentName, momentFile, readSettings } from "./settings.js";
 import { Ledger } from "./stranded.js";
 
 const orphanCheckMs = 500;
-/** Claims' tokens are of the wall clock, which a virtual machine's host may put back by some milliseconds. */
-const clockSlackUs = 10_000;
+/** Claims' tokens are of the wall clock. */
+const clockSlackUs = WALL_SLACK_MS * 1_000;
 
 const { dir, node } = readSettings();
 const owner = `p${process.pid}`;
