@@ -26,7 +26,7 @@ export type { Move, OperationRecord, OperationState, TerminalState } from "./eng
 export { isTerminal, MOVES, OPERATION_STATES, TERMINAL_STATES } from "./engine/operation.js";
 export { decodeOutcome, encodeOutcome } from "./engine/outcome.js";
 export type { BellCause, RestoredCause, Store, StoreListener } from "./engine/store.js";
-export type { GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
+export type { FullMode, GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
 export { SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS } from "./engine/ties.js";
 export type * from "./engine/transitions.js";
 export { TRANSITION_NAMES } from "./engine/transitions.js";
@@ -51,7 +51,7 @@ export { type WaitEnd, waitForFrame, waitForRoom } from "./ring/wait.js";
 export { EmbeddedStore, type EmbeddedStoreOptions } from "./store/embedded/embedded-store.js";
 export { apply, newSegment, type SegmentState, takeEvents } from "./store/embedded/machine.js";
 export { MemoryStore, type MemoryStoreOptions } from "./store/embedded/memory-store.js";
-export { type SegmentSnapshot, snapshot } from "./store/embedded/snapshot.js";
+export { type GateSnapshot, type SegmentSnapshot, snapshot } from "./store/embedded/snapshot.js";
 export { OffloadingStore } from "./store/redis/offload.js";
 export { RedisStore, type RedisStoreOptions } from "./store/redis/redis-store.js";
 export type { SiteStore } from "./store/sites/site.js";

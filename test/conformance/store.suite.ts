@@ -11,6 +11,7 @@ import { cancelSentences } from "./store/cancel.js";
 import { claimSentences } from "./store/claim.js";
 import { enqueueSentences } from "./store/enqueue.js";
 import { eventSentences } from "./store/event.js";
+import { fullGateSentences } from "./store/full-gates.js";
 import { housekeepingSentences } from "./store/housekeeping.js";
 import { inspectingSentences } from "./store/inspecting.js";
 import { lapseSentences } from "./store/lapsing.js";
@@ -62,6 +63,7 @@ export function storeSuite(name: string, setup: Setup): void {
     tieSentences(present);
     liveSentences(present);
     tiedLaneSentences(present);
+    fullGateSentences(present);
     lapseSentences(present);
     nodeSentences(present);
     regressionSentences(present);

@@ -4,7 +4,7 @@
  * It knows the layout of every key on its own account (docs/store.md) and shares no code with the store: what the
  * store writes and reads wrongly in the same way is seen here. What contradicts itself is an error, not a snapshot.
  */
-import type { GateTie, LiveNumber, SegmentSnapshot } from "@millrace/core/internal";
+import type { GateSnapshot, LiveNumber, SegmentSnapshot } from "@millrace/core/internal";
 import type { Redis } from "ioredis";
 
 type Operations = SegmentSnapshot["operations"][number];
@@ -68,7 +68,7 @@ interface Head {
   readonly waited: string[];
   readonly totals: Map<string, string>;
   readonly priorities: Map<string, number[]>;
-  readonly ties: Map<string, { key: string; line: string; gates: GateTie[]; hasFlow: boolean }>;
+  readonly ties: Map<string, { key: string; line: string; gates: GateSnapshot[]; hasFlow: boolean }>;
   readonly paces: Map<string, number>;
   readonly fairQueues: Map<string, string[]>;
   readonly clocks: Map<string, number>;
@@ -638,7 +638,9 @@ function staticOf(record: Buffer) {
   };
 }
 
-function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[]; hasFlow: boolean } {
+const FULL_MODES = ["skip", "cancel_newest", "cancel_oldest"] as const;
+
+function tiesOf(record: Buffer): { key: string; line: string; gates: GateSnapshot[]; hasFlow: boolean } {
   let at = 0;
   const name = (): string => {
     const length = record.readUInt8(at);
@@ -646,7 +648,7 @@ function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[]; 
     return record.toString("utf8", at - length, at);
   };
   const [key, line] = [name(), name()];
-  const gates: GateTie[] = [];
+  const gates: GateSnapshot[] = [];
   let hasFlow = false;
   while (at < record.length) {
     const slots = record.readUInt32BE(at);
@@ -655,9 +657,16 @@ function tiesOf(record: Buffer): { key: string; line: string; gates: GateTie[]; 
     else {
       const [everyMs, burst] = [record.readDoubleBE(at), record.readUInt32BE(at + 8)];
       at += 12;
+      const valueAt = at + 1;
       const tie = name();
       if (everyMs < 0) hasFlow = true;
-      else gates.push({ name: tie, everyMs, burst });
+      else if (everyMs === 0) {
+        const [before] = gates.splice(-1);
+        if (before === undefined || !("slots" in before)) throw new Error("a gate without slots is never full");
+        const mode = FULL_MODES[burst - 1];
+        if (mode === undefined) throw new Error(`a full gate means ${burst}`);
+        gates.push({ ...before, full: `${mode} ${hex(record.subarray(valueAt, at))}` });
+      } else gates.push({ name: tie, everyMs, burst });
     }
   }
   return { key, line, gates, hasFlow };
@@ -690,10 +699,10 @@ function finishedOf(record: Buffer) {
       value: hex(record.subarray(15)),
     };
   }
-  if (kind !== "C" && kind !== "X") return broken(`a finished record is of kind ${kind}`);
+  if (kind !== "C" && kind !== "X" && kind !== "K") return broken(`a finished record is of kind ${kind}`);
   const { generation, attempts, recoveries, returns } = countersAt(record, 7);
   return {
-    state: kind === "C" ? ("completed" as const) : ("cancelled" as const),
+    state: kind === "C" ? ("completed" as const) : kind === "K" ? ("skipped" as const) : ("cancelled" as const),
     generation,
     attempt: attempts,
     recoveries,
@@ -711,6 +720,7 @@ function totalsOf(stored: Map<string, string>): SegmentSnapshot["totals"] {
     completed: total("completed"),
     failed: total("failed"),
     cancelled: total("cancelled"),
+    skipped: total("skipped"),
     retried: total("retried"),
     released: total("released"),
     rescued: total("rescued"),

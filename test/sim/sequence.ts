@@ -349,7 +349,16 @@ export class Player {
         return { name, params: { of, offset: dice.pick([0, 0, 1, 3]), limit: dice.pick([1, 2, 100]) } };
       }
       case "list": {
-        const states = ["ready", "parked", "scheduled", "running", "failed", "completed", "cancelled"] as const;
+        const states = [
+          "ready",
+          "parked",
+          "scheduled",
+          "running",
+          "failed",
+          "completed",
+          "cancelled",
+          "skipped",
+        ] as const;
         const state = dice.pick(states);
         const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
         return { name, params: { of, cursor: null, max: 1000 } };
@@ -507,7 +516,7 @@ function tiesOf(dice: Dice): Ties {
       }
     : null;
   const line = dice.chance(40) ? `l${dice.between(1, 2)}` : null;
-  const gates = dice.chance(60) ? gatesOf(dice) : [];
+  const gates = dice.chance(60) ? gatesOf(dice).map((gate) => fullOf(dice, gate)) : [];
   const lapse = dice.chance(30)
     ? {
         startInMs: dice.chance(60) ? dice.pick(delays) : null,
@@ -522,6 +531,13 @@ function tiesOf(dice: Dice): Ties {
 
 function gatesOf(dice: Dice): GateTie[] {
   return dice.some(["g1", "g2", "g3", "h:1", "h:2"], 1, 2).map((name) => gateOf(dice, name));
+}
+
+/** Now and then a full one does more than keep waiting. */
+function fullOf(dice: Dice, gate: GateTie): GateTie {
+  if (!("slots" in gate) || dice.chance(50)) return gate;
+  const mode = dice.pick(["skip", "cancel_newest", "cancel_oldest", "cancel_oldest"] as const);
+  return { ...gate, full: { mode, value: text(`${mode} ${dice.between(1, 9)}`) } };
 }
 
 function double(value: number): Uint8Array {

@@ -77,7 +77,7 @@ export type RequeueOptions = BulkOptions & Pick<Given<typeof bulkTable>, "force"
 const STATES: Readonly<Record<BulkAction, readonly WalkedState[]>> = {
   cancel: ["scheduled", "ready", "running"],
   requeue: ["failed"],
-  delete: ["failed", "completed", "cancelled"],
+  delete: ["failed", "completed", "cancelled", "skipped"],
 };
 
 /** What fits, with its enqueued bytes if they are still there. */

@@ -13,6 +13,7 @@ import { type Reason, reasonOf } from "./inspect-reason.js";
 import type { InspectServices } from "./inspect-services.js";
 import { type TieReasons, tieReasons } from "./inspect-ties.js";
 import { type OperationView, operationViewOf } from "./inspect-view.js";
+import { reasonOf as reasonGiven } from "./status.js";
 
 /** What `explain` answers. */
 export interface Explanation {
@@ -83,7 +84,7 @@ async function tell(services: InspectServices, id: string, { segment, dot }: Pla
     case "running":
       return explained(id, found.state, runningReasons(view, await nodesOf(services)));
     default:
-      return ended(id, found.state, finishedReason(view));
+      return ended(id, found.state, finishedReason(view, found.value));
   }
 }
 
@@ -116,9 +117,10 @@ function runningReasons(view: OperationView, nodes: readonly SeenNode[]): Reason
   return reasons;
 }
 
-function finishedReason(view: OperationView): Reason {
+function finishedReason(view: OperationView, value: Uint8Array | null): Reason {
   const at = view.finishedAt;
-  const text = `It is ${view.state} since ${at?.toISOString() ?? "some time"}${errorText(view)}.`;
+  const why = view.state === "cancelled" || view.state === "skipped" ? `: ${reasonGiven(value)}` : errorText(view);
+  const text = `It is ${view.state} since ${at?.toISOString() ?? "some time"}${why}.`;
   return { ...reasonOf("finished", text), since: at };
 }
 

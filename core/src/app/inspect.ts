@@ -63,7 +63,7 @@ const BUDGET_MS = 150;
 export const listTable = {
   state: {
     type: "string",
-    choices: ["ready", "scheduled", "running", "failed", "completed", "cancelled"],
+    choices: ["ready", "scheduled", "running", "failed", "completed", "cancelled", "skipped"],
     required: true,
     sentence: "The state to list.",
   },
@@ -156,7 +156,16 @@ export class Inspect {
     if (queue !== undefined) checkName(queue, "Queue");
     const { reach } = this.#services;
     await reach.opened("inspect.counts");
-    const totals = { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 };
+    const totals = {
+      enqueued: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+      skipped: 0,
+      retried: 0,
+      released: 0,
+      rescued: 0,
+    };
     const sums = { scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
     for (const segment of await reach.call((store) => store.segments())) {
       const counts = await reach.call((store) => store.counts(segment));
@@ -202,7 +211,7 @@ export class Inspect {
           // Ready and not blocked; by state it is among the known already.
           if (by === "step" || !takesTurns) row.ready++;
           if (!takesTurns) row.blocked++;
-        } else if (state !== "completed" && state !== "cancelled") row[state]++;
+        } else if (state !== "completed" && state !== "cancelled" && state !== "skipped") row[state]++;
       }
       if (next !== null && this.#clock.monotonicMs() >= endMs) {
         return { rows: sorted([...rows.values()]), totals: known.totals, partial: true };

@@ -51,7 +51,8 @@ export interface Blocked {
 export function viewOf(record: OperationRecord): StatusView {
   const envelope = record.body === null ? null : attempt(() => decodeEnvelope(record.body as Uint8Array));
   const outcome = record.value === null ? null : attempt(() => decodeOutcome(record.value as Uint8Array));
-  const hasError = outcome !== null && record.state !== "completed" && record.state !== "cancelled";
+  const hasError =
+    outcome !== null && record.state !== "completed" && record.state !== "cancelled" && record.state !== "skipped";
   const startedAtMs = outcome?.startedAtMs ?? null;
   const enqueuedAtMs = envelope?.enqueuedAtMs ?? outcome?.enqueuedAtMs ?? null;
   return {

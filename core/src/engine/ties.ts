@@ -17,8 +17,8 @@
  * `return`: the present holder. `reject`: refused. `replace`: a holder that waits is cancelled and this one takes its
  * place; one that runs goes on without its key. `postpone`: the same for a holder that is not due yet; any other is
  * returned. `debounce`: as `replace`, but due no later than so long after the first of those that were replaced one behind
- * another. `known`: the present holder as long as its record is kept; one whose record is gone, or that was cancelled,
- * holds nothing.
+ * another. `known`: the present holder as long as its record is kept; one whose record is gone, or that was cancelled or
+ * skipped, holds nothing.
  */
 export type KeyMode = "match" | "return" | "reject" | "replace" | "postpone" | "debounce" | "known";
 
@@ -36,11 +36,26 @@ export interface KeyTie {
   readonly replaced: { readonly retainMs: number; readonly value: Uint8Array } | null;
 }
 
+/**
+ * What becomes of an Operation that meets a gate whose slots are all taken, if it is not to wait. `skip`: it ends as
+ * skipped. `cancel_newest`: it ends as cancelled. `cancel_oldest`: it waits, and the one that has been there longest is
+ * cancelled for it.
+ */
+export type FullMode = "skip" | "cancel_newest" | "cancel_oldest";
+
 /** A place where only so many run at once. */
 export interface SlotTie {
   readonly name: string;
   /** 1…2^32-1. */
   readonly slots: number;
+  /** Default: what meets it full waits. With it the Operation takes the full path. */
+  readonly full?: FullTie | null;
+}
+
+/** What a full gate means, and the outcome bytes of who ends for it: 1 to 255. */
+export interface FullTie {
+  readonly mode: FullMode;
+  readonly value: Uint8Array;
 }
 
 /** A place where one is let through every so often: by the generic cell rate algorithm, with the store's clock. */
@@ -92,8 +107,14 @@ export function isSameGates(a: readonly GateTie[], b: readonly GateTie[]): boole
 
 function isSameGate(a: GateTie, b: GateTie | undefined): boolean {
   if (b === undefined || a.name !== b.name) return false;
-  if ("slots" in a) return "slots" in b && a.slots === b.slots;
+  if ("slots" in a) return "slots" in b && a.slots === b.slots && a.full === b.full;
   return "everyMs" in b && a.everyMs === b.everyMs && a.burst === b.burst;
+}
+
+/** Whether something ends where an Operation with these gates meets a full one. */
+export function hasFull(gates: readonly GateTie[]): boolean {
+  for (const gate of gates) if ("slots" in gate && gate.full) return true;
+  return false;
 }
 
 /** Live limits of a Segment as a whole, for all that is claimed from it: how many run at once. */

@@ -12,7 +12,7 @@
  * - `attempt` is failed Attempts + 1 while running and for what ended from running; else the failed Attempts so far.
  * - A record's `token` is that of the Attempt running now, else of the last Attempt whose outcome was taken (complete,
  *   fail, release), else 0. Rescue and cancel take no outcome and leave it alone.
- * - Finished (completed, cancelled) records keep state, generation, attempt, recoveries, returns, token, time and
+ * - Finished (completed, cancelled, skipped) records keep state, generation, attempt, recoveries, returns, token, time and
  *   outcome bytes in a *slice* by expiry: with `k = max(10, ceil(log2(retainMs / 32)))` the slice
  *   `floor((nowMs + retainMs) / 2^k) + 1` of width `2^k`, which expires at that number times the width. Their queue
  *   and owner read null, their priority 0. Failed ones keep their whole record until `nowMs + retainMs`.
@@ -30,6 +30,14 @@
  *   `taken`: it lets a claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) +
  *   everyMs` is its time
  *   then. From the time at which the next one may pass, `promote` makes candidates of what is parked there.
+ * - A gate may say what being *full* (slots none free) means for who meets it (`FullTie`): in a claim, or at its enqueue by
+ *   the full path if it is due, its line lets it go on, and it would not wait at a full gate that says nothing (nor, for
+ *   `cancel_oldest`, bears a flow). Only newcomers are judged: what has run in this generation waits like others. Of several
+ *   full gates the first that says `skip` or `cancel_newest` counts: it ends so, kept for `ID_MEMORY_MS`. Else it is parked,
+ *   at the first full one that says nothing or is a pace, else at the first that says `cancel_oldest`; there, unless it was
+ *   let on from that very gate, one is displaced for it: where what holds a slot unmarked and what is parked are as many as
+ *   the slots or more, the oldest unmarked holder is marked as by a cancel, else the first parked ends as cancelled. Who
+ *   ends or is marked gets the bytes of who came; at the end of the claim, ends first, in the order they came.
  * - A live limit (`limit_set`) goes before what ties and the newest number say, from the call on, for all that meets the
  *   gate. Who is parked there is told a part at a time, in that call and by `promote`: where more slots are free than there
  *   are candidates, the next become candidates; a pace is due at once, and then waits for its new time.
@@ -199,7 +207,7 @@ export interface FullElement {
  * retention the element names, and takes the key; a holder that runs goes on without it. `debounce` does that too, and is due at the latest
  * so long after `nowMs`, or when a holder it replaced had to be; the key's digest is that time then. `postpone` does so with a
  * holder that is scheduled, and answers `kept` with any other. A key taken with `known` is answered `kept` while `find`
- * has a record of its holder that is not cancelled; else it is free. A timed key is held until
+ * has a record of its holder that is not cancelled or skipped; else it is free. A timed key is held until
  * `floor(nowMs + windowMs)` and no longer. An element with a line joins its end; is it not the first there, it is parked,
  * whatever its due time. Elements take effect in order.
  */
@@ -539,7 +547,7 @@ export interface PeekAnswer {
 /** What a list is of. `parked`: what is ready and on no list, of all Queues; `ready` leaves that out. */
 export type Listed =
   | { readonly state: "ready"; readonly queue: string }
-  | { readonly state: "parked" | "scheduled" | "running" | "failed" | "completed" | "cancelled" };
+  | { readonly state: "parked" | "scheduled" | "running" | "failed" | "completed" | "cancelled" | "skipped" };
 
 /**
  * Reads what is in one state, page by page; a page at any depth costs the same. The order is the store's own, claim
@@ -562,7 +570,7 @@ export interface ListAnswer {
 }
 
 /**
- * Deletes the records of what is over (failed, completed, cancelled) before its retention ends: `find` then answers
+ * Deletes the records of what is over (failed, completed, cancelled, skipped) before its retention ends: `find` then answers
  * `pruned`. A failed one cannot be requeued any more.
  */
 export interface EraseParams {
@@ -669,6 +677,7 @@ export interface Totals {
   readonly completed: number;
   readonly failed: number;
   readonly cancelled: number;
+  readonly skipped: number;
   readonly retried: number;
   readonly released: number;
   readonly rescued: number;

@@ -6,7 +6,16 @@ import { ManualClock } from "../testing/manual-clock.js";
 import { CrewSource } from "./crew-source.js";
 
 function counts(queues: readonly QueueCounts[]): CountsAnswer {
-  const totals = { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 };
+  const totals = {
+    enqueued: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+    skipped: 0,
+    retried: 0,
+    released: 0,
+    rescued: 0,
+  };
   // Only `queues` is read here.
   return {
     queues,

@@ -87,8 +87,8 @@ export class Surveyor {
     this.#options.looked?.(view.name, counts);
     // Who could not look has seen nobody silent: owners get their beats through with the same delay as we our answer.
     if (clock.monotonicMs() - askedMs >= BLIND_MS) rescuer.reset([view.name]);
-    const { completed, failed, cancelled } = counts.totals;
-    view.ended = completed + failed + cancelled;
+    const { completed, failed, cancelled, skipped } = counts.totals;
+    view.ended = completed + failed + cancelled + skipped;
     // What others attend is found ready at any moment; only where nothing has ended since the last look is nobody there.
     const isLeft = view.isAttended || (ready > 0 && ended === view.ended);
     view.ready = counts.queues.reduce((sum, { ready }) => sum + ready, 0);

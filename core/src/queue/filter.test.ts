@@ -106,8 +106,9 @@ describe("X18: the filter language", () => {
       "failed",
       "ready",
       "scheduled",
+      "skipped",
     ]);
-    expect(statesOf(parseFilter("x", nowMs))).toHaveLength(6);
+    expect(statesOf(parseFilter("x", nowMs))).toHaveLength(7);
     expect(queuesOf(parseFilter("queue:a,b", nowMs))).toEqual(["a", "b"]);
     expect(queuesOf(parseFilter("queue:~a", nowMs))).toBeNull();
     expect(queuesOf(parseFilter("-queue:a", nowMs))).toBeNull();

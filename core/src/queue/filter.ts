@@ -102,7 +102,15 @@ export function isTextFit(test: FilterTest, text: string): boolean {
 }
 
 /** What can be in a state that is listed, in the order in which lists are walked: what is wrong or moves comes first. */
-const LISTED_STATES: readonly OperationState[] = ["failed", "running", "ready", "scheduled", "cancelled", "completed"];
+const LISTED_STATES: readonly OperationState[] = [
+  "failed",
+  "running",
+  "ready",
+  "scheduled",
+  "cancelled",
+  "completed",
+  "skipped",
+];
 
 function namedBy(filter: Filter, field: FilterField): readonly string[] | null {
   for (const { of, isNegated, tests } of filter.terms) {

@@ -9,7 +9,9 @@ import { createCounters } from "./counters.js";
 import { Producer } from "./producer.js";
 import type { FullSubmission } from "./submission.js";
 
-const gates: Ties = { key: null, line: null, gates: [{ name: "g", slots: 1 }] };
+const gate = { name: "g", slots: 1 };
+const gates: Ties = { key: null, line: null, gates: [gate] };
+const value = new Uint8Array(1);
 const replaced = null;
 
 describe("a Producer", () => {
@@ -63,6 +65,7 @@ describe("a Producer", () => {
     ["a priority", { priority: 1, ties: { ...gates, meet } }],
     ["a due time", { due: { in: 5 }, ties: { ...gates, meet } }],
     ["a line", { ties: { ...gates, line: "l", meet } }],
+    ["a limit that skips", { ties: { ...gates, gates: [{ ...gate, full: { mode: "skip" as const, value } }], meet } }],
     ["a flow", { ties: { ...gates, flow: { name: "f", weight: 1 }, meet } }],
     [
       "a lapse",

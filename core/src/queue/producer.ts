@@ -4,7 +4,7 @@
  */
 import { createError } from "../base/errors.js";
 import { LANES_MAX, laneDigits } from "../base/id.js";
-import type { GateTie } from "../engine/ties.js";
+import { type GateTie, hasFull } from "../engine/ties.js";
 import type { Attendant } from "./attendant.js";
 import { FastLane, type LaneContext } from "./fast-lane.js";
 import { FullLane } from "./full-lane.js";
@@ -106,7 +106,15 @@ const TIED_GATES_MAX = 16;
 function isGatedOnly({ priority, due, ties }: FullSubmission): boolean {
   if (ties === null || priority !== 0 || due !== null) return false;
   const { key, line, gates, lapse, flow } = ties;
-  return key === null && line === null && !lapse && !flow && gates.length > 0 && gates.length <= TIED_GATES_MAX;
+  return (
+    key === null &&
+    line === null &&
+    !lapse &&
+    !flow &&
+    gates.length > 0 &&
+    gates.length <= TIED_GATES_MAX &&
+    !hasFull(gates)
+  );
 }
 
 function gatesOf({ ties }: FullSubmission): readonly GateTie[] {

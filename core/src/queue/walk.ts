@@ -49,7 +49,7 @@ export interface WalkPage {
 
 /** What a filter lets one walk over. */
 export function walkOf(filter: Filter): WalkOf {
-  const states = statesOf(filter).filter((state) => state !== "skipped");
+  const states = statesOf(filter);
   return { states, queues: queuesOf(filter) };
 }
 
@@ -135,4 +135,13 @@ export function readPlace(text: string): WalkPlace {
   throw createError("MR_INVALID_OPTION", { path: "cursor", problem: "expected a cursor as a page before answered it" });
 }
 
-const STATES: readonly WalkedState[] = ["ready", "parked", "scheduled", "running", "failed", "completed", "cancelled"];
+const STATES: readonly WalkedState[] = [
+  "ready",
+  "parked",
+  "scheduled",
+  "running",
+  "failed",
+  "completed",
+  "cancelled",
+  "skipped",
+];

@@ -23,6 +23,7 @@ const helperOrder = [
   "_tied",
   "_lookup",
   "_lapsing",
+  "_full",
   "_view",
   "_list",
   "_live",

@@ -247,7 +247,7 @@ export function readingSentences(scene: () => Scene): void {
         dead: 1,
         parked: 0,
         nextDueInMs: 300,
-        totals: { enqueued: 9, completed: 1, failed: 1, cancelled: 1, retried: 0, released: 0, rescued: 0 },
+        totals: { enqueued: 9, completed: 1, failed: 1, cancelled: 1, skipped: 0, retried: 0, released: 0, rescued: 0 },
       });
       expect(owners.map(({ owner, held }) => [owner, held])).toEqual([
         ["o1", 1],
@@ -264,7 +264,7 @@ export function readingSentences(scene: () => Scene): void {
         dead: 0,
         parked: 0,
         nextDueInMs: null,
-        totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
+        totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0, retried: 0, released: 0, rescued: 0 },
       });
     });
 

@@ -2,6 +2,8 @@
  * How a life ends, and what every way out of running has in common: slices of finished records, dead letters, waiters.
  * Pure; shared by the machine's moves.
  */
+
+import { ID_MEMORY_MS } from "../../engine/lease.js";
 import type { OperationState } from "../../engine/operation.js";
 import { SEGMENT_SLOTS } from "../../engine/ties.js";
 import {
@@ -213,6 +215,23 @@ export function finishWaiting(
     finishedAtMs: nowMs,
     value,
   });
+}
+
+/** Ends one that waits and is on no list: it met a full gate, or is parked at one. */
+export function finishUnlisted(
+  state: SegmentState,
+  operation: Operation,
+  word: "cancelled" | "skipped",
+  value: Uint8Array,
+  nowMs: number,
+): void {
+  state.loose.push({ operation, didRun: false });
+  operation.isGone = true;
+  touch(state, operation);
+  state.totals[word]++;
+  const { lane, counter, generation, attempt, recoveries, returns, token } = operation;
+  const ended = { lane, counter, state: word, generation, attempt, recoveries, returns, token };
+  keep(state, sliceFor(state, nowMs, ID_MEMORY_MS), { ...ended, finishedAtMs: nowMs, value });
 }
 
 /** Cancels an element of the fast path that waits, and so has no record yet. */

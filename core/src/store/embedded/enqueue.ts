@@ -15,6 +15,7 @@ import type {
 } from "../../engine/transitions.js";
 import { finishWaiting, sliceFor } from "./ending.js";
 import { makeReady } from "./fair.js";
+import { stopsAtFull } from "./full.js";
 import { setLapse } from "./lapsing.js";
 import {
   entryOf,
@@ -192,10 +193,10 @@ function latestOf(key: KeyTie | null, before: HeldKey | null, nowMs: number): nu
   return latestMs > nowMs - DEBOUNCE_MS && latestMs < ownMs ? latestMs : ownMs;
 }
 
-/** Whether `find` has a record of a key's holder that was not cancelled. */
+/** Whether `find` has a record of a key's holder that was not cancelled or skipped. */
 function isKnown({ lane, counter }: HeldKey): boolean {
   const entry = entryOf(lane, counter);
-  return entry !== undefined && entry.state !== "cancelled";
+  return entry !== undefined && entry.state !== "cancelled" && entry.state !== "skipped";
 }
 
 function isScheduled({ lane, counter }: HeldKey): boolean {
@@ -236,7 +237,7 @@ function place(state: SegmentState, lane: Lane, element: FullElement, latestMs: 
   if (dueAtMs > nowMs) {
     plan(state, operation, dueAtMs, nowMs);
     touch(state, operation);
-  } else {
+  } else if (!stopsAtFull(state, operation, nowMs)) {
     makeReady(state, operation, "back");
   }
 }

@@ -8,7 +8,7 @@ import { forget } from "./ending.js";
 import { locate } from "./reading.js";
 import { dropEntry, type Finished, isFinished, type SegmentState } from "./state.js";
 
-/** erase: failed, completed, cancelled → gone. */
+/** erase: failed, completed, cancelled, skipped → gone. */
 export function erase(state: SegmentState, params: EraseParams, nowUs: number): EraseAnswer {
   const nowMs = Math.floor(nowUs / 1000);
   const answers = params.dots.map(({ laneName, counter }): EraseAnswer["answers"][number] => {

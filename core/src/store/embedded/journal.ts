@@ -9,7 +9,7 @@
  *   - so a Run is removed when nothing is unread in it and no claim lists one of it.
  * Reads and clears `state.dirty`; recovery.ts is its inverse.
  */
-import type { GateTie } from "../../engine/ties.js";
+import type { FullMode, FullTie, GateTie } from "../../engine/ties.js";
 import {
   addressKey,
   laneKey,
@@ -151,6 +151,7 @@ function writeRoot(state: SegmentState, segment: number, writer: RecordWriter): 
   writer.uint(totals.released);
   writer.uint(totals.rescued);
   writer.uint(state.lastTicket);
+  writer.uint(totals.skipped);
   writer.end(rootKey(segment));
 }
 
@@ -247,6 +248,12 @@ function removeWindow(window: MemoryWindow, segment: number, writer: RecordWrite
   for (let chunk = 0; chunk < window.chunks; chunk++) writer.remove(windowKey(segment, window.number, chunk));
 }
 
+/** What full gates mean, by the byte that is stored. */
+export const STORED_MODES: readonly FullMode[] = ["skip", "cancel_newest", "cancel_oldest"];
+
+/** The lowest bits of a finished record. */
+const FINISHED_BITS = { completed: 1, cancelled: 2, skipped: 3 } as const;
+
 function writeSlice(slice: Slice, segment: number, writer: RecordWriter): void {
   slice.isDirty = false;
   const { records } = slice;
@@ -260,7 +267,7 @@ function writeSlice(slice: Slice, segment: number, writer: RecordWriter): void {
       const isPlain =
         record.generation === FIRST_GENERATION && record.attempt === 1 && record.recoveries + record.returns === 0;
       const flags = (isPlain ? 4 : 0) | (record.value === null ? 0 : 8) | (record.isLater === true ? 16 : 0);
-      writer.u8((record.state === "completed" ? 1 : 2) | flags);
+      writer.u8(FINISHED_BITS[record.state] | flags);
       writer.u24(record.lane.number);
       writer.u40(record.counter);
       writer.f64(record.token);
@@ -345,14 +352,26 @@ function writeTies(tied: Tied, writer: RecordWriter): void {
 }
 
 function writeGates(gates: readonly GateTie[], writer: RecordWriter): void {
-  writer.uint(gates.length);
+  let count = gates.length;
+  for (const gate of gates) if ("slots" in gate && gate.full) count++;
+  writer.uint(count);
   for (const gate of gates) {
     writer.text(gate.name);
     writer.uint("slots" in gate ? gate.slots : 0);
-    if ("slots" in gate) continue;
+    if ("slots" in gate) {
+      if (gate.full) writeFull(gate.full, writer);
+      continue;
+    }
     writer.f64(gate.everyMs);
     writer.uint(gate.burst);
   }
+}
+
+/** Behind its gate, like one without a name. */
+function writeFull({ mode, value }: FullTie, writer: RecordWriter): void {
+  writer.text("");
+  writer.u8(STORED_MODES.indexOf(mode));
+  writer.bytes(value);
 }
 
 function storedState({ isWithdrawn, state }: Operation): (typeof STORED_STATES)[number] {

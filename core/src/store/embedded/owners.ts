@@ -16,6 +16,7 @@ import type {
 import { bury, finishMarked, free, own } from "./ending.js";
 import { bindGates, newOperation } from "./enqueue.js";
 import { advanceClock, makeReady, shiftFair } from "./fair.js";
+import { meetFull } from "./full.js";
 import { mayStart, started } from "./lapsing.js";
 import { type Hold, holdOf, noteHold } from "./limiting.js";
 import {
@@ -135,8 +136,9 @@ function take(
   const { claims } = harvest;
   if (harvest.wakes !== null) moveOn(state, harvest.wakes);
   untie(state, harvest.nowMs);
+  if (known === undefined && claims.length > 0) state.owners.set(owner.name, owner);
+  meetFull(state, harvest.nowMs); // now that all who have slots are found
   if (claims.length === 0) return claims;
-  if (known === undefined) state.owners.set(owner.name, owner);
   owner.lastRequest = params.request;
   // Who claims lives: a rescue that was decided before finds another beat, and takes nothing of this.
   owner.beat++;

@@ -6,11 +6,11 @@
  * carries.
  * Every reference must resolve: what does not is damage, and the store is not opened.
  */
-import type { FlowTie, GateTie } from "../../engine/ties.js";
+import type { FlowTie, FullTie, GateTie } from "../../engine/ties.js";
 import { sliceOf } from "./ending.js";
 import { bindGates, newOperation, newRun, rememberIn, windowOf } from "./enqueue.js";
 import { enter, fairGateOf, isFair } from "./fair.js";
-import { STORED_STATES } from "./journal.js";
+import { STORED_MODES, STORED_STATES } from "./journal.js";
 import { Damage, type RecordReader, SEGMENT_KIND } from "./layout.js";
 import { linkHeld, newOwner } from "./owners.js";
 import {
@@ -120,6 +120,7 @@ function readRoot({ state }: Assembly, { value }: StoredRecord): void {
   totals.released = value.uint();
   totals.rescued = value.uint();
   if (!value.isAtEnd) state.lastTicket = value.uint(); // older files have none
+  if (!value.isAtEnd) totals.skipped = value.uint(); // likewise
 }
 
 function readQueue({ state }: Assembly, { key, value }: StoredRecord): void {
@@ -165,6 +166,9 @@ function readWindow({ state }: Assembly, { key, value }: StoredRecord): void {
   }
 }
 
+/** By the lowest bits of a finished record. */
+const FINISHED_STATES = [undefined, "completed", "cancelled", "skipped"] as const;
+
 function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
   const slice = sliceOf(state, key.u8(), key.u48());
   slice.chunks = Math.max(slice.chunks, key.u32() + 1);
@@ -183,7 +187,7 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
     const finished = {
       lane,
       counter,
-      state: (flags & 3) === 1 ? ("completed" as const) : ("cancelled" as const),
+      state: FINISHED_STATES[flags & 3] ?? "cancelled",
       generation,
       attempt,
       recoveries,
@@ -309,12 +313,23 @@ function readFlow(value: RecordReader): FlowTie | null {
 
 function readGates(value: RecordReader): GateTie[] {
   const gates: GateTie[] = [];
-  for (let left = value.uint(); left > 0; left--) gates.push(readGate(value));
+  for (let left = value.uint(); left > 0; left--) {
+    const name = value.text();
+    const before = gates.at(-1);
+    if (name !== "") gates.push(readGate(name, value));
+    else if (before !== undefined && "slots" in before) gates[gates.length - 1] = { ...before, full: readFull(value) };
+    else throw new Damage("a gate without slots says what it means when they are taken");
+  }
   return gates;
 }
 
-function readGate(value: RecordReader): GateTie {
-  const name = value.text();
+function readFull(value: RecordReader): FullTie {
+  const mode = STORED_MODES[value.u8()];
+  if (mode === undefined) throw new Damage("a full gate means something unknown");
+  return { mode, value: value.bytes() };
+}
+
+function readGate(name: string, value: RecordReader): GateTie {
   const slots = value.uint();
   return slots > 0 ? { name, slots } : { name, everyMs: value.f64(), burst: value.uint() };
 }

@@ -6,7 +6,7 @@
  * numbers; an Operation is named by lane name and counter, so that lane numbers need not agree.
  * Imports the state of the machine; readers of other stores write the same type.
  */
-import type { GateTie } from "../../engine/ties.js";
+import type { GateTie, PaceTie, SlotTie } from "../../engine/ties.js";
 import type { LiveNumber, Totals } from "../../engine/transitions.js";
 import { compareNames } from "./reading.js";
 import {
@@ -83,11 +83,14 @@ export interface OperationSnapshot extends DotSnapshot {
   readonly ties: TiesSnapshot | null;
 }
 
+/** A gate, and what it means when it is full, with the bytes of who ends for it; nothing where one only waits. */
+export type GateSnapshot = PaceTie | (Omit<SlotTie, "full"> & { readonly full?: string });
+
 /** What an Operation is tied to, and where it waits for that. */
 export interface TiesSnapshot {
   readonly key: string | null;
   readonly line: string | null;
-  readonly gates: readonly GateTie[];
+  readonly gates: readonly GateSnapshot[];
   /**
    * The gate (`gate:…`) or line (`line:…`) where it is parked, the gate it is a candidate of (`candidate:…`), or null. One
    * with a flow may have both, a blank between.
@@ -104,9 +107,9 @@ export interface KeySnapshot extends DotSnapshot {
   readonly untilMs: number;
 }
 
-/** A completed or cancelled Operation, by lane name, then counter. */
+/** A completed, cancelled or skipped Operation, by lane name, then counter. */
 export interface FinishedSnapshot extends DotSnapshot {
-  readonly state: "completed" | "cancelled";
+  readonly state: "completed" | "cancelled" | "skipped";
   readonly generation: number;
   readonly attempt: number;
   readonly recoveries: number;
@@ -311,7 +314,12 @@ function unread(queues: readonly Queue[]): OperationSnapshot[] {
             value: null,
             progress: null,
             cancelReason: null,
-            ties: element.gates && { key: null, line: null, gates: element.gates[i] ?? [], waitsAt: null },
+            ties: element.gates && {
+              key: null,
+              line: null,
+              gates: (element.gates[i] ?? []).map(gateSnapshot),
+              waitsAt: null,
+            },
           });
         }
       }
@@ -353,7 +361,13 @@ function tiesSnapshot(tied: Tied | null): TiesSnapshot | null {
   const places: string[] = [];
   if (parkedAt !== null) places.push(`${"parked" in parkedAt ? "gate" : "line"}:${parkedAt.name}`);
   if (candidateOf !== null) places.push(`candidate:${candidateOf.name}`);
-  return { key, line, gates, waitsAt: places.join(" ") || null };
+  return { key, line, gates: gates.map(gateSnapshot), waitsAt: places.join(" ") || null };
+}
+
+function gateSnapshot(gate: GateTie): GateSnapshot {
+  if (!("slots" in gate)) return gate;
+  const { name, slots, full } = gate;
+  return full ? { name, slots, full: `${full.mode} ${hex(full.value)}` } : { name, slots };
 }
 
 function finishedSnapshot(finished: Finished): FinishedSnapshot {

@@ -5,7 +5,7 @@
  *   - waiting on the fast path: an element of a Run in a ready list, above its lane's claimed mark, without an object;
  *   - an Operation in its lane's index: scheduled (in `due`), ready (in a list), running (held by an Owner) or failed
  *     (in `dead`);
- *   - a Finished in its lane's index and in one slice: completed or cancelled;
+ *   - a Finished in its lane's index and in one slice: completed, cancelled or skipped;
  *   - gone: nothing is stored but the marks of its lane, or the memory of its dot.
  * An element that was cancelled while waiting stays on its list, withdrawn, until a claim pops it. One that is tied and
  * ready may be parked, at a gate or in a line, and is on no list then.
@@ -16,7 +16,7 @@
 import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
 import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
-import type { FlowTie, GateTie } from "../../engine/ties.js";
+import type { FlowTie, FullTie, GateTie, SlotTie } from "../../engine/ties.js";
 import type { LiveNumber, Settled, Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
 
@@ -198,6 +198,13 @@ export interface Gate {
   readonly fair: FairTimes | null;
 }
 
+/** One that met a full gate, and is to end, or to have another's place. */
+export interface Met {
+  readonly operation: Operation;
+  readonly tie: SlotTie;
+  readonly full: FullTie;
+}
+
 /** The number of a gate, or of several, that somebody has set from outside. */
 export interface LiveLimit {
   readonly number: LiveNumber;
@@ -240,11 +247,11 @@ export interface HeldKey {
   heapIndex: number;
 }
 
-/** What is kept of a completed or cancelled Operation. */
+/** What is kept of a completed, cancelled or skipped Operation. */
 export interface Finished {
   readonly lane: Lane;
   readonly counter: number;
-  readonly state: "completed" | "cancelled";
+  readonly state: "completed" | "cancelled" | "skipped";
   readonly generation: number;
   readonly attempt: number;
   readonly recoveries: number;
@@ -406,6 +413,8 @@ export interface SegmentState {
   readonly lapses: TimeHeap<Lapse>;
   /** Tied Operations that ended or went back in the transition under way, in that order. */
   loose: { readonly operation: Operation; readonly didRun: boolean }[];
+  /** What met full gates in the transition under way that do more than keep it waiting, in that order. */
+  met: Met[];
   readonly totals: { -readonly [Name in keyof Totals]: Totals[Name] };
   running: number;
   /** How many are ready and parked. */
@@ -443,7 +452,8 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     settling: new Set(),
     lapses: new TimeHeap(),
     loose: [],
-    totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, retried: 0, released: 0, rescued: 0 },
+    met: [],
+    totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0, retried: 0, released: 0, rescued: 0 },
     running: 0,
     parked: 0,
     lastToken: 0,
@@ -588,7 +598,7 @@ export function* entriesFrom(
 
 /** Tells a finished record from an Operation that still has a life, or a second one. */
 export function isFinished(entry: Entry): entry is Finished {
-  return entry.state === "completed" || entry.state === "cancelled";
+  return entry.state === "completed" || entry.state === "cancelled" || entry.state === "skipped";
 }
 
 /** Makes a gate with nothing to remember. */

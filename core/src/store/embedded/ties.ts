@@ -4,7 +4,7 @@
  * Pure; used by the machine's moves.
  */
 import { Deque } from "../../base/deque.js";
-import { type GateTie, type KeyTie, type PaceTie, SEGMENT_PACE, type SlotTie } from "../../engine/ties.js";
+import { type GateTie, hasFull, type KeyTie, type PaceTie, SEGMENT_PACE, type SlotTie } from "../../engine/ties.js";
 import type { LiveNumber } from "../../engine/transitions.js";
 import { enter, isFair, leaveIfEmpty, makeReady } from "./fair.js";
 import { dropLapse } from "./lapsing.js";
@@ -50,10 +50,16 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
   const { gates, candidateOf } = tied;
   if (gates.length === 0) return true;
   tied.candidateOf = null;
-  const full = gates.find((tie) => isFull(state, tie, nowMs));
-  if (full === undefined) {
+  const first = gates.find((tie) => isFull(state, tie, nowMs));
+  if (first === undefined) {
     for (const tie of gates) pass(state, tie, nowMs);
     return true;
+  }
+  // What has run is no newcomer: it waits, whatever the gate says.
+  const full = operation.returns > 0 || !hasFull(gates) ? first : meet(state, operation, candidateOf, nowMs);
+  if (full === null) {
+    if (candidateOf !== null) addWake(wakes, candidateOf);
+    return false;
   }
   const gate = gateOf(state, full.name);
   // One with a flow keeps its tag: it stands by that here, too.
@@ -67,6 +73,36 @@ export function passGates(state: SegmentState, operation: Operation, tied: Tied,
   touch(state, operation);
   if (candidateOf !== null && candidateOf.name !== gate.name) addWake(wakes, candidateOf);
   return false;
+}
+
+/** What full gates mean for a newcomer, and which of them. */
+export type Verdict =
+  | { readonly does: "wait"; readonly tie: GateTie }
+  | { readonly does: "end" | "displace"; readonly tie: SlotTie };
+
+/** Judges gates of which some do more than keep one waiting; null if none is full. */
+export function judgeFull(state: SegmentState, gates: readonly GateTie[], nowMs: number): Verdict | null {
+  let waits: GateTie | null = null;
+  let displaces: SlotTie | null = null;
+  for (const tie of gates) {
+    if (!isFull(state, tie, nowMs)) continue;
+    if (!("slots" in tie) || !tie.full) waits ??= tie;
+    else if (tie.full.mode !== "cancel_oldest") return { does: "end", tie };
+    else displaces ??= tie;
+  }
+  if (waits !== null) return { does: "wait", tie: waits };
+  return displaces === null ? null : { does: "displace", tie: displaces };
+}
+
+/** Notes what full gates do to a newcomer; answers the one it is parked at, or null if it ends. */
+function meet(state: SegmentState, operation: Operation, candidateOf: Gate | null, nowMs: number): GateTie | null {
+  const verdict = judgeFull(state, operation.tied?.gates ?? [], nowMs);
+  if (verdict === null || verdict.does === "wait") return verdict?.tie ?? null;
+  const { does, tie } = verdict;
+  // One that was let on from this gate had somebody's place already, or waits its turn.
+  if (tie.full && (does === "end" || candidateOf?.name !== tie.name))
+    state.met.push({ operation, tie, full: tie.full });
+  return does === "end" ? null : tie;
 }
 
 function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {

@@ -136,6 +136,7 @@ const STATES: Readonly<Record<string, OperationState>> = {
   f: "failed",
   c: "completed",
   x: "cancelled",
+  k: "skipped",
 };
 
 /** The state of a letter of _tell.lua or _view.lua. */
@@ -261,6 +262,7 @@ function fullRecord(id: string, state: OperationState, staticRecord: Buffer, met
 const GATE_LETTER = 0x67;
 const COMPLETED_FAST = 0x63;
 const COMPLETED = 0x43;
+const SKIPPED = 0x4b;
 
 /** _finish.lua. */
 function finishedRecord(id: string, record: Buffer): OperationRecord {
@@ -270,7 +272,7 @@ function finishedRecord(id: string, record: Buffer): OperationRecord {
     const fields = { finishedAtMs, attempt: 1, token: uint64(record, 7), value: record.subarray(15) };
     return { ...NOTHING, id, state: "completed", ...fields };
   }
-  const state = kind === COMPLETED ? "completed" : "cancelled";
+  const state = kind === COMPLETED ? "completed" : kind === SKIPPED ? "skipped" : "cancelled";
   const fields = { finishedAtMs, token: uint64(record, 23), value: record.subarray(31) };
   return { ...NOTHING, id, state, ...readCounters(record, 7), ...fields };
 }
@@ -519,6 +521,7 @@ export function countsAnswer(reply: Reply): CountsAnswer {
     completed: 0,
     failed: 0,
     cancelled: 0,
+    skipped: 0,
     retried: 0,
     released: 0,
     rescued: 0,

@@ -6,7 +6,15 @@
 import { createHash } from "node:crypto";
 import { invariant } from "../../base/assert.js";
 import { type Held, isTiedLane, type LocalDot } from "../../engine/lease.js";
-import { type GateTie, isSameGates, type KeyMode, TIE_NAME_BYTES_MAX, type Ties } from "../../engine/ties.js";
+import {
+  type FullMode,
+  type FullTie,
+  type GateTie,
+  isSameGates,
+  type KeyMode,
+  TIE_NAME_BYTES_MAX,
+  type Ties,
+} from "../../engine/ties.js";
 import type {
   AnnounceParams,
   CancelParams,
@@ -151,7 +159,8 @@ function tiesLength(ties: Ties): number {
   const all = [ties.key, ties.flow, ...ties.gates].map((tie) => tie?.name ?? "");
   const names = sum([ties.line ?? "", ...all], Buffer.byteLength);
   const replaced = ties.key?.replaced?.value.length ?? 0;
-  return names + 2 + 17 * (ties.gates.length + 1) + KEY_TAKING_BYTES + replaced + lapseLength(ties);
+  const full = sum(ties.gates, (gate) => ("slots" in gate && gate.full ? 17 + gate.full.value.length : 0));
+  return names + 2 + full + 17 * (ties.gates.length + 1) + KEY_TAKING_BYTES + replaced + lapseLength(ties);
 }
 
 /** _ties.lua: key, line, gates, flow. */
@@ -165,6 +174,7 @@ function tieRecord({ key, line, gates, flow }: Ties): Buffer {
       head.writeUInt32BE(gate.burst, 12);
     }
     parts.push(head, named(gate.name));
+    if ("slots" in gate && gate.full) parts.push(fullRecord(gate.full));
   }
   if (flow) {
     const head = Buffer.alloc(16);
@@ -172,6 +182,19 @@ function tieRecord({ key, line, gates, flow }: Ties): Buffer {
     parts.push(head, named(flow.name));
   }
   return Buffer.concat(parts);
+}
+
+const FULL_MODES: Readonly<Record<FullMode, number>> = { skip: 1, cancel_newest: 2, cancel_oldest: 3 };
+
+/** _ties.lua: what a gate means when it is full, like a pace of no milliseconds behind it. */
+function fullRecord({ mode, value }: FullTie): Buffer {
+  invariant(value.length >= 1 && value.length <= 255, "what ends at a full gate says so in 1 to 255 bytes", {
+    bytes: value.length,
+  });
+  const head = Buffer.alloc(17);
+  head.writeUInt32BE(FULL_MODES[mode], 12);
+  head[16] = value.length;
+  return Buffer.concat([head, value]);
 }
 
 function named(name: string): Buffer {
@@ -404,6 +427,7 @@ const LISTED = {
   failed: "f",
   completed: "c",
   cancelled: "x",
+  skipped: "k",
 } as const;
 
 export function listFrame(prefix: Buffer, { of, cursor, max }: ListParams): Buffer {

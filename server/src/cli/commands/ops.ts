@@ -52,7 +52,7 @@ function addList(ops: Command, cli: Cli): void {
   const command = ops
     .command("list")
     .description("list what is in one state, page by page")
-    .requiredOption("--state <state>", "ready, scheduled, running, failed, completed or cancelled")
+    .requiredOption("--state <state>", "ready, scheduled, running, failed, completed, cancelled or skipped")
     .option("--queue <name>", "only this Queue")
     .option("--step <name>", "only this Step")
     .option("--limit <n>", "most of a page (default: 100, at most 1000)")

@@ -1,7 +1,7 @@
 --- Finished records, in slices by expiry: one hash per slice, so that pruning is one UNLINK.
 --
 --   | 'c' | 6 B finished | 8 B token | value |                   completed on the fast path, first Attempt
---   | 'C' or 'X' | 6 B finished | 16 B counters | 8 B token | value |   completed or cancelled, with counters
+--   | 'C', 'X' or 'K' | 6 B finished | 16 B counters | 8 B token | value |   completed, cancelled or skipped, with counters
 --
 -- The counters are generation, attempt, recoveries, returns, as in _operation.lua. An empty record was superseded.
 

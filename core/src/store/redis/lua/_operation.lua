@@ -104,12 +104,12 @@ local function put_finished(moves, address, state, meta, attempt, value, now)
     { address = address, state = state, generation = meta.generation, attempt = attempt, finished = now, value = value }
 end
 
---- An Operation ends as cancelled: its record goes, a finished one comes.
+--- An Operation ends as cancelled, or as skipped: its record goes, a finished one comes.
 local function end_cancelled(moves, element, meta, attempt, reason, now)
   element.fate = 'end'
   drop_record(moves, element.address)
-  put_finished(moves, element.address, 'x', meta, attempt, reason, now)
-  count(moves, 'cancelled')
+  put_finished(moves, element.address, element.is_skipped and 'k' or 'x', meta, attempt, reason, now)
+  count(moves, element.is_skipped and 'skipped' or 'cancelled')
 end
 
 --- An Operation ends among the dead letters; its record stays.

@@ -50,7 +50,7 @@ function TIES.learn(head)
     local record, cache = sub(head, 3), {}
     if not TIES.is_tie(cache, record) then return nil end
     tie = cache[record]
-    if tie.key ~= '' or tie.line ~= '' or tie.flow or #tie.gates == 0 then return nil end
+    if tie.key ~= '' or tie.line ~= '' or tie.flow or tie.has_full or #tie.gates == 0 then return nil end
   end
   if TIES.head_count >= TIES.KNOWN_MAX then TIES.heads, TIES.head_count = {}, 0 end
   TIES.heads[head], TIES.head_count = tie, TIES.head_count + 1

@@ -3,6 +3,7 @@
 --
 --   tie record     | 1 B n | n B key | 1 B n | n B line | per gate: 4 B slots, 1 B n, n B gate |       n = 0: none
 --                  | of a pace: 4 B 0, 8 B milliseconds each (a double), 4 B burst, 1 B n, n B gate |
+--                  | behind a gate that does more than keep one waiting when it is full: 4 B 0, 8 B 0, 4 B what, 1 B n, n B outcome |
 --                  | of a flow: 4 B 0, 8 B -1 / weight (a double), 4 B 0, 1 B n, n B flow |
 --   key record     | 'l' or 'e' | 8 B address | 8 B digest | 6 B expiry |       its holder lives, or only the expiry counts
 --   parked record  | 'g' | 8 B ticket | gate |, or | 'l' | 8 B due time (a double) | line |       not on a ready list
@@ -13,7 +14,8 @@
 -- comes free, and each candidate that goes elsewhere, makes the next one a candidate.
 
 --- Key, line ('' if none), gates { name, slots } or { name, every, burst } and flow { name, stride } or nil of a tie
---- record.
+--- record. A gate has `full` if it does more than keep one waiting when it is full: 1 skips, 2 cancels the newest, 3 the
+--- oldest; and `value`, the outcome bytes of who ends for that.
 local function read_ties(record)
   local n = unpack_bytes('>B', record)
   local key = sub(record, 2, 1 + n)
@@ -32,6 +34,8 @@ local function read_ties(record)
     gate.name = sub(record, at + 5, at + 4 + n)
     if gate.every and gate.every < 0 then
       flow = { name = gate.name, stride = -gate.every }
+    elseif gate.every == 0 then
+      if #gates > 0 then gates[#gates].full, gates[#gates].value = gate.burst, gate.name end
     else
       gates[#gates + 1] = gate
     end
@@ -46,12 +50,14 @@ end
 local TIES = { known = {}, known_count = 0, KNOWN_MAX = 2048 }
 
 --- Reads a tie record into a table. `only`: its one gate, if it has no more; `is_slotted`: whether it has gates, all with
---- slots. Its own places 1, 2, … are name and slots of each gate that has some: what is looked at most lies side by side.
+--- slots; `has_full`: whether one does more than keep waiting. Its own places 1, 2, … are name and slots of each gate that
+--- has some: what is looked at most lies side by side.
 function TIES.read(record)
   local key, line, gates, flow = read_ties(record)
   local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil }
   for g = 1, #gates do
     if not gates[g].every then put(tie, gates[g].name, gates[g].slots) end
+    if gates[g].full then tie.has_full = true end
   end
   tie.is_slotted = #gates > 0 and #tie == 2 * #gates
   -- Keys and lines have too many names to be worth it.
@@ -524,6 +530,10 @@ local function passes(root, pass, address, tie, candidate, tag)
       end
     end
     return true
+  end
+  if tie.has_full then
+    closed = TIES.meet(root, pass, address, tie, candidate, closed)
+    if not closed then return false end
   end
   local name = closed.name
   local ticket = tag or candidate and unpack_bytes('>I8', candidate) or next_ticket(root)

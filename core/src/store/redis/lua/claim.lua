@@ -7,7 +7,7 @@
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, op t of what
 --          is parked from a tied lane; of what bears
---          a flow fp fc fs; of a Segment with limits of its own gt gd; of what lapses lp lpd, when it fails like fail;
+--          a flow fp fc fs; of what ends at a full gate, or makes room there, like cancel; of a Segment with limits of its own gt gd; of what lapses lp lpd, when it fails like fail;
 --          rings who waits for due times
 -- flags    allow-oom
 -- cost     O(max + Queues); asked again O(held by the owner)
@@ -120,9 +120,10 @@ local function claim(root, args, last_token)
   local is_again = request <= last_request
   local elements, popped, waiting, raised, pass, hold = harvest(root, args, is_again and 0 or max, given)
   if pass then write_gates(root, pass) end
-  if pass and (#pass.wakes > 0 or #pass.lapsed > 0) then
+  if pass and (#pass.wakes > 0 or #pass.lapsed > 0 or pass.met) then
     if #pass.wakes > 0 then TIES.move_on(root, pass.wakes) end
     if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end
+    if pass.met then TIES.settle_met(root, pass, owner, elements) end
     local _
     _, _, waiting = harvest(root, args, 0, given)
   end

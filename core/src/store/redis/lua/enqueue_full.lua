@@ -10,7 +10,7 @@
 -- returns  ok | unknown_lane · a letter per element: o (ok), d (duplicate), c (conflict), k (kept), x (rejected),
 --          m (mismatch) · of each of the last three, in order: lane name and counter (5 bytes) of who holds the key
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
--- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk gw gl cd fp fc fs lp lpd, of what is replaced like cancel; rings the bells of
+-- writes   op k ks w q n, due or r and p; of what is tied t uk ukx ol pk gw gl cd fp fc fs lp lpd, of what is replaced, or ends at a full gate or makes room there, like cancel; rings the bells of
 --          lists that were empty
 -- flags    none
 -- cost     O(elements); to replace, like cancel
@@ -59,7 +59,8 @@ function TIES.is_free(root, mode, holder, now)
   local here = look_up(root, { holder }, now)[1]
   if mode == 's' then return here.state == 'scheduled' end
   if here.state == 'missing' or here.state == 'pruned' then return true end
-  return here.state == 'finished' and sub(here.record, 1, 1) == 'X'
+  local letter = here.state == 'finished' and sub(here.record, 1, 1)
+  return letter == 'X' or letter == 'K'
 end
 
 local function enqueue_full(root, args)
@@ -165,6 +166,7 @@ local function enqueue_full(root, args)
       end
     end
     answers[i] = letter
+    local is_stopped = false
     if letter == 'o' then
       fresh[address] = digest
       put(memory, address, digest)
@@ -179,6 +181,8 @@ local function enqueue_full(root, args)
       if line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then
           put(moves.due, string.format('%.17g', due_ms), address)
+        elseif ties ~= '' and tie_of(cache, ties).has_full and TIES.stops(pass, tie_of(cache, ties)) then
+          is_stopped = true
         else
           make_ready(moves, 'back', address, queue, priority, flow)
         end
@@ -187,6 +191,18 @@ local function enqueue_full(root, args)
       if withdrawn[i] then
         put(stale, address)
         put(stale_queues, withdrawn[i])
+      end
+      if is_stopped then
+        write()
+        local ended = TIES.stop(root, address, tie_of(cache, ties), now)
+        -- As above.
+        pass = new_pass(now)
+        look_at_gates(root, pass, gated)
+        for _, gone in ipairs(ended) do
+          for later = i + 1, n do
+            if addresses[later] == gone then statics[later] = false end
+          end
+        end
       end
     end
   end

@@ -1,7 +1,7 @@
 --- Reads a page of what is in one state; goes on where the last page ended, at any depth for the same cost.
 -- root     the Segment
--- args     r (ready), p (ready and parked), s (scheduled), u (running), f (failed), c (completed) or x (cancelled) · cursor, empty at the
---          beginning · most elements to look at · Queue, for r alone
+-- args     r (ready), p (ready and parked), s (scheduled), u (running), f (failed), c (completed), x (cancelled) or k (skipped) · cursor,
+--          empty at the beginning · most elements to look at · Queue, for r alone
 -- returns  cursor, empty at the end · number of lanes · per lane: number, lane record · for r per Operation: the list
 --          element, and after a bare address its static and dynamic record; else: address, what _view.lua writes
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
@@ -56,7 +56,7 @@ end
 local function list(root, args)
   local state, cursor, max, queue = args[1], args[2], tonumber(args[3]), args[4]
   if not cursor or not max or max < 1 or max > 1000 or not state or #state ~= 1 then return BADARGS end
-  if not index_of('rpsufcx', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end
+  if not index_of('rpsufcxk', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end
   local rows, rest, addresses = nil, nil, {}
   if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end
   for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end

@@ -1,0 +1,158 @@
+--- Full gates that do more than keep one waiting: who ends for meeting one, and whose place goes to who came.
+--
+-- Only newcomers are judged: what has run in this generation waits like others. What a call meets is noted in `pass.met`, as
+-- { address, gate, does }, and dealt with at its end.
+
+--- What full gates mean for a newcomer: `end`, `displace` or `wait`, and which gate says so; nil if none is full.
+function TIES.judge(pass, gates)
+  local waits, displaces = nil, nil
+  for i = 1, #gates do
+    local gate = gates[i]
+    if is_full(pass, gate) then
+      if not gate.full then
+        waits = waits or gate
+      elseif gate.full ~= 3 then
+        return 'end', gate
+      else
+        displaces = displaces or gate
+      end
+    end
+  end
+  if waits then return 'wait', waits end
+  return displaces and 'displace', displaces
+end
+
+--- Notes what full gates do to one that met them, `closed` being the first; answers the one it is parked at, nil if it ends.
+function TIES.meet(root, pass, address, tie, candidate, closed)
+  local meta = call('HGET', K.metas(root), address)
+  if meta and unpack_bytes('>I4', meta, 13) > 0 then return closed end
+  local does, gate = TIES.judge(pass, tie.gates)
+  if does == 'wait' then return gate end
+  -- One that was let on from this gate had somebody's place already, or waits its turn.
+  if does == 'end' or not candidate or sub(candidate, 9) ~= gate.name then
+    pass.met = pass.met or {}
+    pass.met[#pass.met + 1] = { address = address, gate = gate, does = does }
+  end
+  if does == 'displace' then return gate end
+  if candidate then add_wake(pass.wakes, sub(candidate, 9)) end
+  return nil
+end
+
+--- Whether one that is enqueued and might go on at once ends instead, or is parked in another's place.
+function TIES.stops(pass, tie)
+  local does = TIES.judge(pass, tie.gates)
+  return does == 'end' or does == 'displace' and not tie.flow
+end
+
+--- The same one, written already: ends or parks it. Answers the addresses of what ended.
+function TIES.stop(root, address, tie, now)
+  local pass = new_pass(now)
+  look_at_gates(root, pass, { tie })
+  passes(root, pass, address, tie, false)
+  write_gates(root, pass)
+  return pass.met and TIES.settle_met(root, pass, nil, {}) or {}
+end
+
+--- Ends what waits and is on no list: each of `list` at its `gate`; adds the addresses to `gone`.
+function TIES.end_met(root, list, now, gone)
+  if #list == 0 then return end
+  local addresses, moves, loose = {}, new_moves(), {}
+  for i, one in ipairs(list) do
+    addresses[i] = one.address
+    put(gone, one.address)
+  end
+  local metas, ties = hmget(K.metas(root), addresses, 1, #list), hmget(K.ties(root), addresses, 1, #list)
+  for i, one in ipairs(list) do
+    local meta = read_meta(metas[i])
+    local element = { address = one.address, ties = ties[i], is_skipped = one.gate.full == 1 }
+    end_cancelled(moves, element, meta, meta.attempts, one.gate.value, now)
+    loose[i] = element
+  end
+  untie(root, moves, loose, now)
+  commit(root, moves, now, ID_MEMORY_MS)
+end
+
+--- Who has a slot of a gate and was not told to end, oldest first; those that `owner` claims just now stand in `elements`.
+function TIES.unmarked(root, name, owner, elements)
+  local found, addresses = {}, {}
+  local function is_held(record)
+    for _, gate in ipairs(record and tie_of({}, record).gates or {}) do
+      if gate.name == name then return true end
+    end
+  end
+  for _, other in ipairs(call('HKEYS', K.owners(root))) do
+    local held = call('HKEYS', K.flight(root, other))
+    local ties, marks = hmget(K.ties(root), held, 1, #held), hmget(K.cancels(root, other), held, 1, #held)
+    for i, address in ipairs(held) do
+      if not marks[i] and (ties[i] or TIES.is_tied(address)) then
+        local entry = (not ties[i] or is_held(ties[i])) and call('HGET', K.flight(root, other), address)
+        if entry and is_held(ties[i] or TIES.of_entry(entry)) then
+          found[#found + 1] = { address = address, owner = other, order = sub(entry, 1, ENTRY_HEAD) }
+        end
+      end
+    end
+  end
+  table.sort(found, function(a, b) return a.order < b.order end)
+  for i, element in ipairs(elements) do addresses[i] = sub(element, 1, 8) end
+  for i, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do
+    local tied = #elements[i] > 8 and TIES.is_tied(addresses[i]) and TIES.behind(elements[i], 1)
+    if is_held(record or tied) then found[#found + 1] = { address = addresses[i], owner = owner } end
+  end
+  return found
+end
+
+--- What is known of a gate while some are to have the places of others there: `pending` is who was not dealt with
+--- yet, `n` and `parked` how many those are, and how many of them are parked.
+function TIES.room_for(root, rooms, gate, owner, elements, now)
+  local room = rooms[gate.name]
+  if room then return room end
+  local pass = new_pass(now)
+  look_at_gates(root, pass, { { gates = { gate } } })
+  room = { slots = TIES.slots_of(pass, gate), holders = TIES.unmarked(root, gate.name, owner, elements), pending = {}, parked = 0, n = 0 }
+  rooms[gate.name] = room
+  return room
+end
+
+--- The first one parked at a gate that was there before those that came.
+function TIES.first_before(root, name, room)
+  for _, address in ipairs(call('ZRANGE', K.parked_at(root, name), 0, room.n)) do
+    if not room.pending[address] then return address end
+  end
+end
+
+--- Ends what met a full gate and is not to wait, then makes room for whom others are to go: the oldest that runs and was not
+--- told to end is told, else the first that waits ends. Answers the addresses of what ended.
+function TIES.settle_met(root, pass, owner, elements)
+  local ends, comers, addresses, rooms, gone, told, now = {}, {}, {}, {}, {}, {}, pass.now
+  for _, one in ipairs(pass.met) do
+    local list = one.does == 'end' and ends or comers
+    list[#list + 1] = one
+    if one.does ~= 'end' then addresses[#comers] = one.address end
+  end
+  TIES.end_met(root, ends, now, gone)
+  for i, parked in ipairs(hmget(K.parked(root), addresses, 1, #addresses)) do
+    local one = comers[i]
+    local room = TIES.room_for(root, rooms, one.gate, owner, elements, now)
+    room.pending[one.address], room.n = true, room.n + 1
+    one.is_parked = parked and sub(parked, 10) == one.gate.name
+    if one.is_parked then room.parked = room.parked + 1 end
+  end
+  for _, one in ipairs(comers) do
+    local name, room = one.gate.name, rooms[one.gate.name]
+    local ahead = call('ZCARD', K.parked_at(root, name)) - room.parked
+    if #room.holders + ahead >= room.slots then
+      local oldest = table.remove(room.holders, 1)
+      local first = not oldest and ahead > 0 and TIES.first_before(root, name, room)
+      if oldest then
+        call('HSETNX', K.cancels(root, oldest.owner), oldest.address, one.gate.value)
+        told[oldest.owner] = true
+      elseif first then
+        TIES.end_met(root, { { address = first, gate = one.gate } }, now, gone)
+      end
+    end
+    room.pending[one.address], room.n = nil, room.n - 1
+    if one.is_parked then room.parked = room.parked - 1 end
+  end
+  for name in pairs(told) do ring(root, 'm', name) end
+  return gone
+end
