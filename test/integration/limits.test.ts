@@ -291,6 +291,88 @@ describe.each(places)("on $name", ({ isShared, fresh }) => {
     expect(most).toBe(8);
   });
 
+  it("X4: what meets a full limit is skipped, or cancelled, and its handle names the limit", async () => {
+    const app = await make(await fresh());
+    const gate = door();
+    const begun: string[] = [];
+    const declare = (name: string, onLimit: "skip" | "cancel_newest") =>
+      app.step(name, { concurrency: { limit: 1, key: "host", onLimit } }, async ({ host }: { host: string }) => {
+        begun.push(`${name} ${host}`);
+        await gate.passed;
+        return host;
+      });
+    const skip = declare("skip", "skip");
+    const cancel = declare("cancel", "cancel_newest");
+    await app.start();
+    const first = [await skip.enqueue({ host: "a" }), await cancel.enqueue({ host: "a" })];
+    await poll(async () => (begun.length === 2 ? true : null), "one of each runs");
+    const skipped = await skip.enqueue({ host: "a" });
+    const refusal = {
+      code: "MR_OPERATION_CANCELLED",
+      message: expect.stringContaining('limit skip#0 for "a", 1 at once'),
+    };
+    await expect(skipped.result({ timeout: "10s" })).rejects.toMatchObject(refusal);
+    expect(await skipped.wait()).toMatchObject({ state: "skipped", reason: expect.stringContaining("was full") });
+    expect((await skipped.status()).state).toBe("skipped");
+    expect((await app.inspect.explain(skipped.id)).reasons[0]?.text).toContain("skip#0");
+    const { handles } = await app.enqueueMany(cancel, [{ host: "a" }, { host: "b" }]);
+    const [cancelled, other] = handles;
+    if (cancelled === undefined || cancelled instanceof Error || other === undefined || other instanceof Error) {
+      throw new Error("both were accepted");
+    }
+    expect(await cancelled.wait({ timeout: "10s" })).toMatchObject({
+      state: "cancelled",
+      reason: expect.stringContaining('cancel#0 for "a"'),
+    });
+    gate.open();
+    expect(await Promise.all([...first, other].map((one) => one.result({ timeout: "10s" })))).toEqual(["a", "a", "b"]);
+    expect(begun.toSorted()).toEqual(["cancel a", "cancel b", "skip a"]);
+    const { totals } = await app.inspect.counts();
+    expect([totals.completed, totals.skipped, totals.cancelled]).toEqual([3, 1, 1]);
+    const found = await app.inspect.search("state:skipped");
+    expect(found.operations.map(({ id }) => id)).toEqual([skipped.id]);
+    // The slot is free again.
+    expect(await app.run(skip, { host: "a" })).toBe("a");
+  });
+
+  it("X4: with `cancel_oldest` the newest is kept: the one that runs hears its signal, and no two run at once", async () => {
+    const app = await make(await fresh());
+    let running = 0;
+    let most = 0;
+    const seen: string[] = [];
+    const preview = app.step(
+      "preview",
+      { concurrency: { limit: 1, onLimit: "cancel_oldest" }, killGrace: "10s" },
+      async (n: number, { abort }) => {
+        running++;
+        most = Math.max(most, running);
+        seen.push(`begins ${n}`);
+        if (n < 9) await new Promise<void>((resolve) => abort.addEventListener("abort", () => resolve()));
+        // It takes its time to end: its slot is taken until then.
+        for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+        running--;
+        seen.push(`ends ${n}`);
+        abort.throwIfAborted();
+        return n;
+      },
+    );
+    await app.start();
+    const first = await preview.enqueue(1);
+    await poll(async () => (seen.length === 1 ? true : null), "the first runs");
+    const later = [];
+    for (const n of [7, 8, 9]) later.push(await preview.enqueue(n));
+    expect(await first.wait({ timeout: "10s" })).toMatchObject({
+      state: "cancelled",
+      reason: expect.stringContaining("a later one took its place"),
+    });
+    expect(await later[2]?.result({ timeout: "10s" })).toBe(9);
+    for (const one of later.slice(0, 2)) {
+      expect(await one.wait({ timeout: "10s" })).toMatchObject({ state: "cancelled" });
+    }
+    expect(seen).toEqual(["begins 1", "ends 1", "begins 9", "ends 9"]);
+    expect(most).toBe(1);
+  });
+
   it("X4: a live rate re-times what waits; it outlives the App; a Step or limit that is not there is named", async () => {
     const options = await fresh();
     const rate = { limit: 1, per: "1h" } as const;

@@ -61,6 +61,11 @@ export async function options(): Promise<void> {
   app.step("c", { timeout: "5 minutes" }, async () => {});
   // @ts-expect-error misspelt, one table below
   app.step("d", { retain: { complete: "1d" } }, async () => {});
+  app.step("limited", { concurrency: [2, { limit: 1, key: "host", onLimit: "skip" }] }, async () => {});
+  // @ts-expect-error no such mode
+  app.step("d2", { concurrency: { limit: 1, onLimit: "drop" } }, async () => {});
+  // @ts-expect-error a rate has none
+  app.step("d3", { rate: { limit: 1, per: "1s", onLimit: "skip" } }, async () => {});
   // @ts-expect-error a Step needs its work
   app.step("e", { retries: 3 });
 

@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { createError, show, toRemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import { encodeOutcome } from "../engine/outcome.js";
-import type { FlowTie, GateTie, KeyTie, LapseTie } from "../engine/ties.js";
+import type { FlowTie, FullMode, FullTie, GateTie, KeyTie, LapseTie, SlotTie } from "../engine/ties.js";
 import type { MeetingTies } from "../queue/submission.js";
 import type { KeyOf, StepDefinition } from "../workflow/step.js";
 import type { ResolvedEnqueue } from "./options.js";
@@ -65,10 +65,26 @@ function lapseTie(step: StepDefinition, resolved: ResolvedEnqueue | null): Lapse
 }
 
 function slotTies({ name: step, concurrency }: StepDefinition, input: unknown): GateTie[] {
-  return concurrency.map(({ limit, key }, i) => {
+  return concurrency.map(({ limit, key, onLimit }, i) => {
     const text = key === null ? "" : textOf(key, input, `step ${step}.concurrency.key`);
-    return { name: nameOf(`${step}#${i}`, text), slots: limit };
+    const gate = { name: nameOf(`${step}#${i}`, text), slots: limit };
+    return onLimit === "queue" ? gate : { ...gate, full: fullTie(onLimit, gate, text) };
   });
+}
+
+/** Most signs of a key that a reason shows, and most bytes of a reason: stores keep 255 of it. */
+const REASON_KEY_MAX = 40;
+const REASON_BYTES_MAX = 220;
+
+function fullTie(mode: FullMode, { name, slots }: SlotTie, key: string): FullTie {
+  const shown = key.length > REASON_KEY_MAX ? `${key.slice(0, REASON_KEY_MAX)}…` : key;
+  const limit = `${name.slice(0, name.indexOf(":"))}${key === "" ? "" : ` for "${shown}"`}`;
+  const reason =
+    mode === "cancel_oldest"
+      ? `a later one took its place: concurrency limit ${limit}, ${slots} at once, cancels the oldest`
+      : `the concurrency limit ${limit}, ${slots} at once, was full`;
+  const told = Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString();
+  return { mode, value: encodeOutcome("", 0, 0, told, "reason") };
 }
 
 function paceTies({ name: step, rate }: StepDefinition, input: unknown): GateTie[] {

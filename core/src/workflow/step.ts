@@ -50,7 +50,16 @@ export interface Limit {
   readonly limit: number;
   /** Null: one limit for all. */
   readonly key: KeyOf | null;
+  /** What becomes of who meets it full. */
+  readonly onLimit: LimitMode;
 }
+
+/**
+ * What becomes of an Operation that meets a full limit. `queue`: it waits for a slot. `skip`: it ends as skipped.
+ * `cancel_newest`: it ends as cancelled. `cancel_oldest`: the one that has been there longest is cancelled, and it waits for
+ * that slot.
+ */
+export type LimitMode = "queue" | "skip" | "cancel_oldest" | "cancel_newest";
 
 /** How many Operations share a call, and how long the first of them waits for the others. */
 export interface Batch {
@@ -77,6 +86,8 @@ export interface Debounce {
 }
 
 const DEDUPE_MODES = ["return", "reject", "replace"] as const;
+/** What becomes of who meets a full limit. */
+const LIMIT_MODES: readonly LimitMode[] = ["queue", "skip", "cancel_oldest", "cancel_newest"];
 const LIMITS_MAX = 8;
 /** Inputs of one call, at most: as many as one claim brings. */
 const BATCH_SIZE_MAX = 1_000;
@@ -128,11 +139,12 @@ function parseLimits(value: unknown): readonly Limit[] | null {
 
 function parseLimit(value: unknown): Limit | null {
   const given = typeof value === "number" ? { limit: value } : value;
-  if (!hasOnly(given, ["limit", "key"])) return null;
+  if (!hasOnly(given, ["limit", "key", "onLimit"])) return null;
   const { limit, key } = given;
-  if (!isCount(limit)) return null;
+  const onLimit = given.onLimit === undefined ? "queue" : LIMIT_MODES.find((one) => one === given.onLimit);
+  if (!isCount(limit) || onLimit === undefined) return null;
   if (key !== undefined && parseKey(key) === null) return null;
-  return { limit, key: key === undefined ? null : parseKey(key) };
+  return { limit, key: key === undefined ? null : parseKey(key), onLimit };
 }
 
 function parseRates(value: unknown): readonly Rate[] | null {
@@ -282,9 +294,11 @@ export const stepTable = {
   concurrency: {
     type: "custom",
     default: [],
-    expected: "a number, { limit, key? } or a list of these, each limit an integer of at least 1",
+    expected:
+      'a number, { limit, key?, onLimit? } or a list of these, each limit an integer of at least 1, onLimit "queue", "skip", "cancel_oldest" or "cancel_newest"',
     parse: parseLimits,
-    sentence: "How many of its Operations run at once, in all or per key; who waits for a retry does not count.",
+    sentence:
+      "How many of its Operations run at once, in all or per key; who waits for a retry does not count. `onLimit`: who meets a full one waits (`queue`, default), ends as skipped (`skip`) or cancelled (`cancel_newest`), or has the oldest cancelled for it (`cancel_oldest`).",
   },
   rate: {
     type: "custom",
@@ -328,8 +342,8 @@ export const stepTable = {
   },
 } as const satisfies OptionTable;
 
-/** How many Operations of a Step run at once: in all, or with a key for each key. */
-export type LimitOption<I> = number | { readonly limit: number; readonly key?: KeyOf<I> };
+/** How many Operations of a Step run at once: in all, or with a key for each key. `onLimit` default `queue`. */
+export type LimitOption<I> = number | { readonly limit: number; readonly key?: KeyOf<I>; readonly onLimit?: LimitMode };
 
 /** How many Attempts of a Step begin in a time. `burst` default 1: evenly spread. */
 export interface RateOption<I> {

@@ -82,10 +82,7 @@ export const rows: readonly Row[] = [
     F24: "events of what ended; a slow or broken listener harms nothing",
     G11: "an idempotency key gives the first answer again",
     X3: "true cancel and timeouts",
-    X4: {
-      title: "limits, rates and turns per key, checked in the claim, changed live",
-      open: "what meets a full limit only waits: no skip, no cancel",
-    },
+    X4: "limits, rates and turns per key, checked in the claim, changed live; who meets a full one waits, is skipped or cancelled",
     X6: "an explanation of why something does not run",
     X8: "claims and outcomes in batches, exact after a crash",
     X9: "durability per call, with a receipt",
