@@ -282,6 +282,7 @@ export function readingSentences(scene: () => Scene): void {
         completed: 0,
         failed: 0,
         cancelled: 0,
+        skipped: 0,
         retried: 1,
         released: 1,
         rescued: 1,
