@@ -373,6 +373,21 @@ describe.each(places)("on $name", ({ isShared, fresh }) => {
     expect(most).toBe(1);
   });
 
+  it("X4: with `cancel_oldest` of what gathered before anybody claimed the last one is left", async () => {
+    const app = await make(await fresh());
+    const step = { concurrency: { limit: 1, onLimit: "cancel_oldest" } } as const;
+    const preview = app.step("preview", step, async (n: number, { abort }) => {
+      if (n < 4) await new Promise<void>((resolve) => abort.addEventListener("abort", () => resolve()));
+      abort.throwIfAborted();
+      return n;
+    });
+    const handles = [];
+    for (const n of [1, 2, 3, 4]) handles.push(await preview.enqueue(n));
+    await app.start();
+    const outcomes = await Promise.all(handles.map((handle) => handle.wait({ timeout: "20s" })));
+    expect(outcomes.map(({ state }) => state)).toEqual(["cancelled", "cancelled", "cancelled", "completed"]);
+  });
+
   it("X4: a live rate re-times what waits; it outlives the App; a Step or limit that is not there is named", async () => {
     const options = await fresh();
     const rate = { limit: 1, per: "1h" } as const;

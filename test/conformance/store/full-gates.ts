@@ -211,6 +211,25 @@ export function fullGateSentences(scene: () => Scene): void {
       expect((await s.claimTexts("o1")).toSorted()).toEqual(["f3", "f4"]);
     });
 
+    it("X4: with `cancel_oldest` cancels one for each that comes, and not another when its slot went to somebody else", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 1, oldest);
+      const first = await s.claimOne("o1");
+      await put(s, lane, 2, oldest);
+      await s.fail("o1", first, null);
+      // It is on its list again, and the slot is free: one of a higher priority comes before it.
+      expect(await put(s, lane, 3, oldest, { priority: 5 })).toBe("ready");
+      const third = await s.claimOne("o1");
+      expect(third.counter).toBe(3);
+      expect(await s.claim("o2")).toEqual([]);
+      expect(await s.record(lane, 3)).toMatchObject({ state: "running", isCancelMarked: false });
+      expect(await s.state(lane, 2)).toBe("ready");
+      await s.complete("o1", [third]);
+      expect(await s.claimTexts("o2")).toEqual(["f2"]);
+      expect(await checkAll(s)).toEqual([]);
+    });
+
     it("X4: with `cancel_oldest` what a claim meets makes room, be its holder claimed just now", async () => {
       const s = scene();
       const lane = await s.full();
