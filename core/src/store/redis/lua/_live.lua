@@ -27,16 +27,16 @@ end
 --- What stands before the colon of a gate's name.
 function TIES.scope_of(name) return string.match(name, '^[^:]*') end
 
---- Looks up the live numbers of gates, if there are any at all.
-function TIES.look_at_live(root, pass, names)
-  if #names == 0 then return end
+--- Looks up the live numbers of gates, names[1..n], if there are any at all.
+function TIES.look_at_live(root, pass, names, n)
+  if n == 0 then return end
   if pass.has_live == nil then pass.has_live = call('EXISTS', K.live(root)) == 1 end
   if not pass.has_live then return end
   local fields = {}
-  for _, name in ipairs(names) do put(fields, name, TIES.scope_of(name)) end
+  for i = 1, n do put(fields, names[i], TIES.scope_of(names[i])) end
   local records = hmget(K.live(root), fields, 1, #fields)
-  for i, name in ipairs(names) do
-    pass.live[name] = TIES.read_live(records[2 * i - 1]) or TIES.read_live(records[2 * i])
+  for i = 1, n do
+    pass.live[names[i]] = TIES.read_live(records[2 * i - 1]) or TIES.read_live(records[2 * i])
   end
 end
 

@@ -29,17 +29,52 @@ function TIES.behind(bytes, at)
   return sub(bytes, at + 10, at + 9 + n), sub(bytes, at + 10 + n)
 end
 
---- Ties by what stands between address and enqueued bytes, for later calls; at most KNOWN_MAX of them.
-TIES.heads, TIES.head_count = {}, 0
+--- Ties by what stands between address and enqueued bytes, for later calls; about KNOWN_MAX of them. Such a tie has at its
+--- places 1, 2, … name, slots and cell of each gate that has slots: what is looked at most lies side by side. `cells`: by
+--- gate, the one place where a call notes what it wants of it (TIES.new_tally).
+TIES.heads, TIES.head_count, TIES.cells = {}, 0, {}
 
---- What most heads are, one gate with slots, in one step: of a key there are many, and not all are known. Else nil.
+--- Before a call looks at heads, and not in between: a gate has one cell for all who are counted together.
+function TIES.make_room()
+  if TIES.head_count < TIES.KNOWN_MAX then return end
+  TIES.heads, TIES.head_count, TIES.cells, TIES.known, TIES.known_count = {}, 0, {}, {}, 0
+end
+
+--- Adds a gate with slots to ties.
+function TIES.add_slots(tie, name, slots)
+  local cell = TIES.cells[name]
+  if not cell then
+    cell = { 0, 0 }
+    TIES.cells[name] = cell
+  end
+  put(tie, name, slots)
+  tie[#tie + 1] = cell
+end
+
+--- What most heads are, gates with slots alone: no more is kept of it than their names and numbers. Of a key there are many,
+--- not all are known, and what is known is in the way of the rest in the processor's memory. Else nil.
 function TIES.read_slots(head)
   if #head < 10 then return nil end
-  local key_and_line, slots, n = unpack_bytes('>I2I4B', head, 3)
-  if key_and_line ~= 0 or slots == 0 or n == 0 or #head ~= 9 + n then return nil end
-  local name = sub(head, 10)
-  local gate = { slots = slots, name = name }
-  return { name, slots, key = '', line = '', gates = { gate }, only = gate, is_slotted = true }
+  local no_more, slots, n = unpack_bytes('>I2I4B', head, 3)
+  local tie, at, last = {}, 5, #head
+  if no_more ~= 0 then return nil end
+  while slots > 0 and n > 0 do
+    TIES.add_slots(tie, sub(head, at + 5, at + 4 + n), slots)
+    at = at + 5 + n
+    if at == last + 1 then return tie end
+    if at + 4 > last then return nil end
+    slots, n = unpack_bytes('>I4B', head, at)
+  end
+  return nil
+end
+
+--- Such ties with all that TIES.read says, for who looks at more than that.
+function TIES.whole(tie)
+  if tie.gates then return tie end
+  local gates = {}
+  for at = 1, #tie, 3 do gates[#gates + 1] = { name = tie[at], slots = tie[at + 1] } end
+  tie.key, tie.line, tie.gates, tie.only = '', '', gates, #gates == 1 and gates[1] or nil
+  return tie
 end
 
 --- Reads such a head into ties; nil if it is malformed, or ties to anything but gates.
@@ -51,8 +86,10 @@ function TIES.learn(head)
     if not TIES.is_tie(cache, record) then return nil end
     tie = cache[record]
     if tie.key ~= '' or tie.line ~= '' or tie.flow or tie.has_full or #tie.gates == 0 then return nil end
+    for _, gate in ipairs(tie[1] and {} or tie.gates) do
+      if not gate.every then TIES.add_slots(tie, gate.name, gate.slots) end
+    end
   end
-  if TIES.head_count >= TIES.KNOWN_MAX then TIES.heads, TIES.head_count = {}, 0 end
   TIES.heads[head], TIES.head_count = tie, TIES.head_count + 1
   return tie
 end
@@ -63,6 +100,7 @@ function TIES.met(bytes, at)
   local high, low = string.byte(bytes, at + 8, at + 9)
   if not low then return nil, at + 9 end
   local to = at + 9 + 256 * high + low
+  if #bytes < to then return nil, to end
   local head = sub(bytes, at + 8, to)
   return TIES.heads[head] or TIES.learn(head), to
 end
@@ -73,9 +111,10 @@ function TIES.of_entry(entry)
   return (TIES.behind(entry, ENTRY_HEAD + 1))
 end
 
---- The ties of an enqueue's elements, args[5..]: each that differs from the one before, and the place where it begins; or
---- nil if an element is malformed.
-function TIES.of_batch(args)
+--- The ties of an enqueue's elements, args[5..]: each that differs from the one before, and the place where it begins; none
+--- if they are not `asked`, for nobody needs them; nil if an element is malformed.
+function TIES.of_batch(args, asked)
+  TIES.make_room()
   local heads, ties, places, g, to, last = TIES.heads, {}, {}, 0, 0, nil
   for i = 5, #args do
     local element = args[i]
@@ -85,7 +124,7 @@ function TIES.of_batch(args)
       if not tie then return nil end
     end
     if #element <= to then return nil end
-    if tie ~= last then
+    if asked and tie ~= last then
       g, last = g + 1, tie
       ties[g], places[g] = tie, i
     end
@@ -95,8 +134,6 @@ end
 
 --- What was enqueued says how many slots its gates have: all but what ends before args[from].
 function TIES.renew_batch(root, ties, places, from)
-  -- Without a slot taken and without anything parked no gate is in use.
-  if call('EXISTS', K.slots(root), K.parked(root)) == 0 then return end
   local gated = {}
   for g = 1, #ties do
     if ties[g][1] and (not places[g + 1] or places[g + 1] > from) then gated[#gated + 1] = ties[g] end
@@ -104,6 +141,7 @@ function TIES.renew_batch(root, ties, places, from)
   if #gated == 0 then return end
   if call('EXISTS', K.parked(root)) == 0 then return TIES.renew_used(root, gated) end
   local pass, moves = new_pass(now_ms(root)), new_moves()
+  for g = 1, #gated do TIES.whole(gated[g]) end
   look_at_gates(root, pass, gated)
   for g = 1, #gated do TIES.renew_limits(root, moves, pass, gated[g].gates) end
   commit(root, moves)
@@ -114,7 +152,7 @@ function TIES.renew_used(root, ties)
   local names, said, renewed = {}, {}, {}
   for g = 1, #ties do
     local tie = ties[g]
-    for at = 1, #tie, 2 do
+    for at = 1, #tie, 3 do
       local name = tie[at]
       if not said[name] then names[#names + 1] = name end
       said[name] = tie[at + 1]
@@ -129,29 +167,42 @@ function TIES.renew_used(root, ties)
 end
 
 --- What a call wants of slots: `names` of gates, `by` how many of each, `least` the smallest number of slots that is said of
---- it; n of them, and their `places` by name.
-function TIES.new_tally() return { names = {}, by = {}, least = {}, places = {}, n = 0 } end
+--- it; n of them. Made once and used by one call after the other: what is beyond n is of those before. The cell of a gate
+--- says by the number of the tally whether it was met, and where it stands.
+TIES.tally = { names = {}, by = {}, least = {}, n = 0, number = 0 }
 
---- Adds what ties want, `number` times.
-function TIES.want(tally, tie, number)
-  local places, by, least = tally.places, tally.by, tally.least
-  for at = 1, #tie, 2 do
-    local name, slots = tie[at], tie[at + 1]
-    local k = places[name]
-    if k then
-      by[k] = by[k] + number
-      if slots < least[k] then least[k] = slots end
+function TIES.new_tally()
+  TIES.make_room()
+  local tally = TIES.tally
+  tally.n, tally.number = 0, tally.number + 1
+  return tally
+end
+
+--- Adds what ties want, so many times.
+function TIES.want(tally, tie, times)
+  local at, name = 1, tie[1]
+  while name do
+    local slots, cell = tie[at + 1], tie[at + 2]
+    if cell[1] == tally.number then
+      local k = cell[2]
+      tally.by[k] = tally.by[k] + times
+      if slots < tally.least[k] then tally.least[k] = slots end
     else
-      k = tally.n + 1
-      tally.n, places[name] = k, k
-      tally.names[k], by[k], least[k] = name, number, slots
+      local k = tally.n + 1
+      tally.n, cell[1], cell[2] = k, tally.number, k
+      tally.names[k], tally.by[k], tally.least[k] = name, times, slots
     end
+    at = at + 3
+    name = tie[at]
   end
 end
 
---- Writes how many slots of each gate are taken. Answers the gates where none is, any more.
+--- Writes how many slots of each gate are taken. Answers the gates where none is, any more, and how many those are: in a
+--- list that the next call writes over.
+TIES.used, TIES.free = {}, {}
+
 function TIES.write_slots(root, names, counts, n)
-  local used, free, u, f, texts = {}, {}, 0, 0, TIES.texts
+  local used, free, u, f, texts = TIES.used, TIES.free, 0, 0, TIES.texts
   for k = 1, n do
     local count = counts[k]
     if count > 0 then
@@ -164,13 +215,14 @@ function TIES.write_slots(root, names, counts, n)
   end
   hset_short(K.slots(root), used, u)
   variadic('HDEL', K.slots(root), free, 1, f)
-  return free
+  return free, f
 end
 
 --- Lets a whole popped batch through, if nothing of it is bare and each gate has room for all; else changes nothing.
 function TIES.all_through(root, pass, batch)
   if pass.has_looked then return false end
-  local byte, heads, tally, want, number, to, last = string.byte, TIES.heads, TIES.new_tally(), TIES.want, 0, 0, nil
+  local tally, want = TIES.new_tally(), TIES.want
+  local byte, heads, number, to, last = string.byte, TIES.heads, 0, 0, nil
   for i = 1, #batch do
     local element = batch[i]
     if #element == 8 then return false end
@@ -179,7 +231,7 @@ function TIES.all_through(root, pass, batch)
       if not tie then tie, to = TIES.met(element, 1) end
       if tie == last then
         number = number + 1
-      elseif not tie or not tie.is_slotted then
+      elseif not tie or tie.has_paces then
         return false
       else
         if last then want(tally, last, number) end
@@ -189,14 +241,14 @@ function TIES.all_through(root, pass, batch)
   end
   if not last then return true end
   want(tally, last, number)
-  local names, counts, least, n, known = tally.names, tally.by, tally.least, tally.n, TIES.numbers
-  local taken = hmget(K.slots(root), names, 1, n)
+  local names, counts, least, n = tally.names, tally.by, tally.least, tally.n
+  local taken, known = hmget(K.slots(root), names, 1, n), TIES.numbers
   for k = 1, n do
     local text = taken[k]
     if text then counts[k] = counts[k] + (known[text] or TIES.number_of(text)) end
   end
   local has_limits = TIES.read_limits(root, pass, names, n)
-  TIES.look_at_live(root, pass, names)
+  TIES.look_at_live(root, pass, names, n)
   local live, limits = pass.live, pass.limits
   for k = 1, n do
     local slots, name = least[k], names[k]
@@ -295,24 +347,27 @@ function TIES.mark_parked(root, pass, highest)
   raise_claimed(root, alone)
 end
 
---- What completed on tied lanes gives its slots back, and what waited for them moves on. `ended`: what it had taken.
-function TIES.give_back(root, ended)
-  local names, by, n = ended.names, ended.by, ended.n
+--- What completed on tied lanes gives its slots back, and what waited for them moves on.
+function TIES.give_back(root, tally)
+  local names, by, n = tally.names, tally.by, tally.n
   if n == 0 then return end
-  local taken, counts, known = hmget(K.slots(root), names, 1, n), {}, TIES.numbers
+  local taken, counts, known = hmget(K.slots(root), names, 1, n), tally.least, TIES.numbers
   for k = 1, n do
     local text = taken[k]
     counts[k] = text and (known[text] or TIES.number_of(text)) - by[k] or 0
   end
-  local free = TIES.write_slots(root, names, counts, n)
+  local free, idle = TIES.write_slots(root, names, counts, n)
   if call('EXISTS', K.parked(root), K.limits(root)) == 0 then return end
   -- Where nothing is parked, a gate is idle that has no slot taken.
   if call('EXISTS', K.parked(root)) == 0 then
-    variadic('HDEL', K.limits(root), free, 1, #free)
+    variadic('HDEL', K.limits(root), free, 1, idle)
     return
   end
-  local wakes, woken = names, {}
-  for k = 1, n do wakes[names[k]] = by[k] end
+  local wakes, woken = {}, {}
+  for k = 1, n do
+    wakes[k] = names[k]
+    wakes[names[k]] = by[k]
+  end
   let_on(root, wakes, woken)
   if #woken > 0 then
     local moves = new_moves()

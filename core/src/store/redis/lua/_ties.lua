@@ -49,17 +49,15 @@ end
 --- KNOWN_MAX of them.
 local TIES = { known = {}, known_count = 0, KNOWN_MAX = 2048 }
 
---- Reads a tie record into a table. `only`: its one gate, if it has no more; `is_slotted`: whether it has gates, all with
---- slots; `has_full`: whether one does more than keep waiting. Its own places 1, 2, … are name and slots of each gate that
---- has some: what is looked at most lies side by side.
+--- Reads a tie record into a table. `only`: its one gate, if it has no more; `has_paces`: whether a gate of it has no slots;
+--- `has_full`: whether one does more than keep waiting.
 function TIES.read(record)
   local key, line, gates, flow = read_ties(record)
-  local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil }
+  local tie = { key = key, line = line, gates = gates, flow = flow, only = #gates == 1 and gates[1] or nil, has_paces = false }
   for g = 1, #gates do
-    if not gates[g].every then put(tie, gates[g].name, gates[g].slots) end
+    if gates[g].every then tie.has_paces = true end
     if gates[g].full then tie.has_full = true end
   end
-  tie.is_slotted = #gates > 0 and #tie == 2 * #gates
   -- Keys and lines have too many names to be worth it.
   if key == '' and line == '' then
     if TIES.known_count >= TIES.KNOWN_MAX then TIES.known, TIES.known_count = {}, 0 end
@@ -257,8 +255,8 @@ local function look_at_gates(root, pass, ties, is_leaving)
     pass.taken[paces[i]] = math.max(pass.now, tonumber(taken or 0))
   end
   if not is_leaving then
-    TIES.look_at_live(root, pass, slots)
-    TIES.look_at_live(root, pass, paces)
+    TIES.look_at_live(root, pass, slots, n)
+    TIES.look_at_live(root, pass, paces, #paces)
   end
 end
 
@@ -345,7 +343,7 @@ function TIES.agree(root, name, last, behind)
   local limit = TIES.slots_said(root, call('ZRANGE', K.parked_at(root, name), -1, -1)[1], name)
   if limit == 0 then return 0 end
   local pass, more = { live = {} }, 0
-  TIES.look_at_live(root, pass, { name })
+  TIES.look_at_live(root, pass, { name }, 1)
   local live = pass.live[name]
   if not (live and live.slots) then
     local reach = math.max(before, tonumber(call('HGET', K.slots(root), name) or 0))
@@ -598,7 +596,7 @@ local function through_gates(root, pass, queue, batch)
       local tie = TIES.met(element, 1)
       if tie ~= last then
         last = tie
-        met[#met + 1] = tie
+        if tie then met[#met + 1] = TIES.whole(tie) end
       end
       ties[i] = tie
     end

@@ -77,13 +77,16 @@ local function complete(root, args)
   local finished, taken = {}, 0
   local refused, refused_tokens, bare, bare_places = {}, {}, {}, {}
   local run, left, token, fast, is_tied = 1, 0, nil, nil, false
-  local heads, ended, number, to, last = TIES.heads, nil, 0, 0, nil
+  local heads, ended, number, to, last = nil, nil, 0, 0, nil
   for i = 1, n do
     if left == 0 then
       if run > #runs then return BADARGS end
       token, left = sub(runs, run, run + 7), unpack_bytes('>I4', runs, run + 8)
       is_tied = left >= TIES.OF_TIED
-      if is_tied then left = left - TIES.OF_TIED end
+      if is_tied then
+        left, ended = left - TIES.OF_TIED, ended or TIES.new_tally()
+        heads = TIES.heads
+      end
       fast, run = 'c' .. ended_at .. token, run + 12
     end
     left = left - 1
@@ -100,7 +103,6 @@ local function complete(root, args)
           if tie == last then
             number = number + 1
           else
-            ended = ended or TIES.new_tally()
             if last then TIES.want(ended, last, number) end
             number, last = 1, tie
           end

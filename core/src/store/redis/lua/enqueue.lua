@@ -14,8 +14,11 @@ local function enqueue(root, args)
   if not first or first < 1 or n < 1 or n > 1000 then return BADARGS end
   local ties, places
   if TIES.is_tied(lane) then
-    ties, places = TIES.of_batch(args)
+    -- Without a slot taken and without anything parked no gate is in use, and nobody asks how many slots it has.
+    local is_used = call('EXISTS', K.slots(root), K.parked(root)) > 0
+    ties, places = TIES.of_batch(args, is_used)
     if not ties then return BADARGS end
+    if not is_used then ties = nil end
   end
   local record = call('HGET', K.marks(root), lane)
   if not record then return { 'unknown_lane', 0, 0 } end
