@@ -8,6 +8,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { crewSpecOf, type MixWishes } from "./app/crew-spec.js";
 import { type AppEvents, EventHub } from "./app/events.js";
+import { IndexKeeper } from "./app/index-keeper.js";
 import { Inspect } from "./app/inspect.js";
 import { Limits } from "./app/limits.js";
 import { openProducer } from "./app/open-producer.js";
@@ -169,6 +170,8 @@ export class App implements AsyncDisposable {
   #impliedBy: StoreDurability | null = null;
   #incarnation = "";
   #foreman: Foreman | null = null;
+  /** Kept while the store is open, if asked for. */
+  #index: IndexKeeper | null = null;
   #starting: Promise<void> | null = null;
   #stopping: Promise<StopReport> | null = null;
   /** The Foreman that is being stopped: another `stop` may hurry it. */
@@ -378,7 +381,7 @@ export class App implements AsyncDisposable {
 
   /** What is where, and why: lists, searches, bulk actions, explanations. */
   get inspect(): Inspect {
-    return new Inspect({ reach: this.#reach, nodes: () => this.nodes() });
+    return new Inspect({ reach: this.#reach, nodes: () => this.nodes(), index: () => this.#index?.index ?? null });
   }
 
   /** The numbers of Steps' limits, changed while everything runs, and what is in use. */
@@ -603,6 +606,7 @@ export class App implements AsyncDisposable {
     }
     opened.producer.end(this.#closedError("enqueue"));
     opened.waiters.end(this.#closedError("wait"));
+    this.#index?.stop();
     await opened.store.close();
   }
 
@@ -670,11 +674,13 @@ export class App implements AsyncDisposable {
           if (cause === "emptied") this.#counters.add("storeLosses");
           else if (cause !== "reconnected") this.#counters.add("storeChanges");
           waiters.readAll(of);
+          this.#index?.restored(cause);
           this.#foreman?.restored(of, cause);
         },
       });
       this.#opened = { store, producer, scope: bound?.scope ?? null, segments, finder, waiters, context };
       await this.#tryDurabilities();
+      if (this.#options.searchIndex) this.#index = new IndexKeeper(context, this.#options.network.timeout, this.#log);
       if (this.#state === "new") this.#state = "ready";
       return this.#opened;
     } catch (error) {

@@ -3,7 +3,7 @@
  */
 
 export type { AppEvents, AttemptEvent, FailureEvent } from "./app/events.js";
-export { type CountRow, type CountsView, Inspect, type OperationPage } from "./app/inspect.js";
+export { type CountRow, type CountsView, Inspect } from "./app/inspect.js";
 export {
   type BulkOptions,
   type BulkProgress,
@@ -15,6 +15,7 @@ export type { Explanation } from "./app/inspect-explain.js";
 export { type FsckFinding, type FsckOptions, type FsckReport, FsckRun, type FsckStep } from "./app/inspect-fsck.js";
 export type { DeadGroup, DeadGroupsAnswer } from "./app/inspect-groups.js";
 export type { Reason, ReasonCode } from "./app/inspect-reason.js";
+export type { OperationPage, SearchPage } from "./app/inspect-search.js";
 export type { OperationView } from "./app/inspect-view.js";
 export { type LimitFilter, type LimitList, Limits, type LimitView, type LiveLimit } from "./app/limits.js";
 export type { AppOptions, EnqueueOptions } from "./app/options.js";
@@ -42,6 +43,7 @@ export type { CheckFinding, FindingKind } from "./engine/findings.js";
 export type { OperationState, TerminalState } from "./engine/operation.js";
 export type { StopReport } from "./foreman/foreman.js";
 export { type CancelOutcome, Handle, type Outcome, type Receipt, type WaitOptions } from "./handle.js";
+export type { SearchIndexView } from "./queue/search-index.js";
 export type { AbortReason } from "./worker/attempt.js";
 export type { Executor, ExecutorCall } from "./workflow/executor.js";
 export type { ErrorClass, RetryOn } from "./workflow/retry-on.js";

@@ -41,6 +41,8 @@ export { DEFAULT_MIX_SETTINGS, type MixOptions, mixTable, resolveMixSettings } f
 export type { MixPlan } from "./foreman/mix/state.js";
 export { type MixSample, NOBODY, type PoolSample } from "./foreman/mix/telemetry.js";
 export { ThreadLine } from "./foreman/thread-member.js";
+export { parseFilter } from "./queue/filter.js";
+export { isFit } from "./queue/filter-match.js";
 export { HelpCalls } from "./queue/help-calls.js";
 export { HoldOff } from "./queue/hold-off.js";
 export { createDuplexMemory, Duplex, type DuplexMemory } from "./ring/duplex.js";

@@ -12,6 +12,7 @@ import {
   RedisStore,
   SETTLE_IN,
   type Store,
+  type SurveyAnswer,
 } from "@millrace/core/internal";
 import type { RedisServer } from "@millrace/scripts/redis-server";
 import { hotCalls, type Measure } from "./hot-calls.js";
@@ -91,7 +92,20 @@ export async function measureCalls(server: RedisServer, count: number, pages: nu
 }
 
 const MEASURED: ReadonlySet<string> = new Set([
-  ...["counts", "list", "find", "peek", "explain", "check", "cancel", "requeue", "redrive", "erase", "holders"],
+  ...[
+    "counts",
+    "list",
+    "find",
+    "peek",
+    "explain",
+    "check",
+    "cancel",
+    "requeue",
+    "redrive",
+    "erase",
+    "holders",
+    "survey",
+  ],
   ...["enqueue", "enqueueFull", "claim", "extend", "complete", "fail", "release", "promote"],
 ]);
 
@@ -213,6 +227,34 @@ async function inspectAll(
   await measure("explain", async () => {
     for (const { id } of parked) await inspect.explain(id);
     return (await inspect.explain(last)).state;
+  });
+  await measure("index, survey of lanes", async () => {
+    for (let i = 0; i < 20; i++) await store.survey(segment, { of: "lanes", cursor: null, max: 1_000 });
+    return "1000 at once";
+  });
+  const dots: LocalDot[] = [];
+  await measure("index, survey of records", async () => {
+    let cursor: string | null = null;
+    for (let page = 0; page < pages; page++) {
+      const answer: SurveyAnswer = await store.survey(segment, { of: "records", cursor, max: 250 });
+      dots.push(...answer.dots);
+      cursor = answer.cursor;
+      if (cursor === null) break;
+    }
+    return `${dots.length} seen`;
+  });
+  await measure("index, found by id", async () => {
+    for (let at = 0; at < dots.length; at += 100) {
+      await store.find(segment, { dots: dots.slice(at, at + 100), wait: false });
+    }
+    return "100 at once";
+  });
+  await measure("index, end of a Queue", async () => {
+    const { total } = await store.peek(segment, { of: { queue: "q" }, offset: 0, limit: 1 });
+    for (let at = 1; at <= pages; at++) {
+      await store.peek(segment, { of: { queue: "q" }, offset: Math.max(0, total - 250 * at), limit: 250 });
+    }
+    return "250 at once";
   });
   await measure("fsck, one searched on its list", async () => {
     const suspects = [rearmost];

@@ -272,6 +272,20 @@ const cases: readonly Case[] = [
     first: [["g", { slots: 2 }]],
   },
   {
+    name: "survey",
+    prepare: async (s) => {
+      const lane = await s.fast();
+      await s.enqueue(lane, 1, series("n", 3));
+      await s.claim("o1", 2);
+      const ask = async (of: "lanes" | "records") => await s.store.survey(s.segment, { of, cursor: null, max: 100 });
+      return async () => {
+        const { lanes } = await ask("lanes");
+        return lanes.map(({ queue, accepted, claimed }) => [queue, accepted, claimed]);
+      };
+    },
+    first: [["q", 3, 2]],
+  },
+  {
     name: "peek and counts",
     prepare: async (s) => {
       await s.enqueue(await s.fast(), 1, series("n", 3));

@@ -50,6 +50,8 @@ import type {
   RequeueParams,
   RescueAnswer,
   RescueParams,
+  SurveyAnswer,
+  SurveyParams,
 } from "@millrace/core/internal";
 
 /** Parameters and answer of each transition, by its name. */
@@ -73,6 +75,7 @@ export interface Signatures {
   holders: [HoldersParams, HoldersAnswer];
   peek: [PeekParams, PeekAnswer];
   list: [ListParams, ListAnswer];
+  survey: [SurveyParams, SurveyAnswer];
   announce: [AnnounceParams, AnnounceAnswer];
   erase: [EraseParams, EraseAnswer];
   explain: [ExplainParams, ExplainAnswer];

@@ -10,6 +10,10 @@ import type { Answer } from "./call.js";
 /** An answer, ready to compare. */
 export function canonicalAnswer(answer: Answer): Plain {
   if (!("cursor" in answer)) return plain(answer);
+  if ("lanes" in answer) {
+    const lanes = [...answer.lanes].sort((a, b) => (a.laneName < b.laneName ? -1 : 1));
+    return plain({ lanes, isWhole: answer.cursor === null });
+  }
   // The order of a list is the store's own, and so is what its cursors say.
   const records = [...answer.records].sort((a, b) => (a.id < b.id ? -1 : 1));
   return plain({ records, isWhole: answer.cursor === null });

@@ -56,6 +56,7 @@ const weights: Readonly<Record<IntentName, number>> = {
   announce: 4,
   erase: 4,
   explain: 3,
+  survey: 2,
   counts: 3,
   queue_pause: 1,
   queue_resume: 3,
@@ -80,6 +81,7 @@ const tiedWeights: Readonly<Record<IntentName, number>> = {
   cancel: 14,
   find: 2,
   explain: 6,
+  survey: 2,
   peek: 1,
   progress: 1,
   queue_pause: 0,
@@ -363,6 +365,8 @@ export class Player {
         const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
         return { name, params: { of, cursor: null, max: 1000 } };
       }
+      case "survey":
+        return { name, params: { of: "lanes", cursor: null, max: 1000 } };
       case "holders":
         return { name, params: { keys: ["k1", "k2", "k3"] } };
       case "explain":

@@ -41,6 +41,8 @@ export function callStore(store: Store, segment: string, call: Call): Promise<An
       return store.peek(segment, call.params);
     case "list":
       return store.list(segment, call.params);
+    case "survey":
+      return store.survey(segment, call.params);
     case "holders":
       return store.holders(segment, call.params);
     case "explain":

@@ -1,10 +1,10 @@
 /**
  * An Operation as lists and searches show it: a StatusView with its tags and, if it failed, what groups it with others.
  */
-import { decode } from "../base/codec.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import type { OperationRecord } from "../engine/operation.js";
 import { fingerprintOf, stackHead } from "../queue/fingerprint.js";
+import { tagsIn } from "../queue/search-row.js";
 import { type StatusView, viewOf } from "./status.js";
 
 /** One Operation in a list. Queue and tags are null once it is completed or cancelled: they are not stored any more. */
@@ -40,10 +40,7 @@ export function operationViewOf(record: OperationRecord, segment: string): Opera
 function tagsOf(body: Uint8Array | null): Readonly<Record<string, string>> | null {
   if (body === null) return null;
   try {
-    const { overrides } = decodeEnvelope(body);
-    if (overrides === null) return null;
-    const { tags } = decode(overrides) as { readonly tags?: Readonly<Record<string, string>> }; // written by app.ts
-    return tags ?? null;
+    return tagsIn(decodeEnvelope(body).overrides);
   } catch {
     return null; // a list must not fail because of one record
   }

@@ -19,17 +19,9 @@ import { type BulkOptions, BulkRun, type RequeueOptions } from "./inspect-bulk.j
 import { type Explanation, explain } from "./inspect-explain.js";
 import { type FsckOptions, FsckRun } from "./inspect-fsck.js";
 import { DeadGroups, type DeadGroupsAnswer } from "./inspect-groups.js";
+import { type OperationPage, type SearchPage, searchIndexed } from "./inspect-search.js";
 import type { InspectServices } from "./inspect-services.js";
 import { type OperationView, operationViewOf } from "./inspect-view.js";
-
-/** A page of Operations. */
-export interface OperationPage {
-  readonly operations: readonly OperationView[];
-  /** Hand it in for the next page; null: there is no more. */
-  readonly cursor: string | null;
-  /** The budget of the call was used up before the page was full: there may be more, go on with `cursor`. */
-  readonly partial: boolean;
-}
 
 /** How many Operations of one kind are where. */
 export interface CountRow {
@@ -131,20 +123,35 @@ export class Inspect {
   }
 
   /**
-   * Finds Operations by a filter (docs/guides/operations.md). What is over is known by id, state, Step, error and
-   * times only.
+   * Finds Operations by a filter (docs/guides/operations.md), by the index of this process if it keeps one that helps.
+   * What is over is known by id, state, Step, error and times only.
    *
-   * Errors: MR_INVALID_OPTION for a filter that is not understood, naming the nearest field · MR_STORE_UNAVAILABLE,
-   * MR_APP_CLOSED.
+   * Errors: MR_INVALID_OPTION for a filter that is not understood, naming the nearest field, and for a cursor of an index
+   * that has begun anew · MR_STORE_UNAVAILABLE, MR_APP_CLOSED.
    */
-  async search(filter: string, options: Given<typeof pageTable> = {}): Promise<OperationPage> {
+  async search(filter: string, options: Given<typeof pageTable> = {}): Promise<SearchPage> {
     const page = resolveOptions(pageTable, options, "search");
     const parsed = parseFilter(filter, this.#clock.nowMs());
     await this.#services.reach.opened("inspect.search");
+    const index = this.#services.index();
     const ids = idsOf(parsed);
-    if (ids !== null) return await this.#byId(ids, parsed);
+    const found = ids === null ? await searchIndexed(this.#services.reach, index, parsed, page) : null;
+    if (found !== null) return { ...found, isIndexed: true, index: index?.view() ?? null };
     const isWanted = (view: OperationView): boolean => isFit(parsed, view);
-    return await this.#page(walkOf(parsed), isWanted, page, false);
+    const walked =
+      ids === null ? await this.#page(walkOf(parsed), isWanted, page, false) : await this.#byId(ids, parsed);
+    return { ...walked, isIndexed: false, index: index?.view() ?? null };
+  }
+
+  /**
+   * Lets the search index of this process begin anew; searches go without it until it has read what there is. Answers
+   * false if this process keeps none. Errors: MR_STORE_UNAVAILABLE, MR_APP_CLOSED.
+   */
+  async reindex(): Promise<boolean> {
+    await this.#services.reach.opened("inspect.reindex");
+    const index = this.#services.index();
+    await index?.rebuild();
+    return index !== null;
   }
 
   /**

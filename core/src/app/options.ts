@@ -225,6 +225,12 @@ export const appTable = {
     default: "wait",
     sentence: "What an enqueue into a full Queue does: wait for room, or fail with `MR_QUEUE_FULL`.",
   },
+  searchIndex: {
+    type: "boolean",
+    default: false,
+    sentence:
+      "Whether this process keeps an index for `app.inspect.search` in its memory: about 90 bytes for each Operation there is. See docs/guides/operations.md.",
+  },
   defaults: {
     type: "custom",
     expected: "options of a Step",
@@ -262,6 +268,8 @@ export interface AppOptions {
   readonly compressFrom?: number;
   /** Ready Operations each Queue may hold in one Node's Segment. Default: any number. */
   readonly queueMax?: number;
+  /** Keep an index for `app.inspect.search` in the memory of this process. Default false. */
+  readonly searchIndex?: boolean;
   /** Bytes the Redis server may use; from 85 % of it on enqueues fail with MR_QUOTA. Default: only the server refuses. */
   readonly memoryMax?: number;
   /** What an enqueue into a full Queue does; fails with MR_QUEUE_FULL if told to `"reject"`. Default `"wait"`. */

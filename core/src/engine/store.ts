@@ -66,6 +66,8 @@ import type {
   RescueAnswer,
   RescueParams,
   Settled,
+  SurveyAnswer,
+  SurveyParams,
 } from "./transitions.js";
 
 /** Why a bell is heard: this process attends the Queue there · nobody does · who attends it calls for help. */
@@ -190,6 +192,8 @@ export interface Store extends MemoryGauge {
   peek(segment: string, params: PeekParams): Promise<PeekAnswer>;
   /** Reads a page of what is in one state, from a cursor on. Errors: the common ones. */
   list(segment: string, params: ListParams): Promise<ListAnswer>;
+  /** Reads marks of lanes, or what has a record, page by page: for an index. Errors: the common ones. */
+  survey(segment: string, params: SurveyParams): Promise<SurveyAnswer>;
   /** Deletes records of what is over. Errors: the common ones. */
   erase(segment: string, params: EraseParams): Promise<EraseAnswer>;
   /** Looks for what contradicts itself, a part at a time, and mends it if asked to. Errors: the common ones. */

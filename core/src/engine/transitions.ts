@@ -87,6 +87,7 @@ export const TRANSITION_NAMES = [
   "holders",
   "peek",
   "list",
+  "survey",
   "erase",
   "check",
   "explain",
@@ -566,6 +567,36 @@ export interface ListParams {
 /** A page, empty or not; `cursor` null: there is no more. */
 export interface ListAnswer {
   readonly records: readonly OperationRecord[];
+  readonly cursor: string | null;
+}
+
+/**
+ * Tells what an index of a Segment must know. `lanes`: how far each lane is. `records`: which Operations run or have a
+ * record of their own: all but what waits unread on the fast path, and what is finished; perhaps some twice, and some
+ * that are finished meanwhile. A lane or Operation that is there from before the first page until after the last is on
+ * one of them. Reads only.
+ */
+export interface SurveyParams {
+  readonly of: "lanes" | "records";
+  /** As the page before answered it, by the same store; null, or one that no store wrote: from the beginning. */
+  readonly cursor: string | null;
+  /** How many elements to look at, about: 1…1000. */
+  readonly max: number;
+}
+
+/** A lane and its marks. Counters up to `accepted` were given, of a fast lane those up to `claimed` are waiting no more. */
+export interface SurveyedLane {
+  readonly laneName: string;
+  /** Null on the full path; there only the highest counter is known, `claimed` says nothing. */
+  readonly queue: string | null;
+  readonly accepted: number;
+  readonly claimed: number;
+}
+
+/** A page, empty or not, in no order: `lanes` or `dots`, as asked; `cursor` null: there is no more. */
+export interface SurveyAnswer {
+  readonly lanes: readonly SurveyedLane[];
+  readonly dots: readonly LocalDot[];
   readonly cursor: string | null;
 }
 

@@ -1,5 +1,5 @@
 /** Sentences about looking into what is there, at any size: list, erase, check. */
-import type { Claim, Listed, OperationRecord } from "@millrace/core/internal";
+import type { Claim, Listed, LocalDot, OperationRecord, SurveyAnswer, SurveyedLane } from "@millrace/core/internal";
 import { describe, expect, it } from "vitest";
 import { plain } from "../../helper/bytes.js";
 import { at, type Lane, retainMs, type Scene, series, texts } from "./scene.js";
@@ -359,6 +359,79 @@ export function inspectingSentences(scene: () => Scene): void {
 
     it("X19: finds nothing in an empty one", async () => {
       expect(await checkAll(scene())).toEqual([]);
+    });
+  });
+  describe("survey", () => {
+    /** Every page; `between` runs after each. */
+    const surveyed = async (
+      s: Scene,
+      of: "lanes" | "records",
+      max: number,
+      between = async (): Promise<unknown> => 0,
+    ) => {
+      const lanes: SurveyedLane[] = [];
+      const dots: LocalDot[] = [];
+      let cursor: string | null = null;
+      for (let page = 0; page < 500; page++) {
+        const answer: SurveyAnswer = await s.store.survey(s.segment, { of, cursor, max });
+        lanes.push(...answer.lanes);
+        dots.push(...answer.dots);
+        cursor = answer.cursor;
+        if (cursor === null) return { lanes, names: dots.map(({ laneName, counter }) => `${laneName} ${counter}`) };
+        await between();
+      }
+      throw new Error("the survey has no end");
+    };
+
+    it("X18: tells how far each lane is", async () => {
+      const s = scene();
+      expect(await surveyed(s, "lanes", 10)).toEqual({ lanes: [], names: [] });
+      await s.enqueue(await s.fast(), 1, series("a", 5));
+      await s.fast("other", "a1.02");
+      await s.claim("o1", 3);
+      await s.enqueueFull(await s.full(), [{ counter: 7 }, { counter: 4 }]);
+      for (const max of [1, 1000]) {
+        const { lanes, names } = await surveyed(s, "lanes", max);
+        expect(names).toEqual([]);
+        expect([...lanes].sort((a, b) => (a.laneName < b.laneName ? -1 : 1))).toEqual([
+          { laneName: "a1.00", queue: null, accepted: 7, claimed: 0 },
+          { laneName: "a1.01", queue: "q", accepted: 5, claimed: 3 },
+          { laneName: "a1.02", queue: "other", accepted: 0, claimed: 0 },
+        ]);
+      }
+    });
+
+    it("X18: names all that runs or has a record, whatever moves meanwhile; what waits unread or is over it leaves out", async () => {
+      const s = scene();
+      const fast = await s.fast();
+      const full = await s.full();
+      await s.enqueue(fast, 1, series("a", 1000));
+      const held = [...(await s.claim("o1", 900))];
+      await s.enqueueFull(
+        full,
+        series("b", 300).map((_, i) => ({ counter: i + 1, due: i % 2 === 0 ? { in: 60_000 } : null })),
+      );
+      const done = held.splice(0, 100);
+      await s.complete("o1", done);
+      const before = await surveyed(s, "records", 1000);
+      const wanted = [
+        ...held.map(({ laneName, counter }) => `${laneName} ${counter}`),
+        ...series("b", 300).map((_, i) => `${full.laneName} ${i + 1}`),
+      ];
+      expect([...new Set(before.names)].sort()).toEqual([...wanted].sort());
+      let moved = 0;
+      const move = async (): Promise<void> => {
+        const one = held.pop();
+        if (one === undefined) return;
+        moved++;
+        if (moved % 3 === 0) await s.release("o1", [one]);
+        else await s.fail("o1", one, moved % 3 === 1 ? null : 60_000);
+      };
+      const { names } = await surveyed(s, "records", 20, move);
+      expect(moved).toBeGreaterThan(20);
+      expect(wanted.filter((name) => !names.includes(name))).toEqual([]);
+      const waiting = series("", 100).map((_, i) => `${fast.laneName} ${901 + i}`);
+      expect(waiting.filter((name) => names.includes(name))).toEqual([]);
     });
   });
 }

@@ -74,6 +74,8 @@ import type {
   RescueAnswer,
   RescueParams,
   SegmentTransitionName,
+  SurveyAnswer,
+  SurveyParams,
   TransitionName,
 } from "../../engine/transitions.js";
 import { type AnswerOf, apply, newSegment, type ParamsOf, type SegmentState, takeEvents } from "./machine.js";
@@ -278,6 +280,10 @@ export abstract class MachineStore implements Store {
 
   list(segment: string, params: ListParams): Promise<ListAnswer> {
     return this.#call("list", segment, params);
+  }
+
+  survey(segment: string, params: SurveyParams): Promise<SurveyAnswer> {
+    return this.#call("survey", segment, params);
   }
 
   holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {

@@ -58,6 +58,8 @@ import type {
   SegmentOpenAnswer,
   SegmentOpenParams,
   SegmentTransitionName,
+  SurveyAnswer,
+  SurveyParams,
 } from "../../engine/transitions.js";
 import { announce } from "./announcing.js";
 import { check } from "./checking.js";
@@ -74,6 +76,7 @@ import { queuePause, queueResume } from "./queues.js";
 import { counts, find, holders, peek } from "./reading.js";
 import { redrive } from "./redriving.js";
 import type { MachineEvent, SegmentState } from "./state.js";
+import { survey } from "./surveying.js";
 
 export { newSegment, type SegmentState } from "./state.js";
 
@@ -108,6 +111,7 @@ export interface TransitionTypes {
   queue_resume: { params: QueuePauseParams; answer: QueuePauseAnswer };
   limit_set: { params: LimitSetParams; answer: LimitSetAnswer };
   limits: { params: LimitsParams; answer: LimitsAnswer };
+  survey: { params: SurveyParams; answer: SurveyAnswer };
 }
 
 /** Parameters of a transition. */
@@ -145,6 +149,7 @@ export const machine: { readonly [Name in SegmentTransitionName]: MachineMove<Na
   holders,
   peek,
   list,
+  survey,
   announce,
   erase,
   check,

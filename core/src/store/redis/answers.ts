@@ -46,6 +46,8 @@ import type {
   RequeueAnswer,
   RescueAnswer,
   SegmentOpenAnswer,
+  SurveyAnswer,
+  SurveyParams,
   Totals,
 } from "../../engine/transitions.js";
 import type { Reply } from "./connection.js";
@@ -504,6 +506,32 @@ export function listAnswer(segment: string, state: ListParams["of"]["state"], re
     if (typeof record !== "string") records.push(record);
   }
   return { records, cursor };
+}
+
+/** `claimed` of a full-path lane says nothing; it is 0 everywhere. */
+export function surveyAnswer(of: SurveyParams["of"], reply: Reply): SurveyAnswer {
+  const all = list(reply);
+  const rest = text(all[0]);
+  const cursor = rest === "" ? null : rest;
+  const count = integer(all[1]);
+  if (of === "lanes") {
+    const lanes = Array.from({ length: count }, (_, i) => {
+      const record = bytes(all[3 + 2 * i]);
+      const { queue, name } = readLane(record);
+      const isFull = queue === "";
+      const claimed = isFull ? 0 : uint40(record, 5);
+      return { laneName: name, queue: isFull ? null : queue, accepted: uint40(record, 0), claimed };
+    });
+    return { lanes, dots: [], cursor };
+  }
+  const [lanes, first] = readLanes(all, 2, count);
+  const dots: LocalDot[] = [];
+  for (let at = first; at < all.length; at++) {
+    const address = bytes(all[at]);
+    const lane = lanes.get(address.readUIntBE(0, 3));
+    if (lane !== undefined) dots.push({ laneName: lane.name, counter: uint40(address, 3) });
+  }
+  return { lanes: [], dots, cursor };
 }
 
 export function announceAnswer(reply: Reply): AnnounceAnswer {

@@ -34,6 +34,7 @@ import type {
   RedriveParams,
   ReleaseParams,
   RescueParams,
+  SurveyParams,
 } from "../../engine/transitions.js";
 import { FrameWriter } from "./frame.js";
 
@@ -433,6 +434,10 @@ const LISTED = {
 export function listFrame(prefix: Buffer, { of, cursor, max }: ListParams): Buffer {
   const head = [LISTED[of.state], cursor ?? "", max];
   return textsFrame(prefix, of.state === "ready" ? [...head, of.queue] : head);
+}
+
+export function surveyFrame(prefix: Buffer, { of, cursor, max }: SurveyParams): Buffer {
+  return textsFrame(prefix, [of === "lanes" ? "l" : "o", cursor ?? "", max]);
 }
 
 export function explainFrame(prefix: Buffer, { dot, max }: ExplainParams): Buffer {

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "2100d1a444b581d247ef837a65c0953c561f61d64189e5ee92c9d3af4791a3ec";
+export const DIGEST = "6e3de3715467a5229fd6813bdd8bf0a26ac3261cc3d793aad1ca85bfdc76560b";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -40,6 +40,7 @@ export type LuaFunctionName =
   | "holders"
   | "peek"
   | "list"
+  | "survey"
   | "erase"
   | "check"
   | "mend"
@@ -76,6 +77,7 @@ export const LUA_FUNCTIONS: readonly LuaFunction[] = [
   { name: "holders", transition: "holders", flags: ["no-writes"] },
   { name: "peek", transition: "peek", flags: ["no-writes"] },
   { name: "list", transition: "list", flags: ["no-writes"] },
+  { name: "survey", transition: "survey", flags: ["no-writes"] },
   { name: "erase", transition: "erase", flags: ["allow-oom"] },
   { name: "check", transition: "check", flags: ["no-writes"] },
   { name: "mend", transition: "check", flags: ["allow-oom"] },
@@ -95,7 +97,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '2100d1a444b581d247ef837a65c0953c561f61d64189e5ee92c9d3af4791a3ec'",
+  "local DIGEST = '6e3de3715467a5229fd6813bdd8bf0a26ac3261cc3d793aad1ca85bfdc76560b'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -3626,6 +3628,34 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      if #element == 8 then put(reply, statics[i], metas[i] or '') end",
   "    end",
   "  end",
+  "  return reply",
+  "end",
+].join("\n"),
+  survey: [
+  "local function survey(root, args)",
+  "  local of, cursor, max = args[1], args[2], tonumber(args[3])",
+  "  if not cursor or not max or max < 1 or max > 1000 or (of ~= 'l' and of ~= 'o') then return BADARGS end",
+  "  if of == 'l' then",
+  "    local page = call('HSCAN', K.marks(root), string.match(cursor, '^%d+$') or '0', 'COUNT', max)",
+  "    local reply = { page[1] == '0' and '' or page[1], #page[2] / 2 }",
+  "    for _, part in ipairs(page[2]) do put(reply, part) end",
+  "    return reply",
+  "  end",
+  "  local addresses, rest = {}, nil",
+  "  local place = string.match(cursor, '^o(%d+)$')",
+  "  if place then",
+  "    local page = call('HSCAN', K.operations(root), place, 'COUNT', max)",
+  "    rest = page[1] == '0' and '' or 'o' .. page[1]",
+  "    for i = 1, #page[2], 2 do put(addresses, page[2][i]) end",
+  "  else",
+  "    local found",
+  "    found, rest = LIST.running(root, string.match(cursor, '^u(.*)$') or '', max)",
+  "    rest = rest == '' and 'o0' or 'u' .. rest",
+  "    for i = 2, #found, 3 do put(addresses, found[i]) end",
+  "  end",
+  "  local reply = { rest, 0 }",
+  "  reply[2] = put_lanes(root, reply, addresses)",
+  "  for _, address in ipairs(addresses) do put(reply, address) end",
   "  return reply",
   "end",
 ].join("\n"),

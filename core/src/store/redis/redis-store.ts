@@ -69,6 +69,8 @@ import type {
   RequeueParams,
   RescueAnswer,
   RescueParams,
+  SurveyAnswer,
+  SurveyParams,
 } from "../../engine/transitions.js";
 import * as answers from "./answers.js";
 import * as calls from "./calls.js";
@@ -691,6 +693,11 @@ export class RedisStore implements Store {
   async list(segment: string, params: ListParams): Promise<ListAnswer> {
     const reply = await this.#call(segment, "list", (prefix) => calls.listFrame(prefix, params));
     return answers.listAnswer(segment, params.of.state, reply);
+  }
+
+  async survey(segment: string, params: SurveyParams): Promise<SurveyAnswer> {
+    const reply = await this.#call(segment, "survey", (prefix) => calls.surveyFrame(prefix, params));
+    return answers.surveyAnswer(params.of, reply);
   }
 
   async holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {

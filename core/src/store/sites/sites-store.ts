@@ -69,6 +69,8 @@ import type {
   RequeueParams,
   RescueAnswer,
   RescueParams,
+  SurveyAnswer,
+  SurveyParams,
 } from "../../engine/transitions.js";
 import { NodeIndex } from "./node-index.js";
 import { Site, type SiteStore } from "./site.js";
@@ -527,6 +529,10 @@ export class SitesStore implements Store, Placement {
 
   list(segment: string, params: ListParams): Promise<ListAnswer> {
     return this.#at(segment, (store) => store.list(segment, params));
+  }
+
+  survey(segment: string, params: SurveyParams): Promise<SurveyAnswer> {
+    return this.#at(segment, (store) => store.survey(segment, params));
   }
 
   holders(segment: string, params: HoldersParams): Promise<HoldersAnswer> {
