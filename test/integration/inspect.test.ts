@@ -207,6 +207,8 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     expect(steps.at(-1)).toBe(15);
     expect(await all(app, "state:ready")).toHaveLength(5);
     const [gone] = await all(app, "state:cancelled");
+    // It never began, and whoever cancelled it had not seen it: no moment is better than a wrong one.
+    expect(gone).toMatchObject({ enqueuedAt: null, startedAt: null });
     expect(await app.handle(gone?.id ?? "").wait()).toEqual({ state: "cancelled", reason: "spring cleaning" });
     expect(await app.inspect.cancel("step:mail state:scheduled").done()).toMatchObject({ done: 10 });
     expect(await app.inspect.cancel("queue:mail tag.tenant:acme").done()).toMatchObject({ matched: 0 });

@@ -9,18 +9,22 @@
  */
 import { encode, PAYLOAD_BYTES_MAX } from "../base/codec.js";
 import { createError } from "../base/errors.js";
-import { asBuffer, readName, readTime40, writeName, writeTime40 } from "./envelope.js";
+import { asBuffer, EPOCH_MS, readName, readTime40, writeName, writeTime40 } from "./envelope.js";
 
-/** What an outcome carries; times are wall-clock milliseconds of the processes that enqueued and ran it. */
+/**
+ * What an outcome carries; times are wall-clock milliseconds of the processes that enqueued and ran it. Who ends an
+ * Operation from outside has not seen it: then the Step is empty, and the times are null.
+ */
 export interface Outcome {
   readonly step: string;
-  readonly enqueuedAtMs: number;
-  readonly startedAtMs: number;
+  readonly enqueuedAtMs: number | null;
+  readonly startedAtMs: number | null;
   readonly value: Uint8Array;
 }
 
 /**
- * Encodes an outcome around a result, an error record or a reason, called `what` in messages.
+ * Encodes an outcome around a result, an error record or a reason, called `what` in messages. A time that is not known
+ * is 0.
  *
  * Errors: MR_NOT_SERIALISABLE, MR_TOO_LARGE: see codec.ts.
  */
@@ -46,10 +50,16 @@ export function decodeOutcome(bytes: Uint8Array): Outcome {
   if (source.length < 11 + nameLength) throw cutShort(source.length);
   return {
     step: readName(source, 1, nameLength),
-    enqueuedAtMs: readTime40(source, 1 + nameLength),
-    startedAtMs: readTime40(source, 6 + nameLength),
+    enqueuedAtMs: readKnown(source, 1 + nameLength),
+    startedAtMs: readKnown(source, 6 + nameLength),
     value: source.subarray(11 + nameLength),
   };
+}
+
+/** Times before the epoch of these bytes are written as the epoch itself. */
+function readKnown(source: Buffer, offset: number): number | null {
+  const timeMs = readTime40(source, offset);
+  return timeMs === EPOCH_MS ? null : timeMs;
 }
 
 function cutShort(bytes: number): Error {

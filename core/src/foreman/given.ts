@@ -71,7 +71,7 @@ export class Given implements Assignment {
   get startedAtMs(): number {
     const { outcome } = this;
     if (outcome === null) return this.enqueuedAtMs;
-    return readOr(() => decodeOutcome(outcome).startedAtMs, this.enqueuedAtMs);
+    return readOr(() => decodeOutcome(outcome).startedAtMs, null) ?? this.enqueuedAtMs;
   }
 
   /** The Step's, unless this Operation says otherwise. */
