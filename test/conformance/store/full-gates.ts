@@ -67,6 +67,26 @@ export function fullGateSentences(scene: () => Scene): void {
       },
     );
 
+    it("X4: ends several that come in one call, each once, and lets those beside them in", async () => {
+      const s = scene();
+      const lane = await s.full();
+      await put(s, lane, 1, skips);
+      await s.claimOne("o1");
+      const elements = [
+        { counter: 2, ties: skips },
+        { counter: 3, ties: newest },
+        { counter: 2, ties: skips },
+        { counter: 4 },
+        { counter: 5, ties: skips, due: { in: 100 } },
+      ];
+      expect(await s.enqueueFull(lane, elements)).toEqual(["ok", "ok", "duplicate", "ok", "ok"]);
+      expect(await statesOf(s, lane, 2, 3, 4, 5)).toEqual(["skipped", "cancelled", "ready", "scheduled"]);
+      const { totals } = await s.counts();
+      expect([totals.enqueued, totals.skipped, totals.cancelled]).toEqual([5, 1, 1]);
+      expect(await s.claimTexts("o1")).toEqual(["f4"]);
+      expect(await checkAll(s)).toEqual([]);
+    });
+
     it("X4: ends who meets it in a claim, and tells who waits for that", async () => {
       const s = scene();
       const lane = await s.full();

@@ -38,6 +38,17 @@ function TIES.meet(root, pass, address, tie, candidate, closed)
   return nil
 end
 
+--- Ends one that is enqueued, has no ties but gates and might go on at once, if it meets a full one that ends it; answers
+--- whether. `moves` are to be written with ID_MEMORY_MS.
+function TIES.ends_at_once(moves, pass, address, tie, now)
+  if not tie.has_full then return false end
+  local does, gate = TIES.judge(pass, tie.gates)
+  if does ~= 'end' then return false end
+  put_finished(moves, address, gate.full == 1 and 'k' or 'x', read_meta(false), 0, gate.value, now)
+  count(moves, gate.full == 1 and 'skipped' or 'cancelled')
+  return true
+end
+
 --- Whether one that is enqueued and might go on at once ends instead, or is parked in another's place.
 function TIES.stops(pass, tie)
   local does = TIES.judge(pass, tie.gates)

@@ -108,7 +108,8 @@ local function enqueue_full(root, args)
   end
   if #gated > 0 then look_at_gates(root, pass, gated) end
 
-  local holders = {}
+  -- `over`: what ends at once; `gone`: what ended to make room.
+  local holders, over, gone = {}, new_moves(), {}
   for i, address in ipairs(addresses) do
     local at = 3 + (i - 1) * 9
     local queue, priority, due, digest, body = args[at + 1], tonumber(args[at + 2]), args[at + 3], args[at + 4], args[at + 5]
@@ -119,7 +120,7 @@ local function enqueue_full(root, args)
       key, line, flow, gates = tie.key, tie.line, tie.flow, tie.gates
     end
     local known = fresh[address] or digests[i]
-    if not known and statics[i] then
+    if not known and statics[i] and not gone[address] then
       local _, _, present_body = read_static(statics[i])
       known = digest_of(present_body)
     end
@@ -171,14 +172,21 @@ local function enqueue_full(root, args)
       fresh[address] = digest
       put(memory, address, digest)
       queues[queue] = true
-      put(moves.static, address, write_static(queue, priority, body))
       count(moves, 'enqueued')
-      if ties ~= '' then put(bound, address, ties) end
-      if lapse ~= '' then set_lapse(root, address, lapse, now) end
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
       if latest then due_ms = math.min(due_ms, latest) end
       if gates and #gates > 0 then TIES.renew_limits(root, moves, pass, gates) end
-      if line == '' or join_line(root, line, address, due_ms) then
+      -- What ends at a full gate and has no other ties needs no record in between: many may end in one call.
+      local is_over = ties ~= '' and key == '' and line == '' and due_ms <= now
+        and TIES.ends_at_once(over, pass, address, tie_of(cache, ties), now)
+      if not is_over then
+        put(moves.static, address, write_static(queue, priority, body))
+        if ties ~= '' then put(bound, address, ties) end
+        if lapse ~= '' then set_lapse(root, address, lapse, now) end
+      end
+      if is_over then
+        -- It is written at the end, behind what this dot left when it was here before.
+      elseif line == '' or join_line(root, line, address, due_ms) then
         if due_ms > now then
           put(moves.due, string.format('%.17g', due_ms), address)
         elseif ties ~= '' and tie_of(cache, ties).has_full and TIES.stops(pass, tie_of(cache, ties)) then
@@ -194,21 +202,17 @@ local function enqueue_full(root, args)
       end
       if is_stopped then
         write()
-        local ended = TIES.stop(root, address, tie_of(cache, ties), now)
+        for _, ended in ipairs(TIES.stop(root, address, tie_of(cache, ties), now)) do gone[ended] = true end
         -- As above.
         pass = new_pass(now)
         look_at_gates(root, pass, gated)
-        for _, gone in ipairs(ended) do
-          for later = i + 1, n do
-            if addresses[later] == gone then statics[later] = false end
-          end
-        end
       end
     end
   end
 
   if highest > accepted then call('HSET', K.marks(root), lane, pack('>I5', highest) .. sub(record, 6)) end
   write()
+  if #over.finished > 0 then commit(root, over, now, ID_MEMORY_MS) end
   local dots = {}
   if #holders > 0 then
     local lanes = lanes_of(root, holders)
