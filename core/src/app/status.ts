@@ -3,7 +3,7 @@
  */
 import { decode } from "../base/codec.js";
 import type { RemoteError } from "../base/errors.js";
-import { decodeEnvelope, EPOCH_MS } from "../engine/envelope.js";
+import { decodeEnvelope } from "../engine/envelope.js";
 import type { Barrier, OperationRecord, OperationState } from "../engine/operation.js";
 import { decodeOutcome } from "../engine/outcome.js";
 import { isFairGate, shownKey } from "../engine/ties.js";
@@ -101,9 +101,8 @@ export function reasonOf(value: Uint8Array | null): string {
   return "no reason was given";
 }
 
-/** What was cancelled before it began has bytes without times: they read as the first moment there is. */
 function dateOf(ms: number | null): Date | null {
-  return ms === null || ms === 0 || ms === EPOCH_MS ? null : new Date(ms);
+  return ms === null || ms === 0 ? null : new Date(ms);
 }
 
 function attempt<Value>(read: () => Value): Value | null {

@@ -2,7 +2,7 @@
  * The facts of an Operation that a search index keeps, from the bytes a store has of it. Pure.
  */
 import { decode } from "../base/codec.js";
-import { decodeEnvelope, EPOCH_MS } from "../engine/envelope.js";
+import { decodeEnvelope } from "../engine/envelope.js";
 import { decodeOutcome } from "../engine/outcome.js";
 import type { SearchRow } from "./search-table.js";
 
@@ -20,7 +20,7 @@ export function factsOf(body: Uint8Array | null, value: Uint8Array | null): Sear
     }
     if (value === null) return NOTHING;
     const { step, enqueuedAtMs } = decodeOutcome(value);
-    return { ...NOTHING, step: step || null, enqueuedAtMs: enqueuedAtMs === EPOCH_MS ? null : enqueuedAtMs };
+    return { ...NOTHING, step: step || null, enqueuedAtMs };
   } catch {
     return NOTHING; // an index must not fail because of one record
   }
