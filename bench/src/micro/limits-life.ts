@@ -17,7 +17,9 @@ const body = Buffer.alloc(100, 1);
 const value = Buffer.alloc(24, 2);
 const retainMs = 86_400_000;
 const roomy = 1_000_000;
-const warmUpCalls = 5;
+const keys = 1000;
+/** So many that each key has been met once. */
+const warmUpCalls = 10;
 const pace: PaceTie = { name: "s@0:", everyMs: 0.0001, burst: roomy };
 
 function tiesOf(kind: Kind, n: number, batch: number): Ties | null {
@@ -26,7 +28,7 @@ function tiesOf(kind: Kind, n: number, batch: number): Ties | null {
     case "limit":
       return { ...none, gates: [{ name: "s#0:", slots: roomy }] };
     case "keyed limit":
-      return { ...none, gates: [{ name: `s#0:key-${n % 1000}`, slots: 1000 }] };
+      return { ...none, gates: [{ name: `s#0:key-${n % keys}`, slots: 1000 }] };
     case "full limit":
       return { ...none, gates: [{ name: "s#0:", slots: batch / 2 }] };
     case "rate":

@@ -76,6 +76,11 @@ async function run(sizes: Sizes, progress: Progress): Promise<Findings> {
       atMost(`starts until the last of ${few}, behind a flood vs alone (times)`, behind / alone, 2),
       atMost("Redis CPU per life, one limit vs none (times)", cost("limit") / cost("fast"), 1.5),
       atMost(
+        "Redis CPU per life, a limit by key, each of a batch with another, vs none (times)",
+        cost("keyed limit") / cost("fast"),
+        1.5,
+      ),
+      atMost(
         "Redis CPU per life, one limit vs a record of its own without (times)",
         cost("limit") / cost("record"),
         1.5,

@@ -166,35 +166,37 @@ function TIES.renew_used(root, ties)
   hset_short(K.limits(root), renewed, #renewed)
 end
 
---- What a call wants of slots: `names` of gates, `by` how many of each, `least` the smallest number of slots that is said of
---- it; n of them. Made once and used by one call after the other: what is beyond n is of those before. The cell of a gate
---- says by the number of the tally whether it was met, and where it stands.
-TIES.tally = { names = {}, by = {}, least = {}, n = 0, number = 0 }
+--- What a call wants of slots. `new_tally` begins anew, `want` adds what ties want, so many times, and `wanted` answers names
+--- of gates, how many of each, the smallest number of slots that is said of it, and how many gates. The lists are made once:
+--- what is beyond that is of calls before. The cell of a gate says by the number of the tally whether it was met, and where
+--- it stands.
+do
+  local names, by, least, n, number = {}, {}, {}, 0, 0
 
-function TIES.new_tally()
-  TIES.make_room()
-  local tally = TIES.tally
-  tally.n, tally.number = 0, tally.number + 1
-  return tally
-end
-
---- Adds what ties want, so many times.
-function TIES.want(tally, tie, times)
-  local at, name = 1, tie[1]
-  while name do
-    local slots, cell = tie[at + 1], tie[at + 2]
-    if cell[1] == tally.number then
-      local k = cell[2]
-      tally.by[k] = tally.by[k] + times
-      if slots < tally.least[k] then tally.least[k] = slots end
-    else
-      local k = tally.n + 1
-      tally.n, cell[1], cell[2] = k, tally.number, k
-      tally.names[k], tally.by[k], tally.least[k] = name, times, slots
-    end
-    at = at + 3
-    name = tie[at]
+  function TIES.new_tally()
+    TIES.make_room()
+    n, number = 0, number + 1
   end
+
+  function TIES.want(tie, times)
+    local at, name = 1, tie[1]
+    while name do
+      local slots, cell = tie[at + 1], tie[at + 2]
+      if cell[1] == number then
+        local k = cell[2]
+        by[k] = by[k] + times
+        if slots < least[k] then least[k] = slots end
+      else
+        n = n + 1
+        cell[1], cell[2] = number, n
+        names[n], by[n], least[n] = name, times, slots
+      end
+      at = at + 3
+      name = tie[at]
+    end
+  end
+
+  function TIES.wanted() return names, by, least, n end
 end
 
 --- Writes how many slots of each gate are taken. Answers the gates where none is, any more, and how many those are: in a
@@ -221,7 +223,8 @@ end
 --- Lets a whole popped batch through, if nothing of it is bare and each gate has room for all; else changes nothing.
 function TIES.all_through(root, pass, batch)
   if pass.has_looked then return false end
-  local tally, want = TIES.new_tally(), TIES.want
+  TIES.new_tally()
+  local want = TIES.want
   local byte, heads, number, to, last = string.byte, TIES.heads, 0, 0, nil
   for i = 1, #batch do
     local element = batch[i]
@@ -234,14 +237,14 @@ function TIES.all_through(root, pass, batch)
       elseif not tie or tie.has_paces then
         return false
       else
-        if last then want(tally, last, number) end
+        if last then want(last, number) end
         number, last = 1, tie
       end
     end
   end
   if not last then return true end
-  want(tally, last, number)
-  local names, counts, least, n = tally.names, tally.by, tally.least, tally.n
+  want(last, number)
+  local names, counts, least, n = TIES.wanted()
   local taken, known = hmget(K.slots(root), names, 1, n), TIES.numbers
   for k = 1, n do
     local text = taken[k]
@@ -348,10 +351,10 @@ function TIES.mark_parked(root, pass, highest)
 end
 
 --- What completed on tied lanes gives its slots back, and what waited for them moves on.
-function TIES.give_back(root, tally)
-  local names, by, n = tally.names, tally.by, tally.n
+function TIES.give_back(root)
+  local names, by, counts, n = TIES.wanted()
   if n == 0 then return end
-  local taken, counts, known = hmget(K.slots(root), names, 1, n), tally.least, TIES.numbers
+  local taken, known = hmget(K.slots(root), names, 1, n), TIES.numbers
   for k = 1, n do
     local text = taken[k]
     counts[k] = text and (known[text] or TIES.number_of(text)) - by[k] or 0

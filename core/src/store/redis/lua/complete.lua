@@ -77,14 +77,15 @@ local function complete(root, args)
   local finished, taken = {}, 0
   local refused, refused_tokens, bare, bare_places = {}, {}, {}, {}
   local run, left, token, fast, is_tied = 1, 0, nil, nil, false
-  local heads, ended, number, to, last = nil, nil, 0, 0, nil
+  local heads, want, number, to, last = nil, TIES.want, 0, 0, nil
   for i = 1, n do
     if left == 0 then
       if run > #runs then return BADARGS end
       token, left = sub(runs, run, run + 7), unpack_bytes('>I4', runs, run + 8)
       is_tied = left >= TIES.OF_TIED
       if is_tied then
-        left, ended = left - TIES.OF_TIED, ended or TIES.new_tally()
+        left = left - TIES.OF_TIED
+        if not heads then TIES.new_tally() end
         heads = TIES.heads
       end
       fast, run = 'c' .. ended_at .. token, run + 12
@@ -103,7 +104,7 @@ local function complete(root, args)
           if tie == last then
             number = number + 1
           else
-            if last then TIES.want(ended, last, number) end
+            if last then want(last, number) end
             number, last = 1, tie
           end
         end
@@ -153,8 +154,8 @@ local function complete(root, args)
     untie(root, moves, TIES.loosened(args, n, entries, refused, ties), now)
     commit(root, moves, now)
   elseif last then
-    TIES.want(ended, last, number)
-    TIES.give_back(root, ended)
+    want(last, number)
+    TIES.give_back(root)
   end
   return letters or string.rep('o', n)
 end
