@@ -244,10 +244,10 @@ async function inspectAll(
     return `${dots.length} seen`;
   });
   await measure("index, found by id", async () => {
-    for (let at = 0; at < dots.length; at += 100) {
-      await store.find(segment, { dots: dots.slice(at, at + 100), wait: false });
+    for (let at = 0; at < dots.length; at += 50) {
+      await store.find(segment, { dots: dots.slice(at, at + 50), wait: false });
     }
-    return "100 at once";
+    return "50 at once";
   });
   await measure("index, end of a Queue", async () => {
     const { total } = await store.peek(segment, { of: { queue: "q" }, offset: 0, limit: 1 });

@@ -43,8 +43,8 @@ export interface Verified {
 
 /** Read in one store call: about a millisecond of the store's time. */
 const PAGE = 250;
-/** Found by id in one: each is looked for in every slice and with every owner, about three milliseconds in all. */
-const FIND = 100;
+/** Found by id in one: each is looked for in every slice and with every owner, about two milliseconds in all. */
+const FIND = 50;
 const SURVEY_PAGE = 1_000;
 /** How long one round may go on, in milliseconds. */
 const RUN_MS = 60;

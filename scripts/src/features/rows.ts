@@ -90,7 +90,10 @@ export const rows: readonly Row[] = [
     X13: "dedupe and debounce",
     X14: "strict order per key",
     X15: "Steps that take a batch",
-    X18: { title: "search, and bulk actions by filter", open: "an index: a search reads what it looks through" },
+    X18: {
+      title: "search, and bulk actions by filter",
+      open: "an index of errors, texts and keys: a filter that names neither Step nor tag nor time reads what it looks through",
+    },
     X19: "an online check that finds what is not where it belongs",
     X27: "a door for BullMQ programs",
     X29: "a memory budget, and early refusal",

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "85024fcacb50a9f6f0fc78ac3e105c5bc2afbb36d529e0195e1c6d1442f6c6f4";
+export const DIGEST = "374179b8e7922ae9acd0fd62cfb3065867d6ad7b5c034b66647972096ba2b2d7";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -97,7 +97,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '85024fcacb50a9f6f0fc78ac3e105c5bc2afbb36d529e0195e1c6d1442f6c6f4'",
+  "local DIGEST = '374179b8e7922ae9acd0fd62cfb3065867d6ad7b5c034b66647972096ba2b2d7'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -3486,7 +3486,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "end",
 ].join("\n"),
   find: [
-  "local function note_parked(root, addresses, found)",
+  "function LIST.note_parked(root, addresses, found)",
   "  local ready, at = {}, {}",
   "  for i, here in ipairs(found) do",
   "    if here.state == 'ready' and here.static then",
@@ -3501,7 +3501,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  if not instance or #args < 3 or #args % 2 ~= 1 then return BADARGS end",
   "  local addresses = addresses_of(root, args, 2)",
   "  local found = look_up(root, addresses, now_ms(root))",
-  "  note_parked(root, addresses, found)",
+  "  LIST.note_parked(root, addresses, found)",
   "  if instance ~= '' then wait_for(root, addresses, found, instance) end",
   "  local views = {}",
   "  for i, address in ipairs(addresses) do views[i] = view(root, address, found[i]) end",
@@ -3570,7 +3570,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "end",
 ].join("\n"),
   list: [
-  "local function listed_rows(root, state, cursor, max)",
+  "function LIST.rows(root, state, cursor, max)",
   "  local rows, bare, rest = {}, {}, nil",
   "  if state == 's' or state == 'f' then",
   "    local addresses, scores",
@@ -3617,7 +3617,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "  if not cursor or not max or max < 1 or max > 1000 or not state or #state ~= 1 then return BADARGS end",
   "  if not index_of('rpsufcxk', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end",
   "  local rows, rest, addresses = nil, nil, {}",
-  "  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end",
+  "  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = LIST.rows(root, state, cursor, max) end",
   "  for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end",
   "  local reply, lanes = { rest, 0 }, nil",
   "  reply[2], lanes = put_lanes(root, reply, addresses)",

@@ -8,7 +8,7 @@
 -- cost     O(dots × (slices + owners))
 
 --- Notes where those that are ready are parked.
-local function note_parked(root, addresses, found)
+function LIST.note_parked(root, addresses, found)
   local ready, at = {}, {}
   for i, here in ipairs(found) do
     if here.state == 'ready' and here.static then
@@ -24,7 +24,7 @@ local function find(root, args)
   if not instance or #args < 3 or #args % 2 ~= 1 then return BADARGS end
   local addresses = addresses_of(root, args, 2)
   local found = look_up(root, addresses, now_ms(root))
-  note_parked(root, addresses, found)
+  LIST.note_parked(root, addresses, found)
   if instance ~= '' then wait_for(root, addresses, found, instance) end
   local views = {}
   for i, address in ipairs(addresses) do views[i] = view(root, address, found[i]) end

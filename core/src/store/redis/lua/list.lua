@@ -10,7 +10,7 @@
 -- cost     O(max + owners + slices + priorities); O(depth / 80) to find the place in a list
 
 --- The tables that _view.lua shows, for all states but ready: { address, here }.
-local function listed_rows(root, state, cursor, max)
+function LIST.rows(root, state, cursor, max)
   local rows, bare, rest = {}, {}, nil
   if state == 's' or state == 'f' then
     local addresses, scores
@@ -58,7 +58,7 @@ local function list(root, args)
   if not cursor or not max or max < 1 or max > 1000 or not state or #state ~= 1 then return BADARGS end
   if not index_of('rpsufcxk', state, 1, true) or (state == 'r') ~= (queue ~= nil) then return BADARGS end
   local rows, rest, addresses = nil, nil, {}
-  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = listed_rows(root, state, cursor, max) end
+  if state == 'r' then rows, rest = LIST.ready(root, queue, cursor, max) else rows, rest = LIST.rows(root, state, cursor, max) end
   for i, row in ipairs(rows) do addresses[i] = state == 'r' and sub(row, 1, 8) or row[1] end
   local reply, lanes = { rest, 0 }, nil
   reply[2], lanes = put_lanes(root, reply, addresses)
