@@ -641,7 +641,7 @@ export class App implements AsyncDisposable {
     try {
       const context = { store, clock, random, counters: this.#counters };
       this.#incarnation = newIncarnation(random);
-      const segments = new Segments(store);
+      const segments = new Segments(store, clock, this.#options.workers.segmentOrder);
       const bound = boundOf(this.#options);
       const producer = await openProducer({
         ...context,
@@ -663,7 +663,7 @@ export class App implements AsyncDisposable {
       const finder = new Finder(context, this.#options.network.timeout);
       const waiters = new Waiters(context, this.#world.waitPollMs);
       store.listen({
-        bell: (segment, queue, cause) => this.#foreman?.bell(segment, queue, cause),
+        bell: (segment, queue, cause, priority) => this.#foreman?.bell(segment, queue, cause, priority),
         due: (segment, inMs) => this.#foreman?.expect(segment, inMs),
         settled: (outcome) => waiters.settle(outcome),
         progressed: (id, value) => waiters.progress(id, value),

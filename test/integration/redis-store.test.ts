@@ -181,7 +181,7 @@ describe("the Redis store", () => {
     const { store } = await opened();
     await store.recordPause("mail", true);
     await store.openSegment("t");
-    expect((await store.counts("t")).queues).toEqual([{ queue: "mail", ready: 0, isPaused: true }]);
+    expect((await store.counts("t")).queues).toEqual([{ queue: "mail", ready: 0, highest: null, isPaused: true }]);
     await store.recordPause("mail", false);
     await store.openSegment("u");
     expect((await store.counts("u")).queues).toEqual([]);

@@ -20,23 +20,23 @@ describe("bells", () => {
       await enqueue(mine.store, "here", "mail");
       await enqueue(mine.store, "here", "video");
       const rang = [
-        ["here", "mail", "attended"],
-        ["here", "video", "unattended"],
+        ["here", "mail", "attended", 0],
+        ["here", "video", "unattended", 0],
       ];
       await poll(() => (mine.bells.length >= 2 ? true : null), "two bells here");
       await poll(() => (other.bells.length >= 1 ? true : null), "a bell there");
       expect([...mine.bells].sort()).toEqual(rang);
-      expect(other.bells).toEqual([["here", "video", "unattended"]]);
+      expect(other.bells).toEqual([["here", "video", "unattended", 0]]);
 
-      await mine.store.callForHelp("here", "mail");
+      await mine.store.callForHelp("here", "mail", 7);
       await poll(() => (other.bells.length >= 2 ? true : null), "a call for help");
-      expect(other.bells[1]).toEqual(["here", "mail", "help"]);
+      expect(other.bells[1]).toEqual(["here", "mail", "help", 7]);
 
       await mine.store.attend([]);
       await claimAll(mine.store, "here");
       await enqueue(mine.store, "here", "mail");
       await poll(() => (other.bells.length >= 3 ? true : null), "a bell that nobody attends");
-      expect(other.bells[2]).toEqual(["here", "mail", "unattended"]);
+      expect(other.bells[2]).toEqual(["here", "mail", "unattended", 0]);
     } finally {
       await Promise.all([mine.store.close(), other.store.close()]);
     }
@@ -205,19 +205,19 @@ async function openFleet(nodes: number, options: FleetOptions): Promise<Fleet> {
 
 interface Listener {
   readonly store: Store;
-  readonly bells: [string, string, BellCause][];
+  readonly bells: [string, string, BellCause, number][];
   readonly restored: Promise<void>;
 }
 
 async function openListener(segment: string): Promise<Listener> {
   const store = new RedisStore({ url: redis.url, app: redis.app });
-  const bells: [string, string, BellCause][] = [];
+  const bells: [string, string, BellCause, number][] = [];
   let tell = (): void => undefined;
   const restored = new Promise<void>((resolve) => {
     tell = resolve;
   });
   store.listen({
-    bell: (from, queue, cause) => void bells.push([from, queue, cause]),
+    bell: (from, queue, cause, priority) => void bells.push([from, queue, cause, priority]),
     due: () => undefined,
     settled: () => undefined,
     progressed: () => undefined,

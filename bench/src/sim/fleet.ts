@@ -214,8 +214,8 @@ class FleetNode {
   heard(segment: Segment): void {
     const { nowMs } = this.#fleet.time;
     const name = String(segment.owner.index);
-    this.#helpCalls.heard(name, nowMs);
-    this.#holdOff.heard({ segment: name, queue: QUEUE }, true, nowMs);
+    this.#helpCalls.heard(name, nowMs, 0);
+    this.#holdOff.heard({ segment: name, queue: QUEUE, priority: 0 }, true, nowMs);
     this.#arm();
   }
 
@@ -294,7 +294,7 @@ class FleetNode {
   }
 
   #noteWaiting(): void {
-    const place = { segment: String(this.index), queue: QUEUE };
+    const place = { segment: String(this.index), queue: QUEUE, priority: 0 };
     this.#helpCalls.waiting(place, this.#fleet.time.nowMs, this.#claimMs);
     this.#arm();
   }

@@ -126,6 +126,13 @@ const workersTable = {
     max: "1d",
     sentence: "An async Worker whose event loop stands still for so long is ended, whatever its Steps' timeouts.",
   },
+  segmentOrder: {
+    type: "string",
+    choices: ["oldest_first", "largest_first"],
+    default: "oldest_first",
+    sentence:
+      "Which Segment claims go to more often where the same highest priority waits in several: the one with the oldest head, or the one where most waits; the others have their turns between.",
+  },
   drain: {
     type: "duration",
     default: "30s",
@@ -299,6 +306,8 @@ export interface AppOptions {
     readonly maxAge?: Duration;
     /** An async Worker whose event loop stands still for so long is ended. Default 30 s. */
     readonly stuckAfter?: Duration;
+    /** Which Segment claims go to more often, among those where the highest priority waits. Default `oldest_first`. */
+    readonly segmentOrder?: "oldest_first" | "largest_first";
     /** How long running work may take to finish when the App stops. Default 30 s. */
     readonly drain?: Duration;
     readonly queues?: readonly string[];

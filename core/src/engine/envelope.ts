@@ -6,7 +6,8 @@
  *   └─────────────────────┴───────┴───────────────────┴────────────────────────┴──────────┘
  *
  * A waiting Operation costs 6 + n bytes beyond its payload here (plus what the store adds). Step names are ASCII.
- * The enqueue time is the producer's wall clock: for people and latency figures only, it decides nothing.
+ * The enqueue time is the producer's wall clock: for people, latency figures and in what order a Foreman asks Segments; no
+ * outcome hangs on it.
  */
 import { invariant } from "../base/assert.js";
 import { encode, PAYLOAD_BYTES_MAX } from "../base/codec.js";
@@ -115,6 +116,12 @@ export type EnvelopeSpace = { -readonly [Part in keyof Envelope]: Envelope[Part]
 /** Makes a space for `readEnvelope`. */
 export function emptyEnvelope(): EnvelopeSpace {
   return { step: "", enqueuedAtMs: 0, overrides: null, payloadAt: 0 };
+}
+
+/** When an envelope was made, in milliseconds since 1970, by its producer's wall clock; null if it is cut short. */
+export function enqueuedAtMsOf(bytes: Uint8Array): number | null {
+  const at = 2 + ((bytes[0] ?? 0) & (OPTIONS_FLAG - 1));
+  return bytes.length < at + 5 ? null : readTime40(bytes, at);
 }
 
 /** `decodeEnvelope` into a space that is there already, for who reads one after another. Errors: the same. */

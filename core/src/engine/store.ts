@@ -87,8 +87,11 @@ export interface SecureParams {
 
 /** What a Store tells on its own account. Handlers must return at once and never throw. */
 export interface StoreListener {
-  /** A Queue of a Segment went from empty to non-empty, or was resumed. A hint: missing one costs a safety poll. */
-  bell(segment: string, queue: string, cause: BellCause): void;
+  /**
+   * One list of a Queue of a Segment, of this priority, went from empty to non-empty; or the Queue was resumed, or help is
+   * called for, and this is the highest that waits there. A hint: missing one costs a safety poll.
+   */
+  bell(segment: string, queue: string, cause: BellCause, priority: number): void;
   /** The earliest due time of a Segment moved nearer: something there is due in `inMs`. A hint, like the bell. */
   due(segment: string, inMs: number): void;
   /** An Operation this instance waits for (`find` with `wait`) is terminal. At most once; may be lost: read again. */
@@ -129,8 +132,11 @@ export interface Store extends MemoryGauge {
    * as soon as it can.
    */
   attend(queues: readonly string[]): Promise<boolean>;
-  /** Rings in every process: more is ready in a Queue than those who attend it get done. Errors: the common ones. */
-  callForHelp(segment: string, queue: string): Promise<void>;
+  /**
+   * Rings in every process: more is ready in a Queue than those who attend it get done, of at most this priority. Errors:
+   * the common ones.
+   */
+  callForHelp(segment: string, queue: string, priority: number): Promise<void>;
 
   /** Lists the App's Segments, never by scanning keys. Errors: the common ones. */
   segments(): Promise<readonly string[]>;

@@ -270,12 +270,14 @@ export interface Claim extends Held {
 
 /**
  * `waiting` counts what the lists and fair gates of the unpaused Queues asked for still hold (cancelled elements included);
- * 0 while the limits of the Segment as a whole let no more through: bells ring when they do.
+ * 0 while the limits of the Segment as a whole let no more through: bells ring when they do. `highest` is the largest
+ * priority among those, or null when there are none.
  */
 export interface ClaimAnswer {
   readonly answer: "ok" | "stale";
   readonly claims: readonly Claim[];
   readonly waiting: number;
+  readonly highest: number | null;
 }
 
 /**
@@ -688,10 +690,14 @@ export interface ExplainAnswer {
   readonly gates: readonly ExplainedGate[];
 }
 
-/** One Queue of a Segment. `ready` leaves out what was cancelled while waiting. */
+/**
+ * One Queue of a Segment. `ready` leaves out what was cancelled while waiting; `highest`, the largest priority of which its
+ * lists and fair gates hold anything, does not. It is null when they are empty.
+ */
 export interface QueueCounts {
   readonly queue: string;
   readonly ready: number;
+  readonly highest: number | null;
   readonly isPaused: boolean;
 }
 

@@ -16,7 +16,7 @@ function setUp() {
     return Promise.resolve({ answer: "missing", beat: 0, held: 0, marked: [] });
   };
   const store = { extend } as unknown as Store; // the call a Beater makes
-  const segments = new Segments(store);
+  const segments = new Segments(store, clock);
   const surroundings = { store, clock, random: systemRandom, counters: createCounters() };
   const lost = () => undefined;
   const beater = new Beater({ ...surroundings, segments, pools: [], owner: "o", leaseMs: LEASE_MS, lost });

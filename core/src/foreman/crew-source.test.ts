@@ -28,7 +28,12 @@ function counts(queues: readonly QueueCounts[]): CountsAnswer {
   } as unknown as CountsAnswer;
 }
 
-const ready = (queue: string, count: number, isPaused = false): QueueCounts => ({ queue, ready: count, isPaused });
+const ready = (queue: string, count: number, isPaused = false): QueueCounts => ({
+  queue,
+  ready: count,
+  isPaused,
+  highest: 0,
+});
 
 function setUp() {
   const clock = new ManualClock();

@@ -4,10 +4,12 @@
  * reply is asked for again by its number.
  */
 import { isMillraceError } from "../base/errors.js";
+import { enqueuedAtMsOf } from "../engine/envelope.js";
 import type { Claim, ClaimAnswer, ClaimParams } from "../engine/transitions.js";
 import { BATCH_MAX } from "../queue/fast-lane.js";
 import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "../queue/resend.js";
-import type { Rotation, Segments, SegmentView, Turn } from "../queue/segments.js";
+import type { Left, Rotation, Turn } from "../queue/rotation.js";
+import type { Segments, SegmentView } from "../queue/segments.js";
 import type { Completer } from "./completer.js";
 import type { Pool } from "./pool.js";
 import { Quarantine } from "./quarantine.js";
@@ -152,11 +154,12 @@ export class Feeder {
     const { sharing } = this.#options;
     if (queues.length === 0) return false;
     if (owed.size > 0 && queues.length === rotation.queues.length) {
-      for (const { view } of owed) rotation.hint(view);
+      for (const { view } of owed) rotation.hint(view, { priority: 0 });
       owed.clear();
     }
-    let turn = rotation.next();
-    if (turn === null && sharing.seek(rotation.queues)) turn = rotation.next();
+    // To help is for who has nothing to do, or nothing of that priority.
+    if (sharing.isAsked) sharing.seek(rotation.queues, rotation.highest);
+    const turn = rotation.next();
     if (turn === null) return false;
     void this.#claim(intake, turn, queues, Math.min(room, BATCH_MAX));
     return true;
@@ -164,7 +167,7 @@ export class Feeder {
 
   async #claim(intake: Intake, turn: Turn, queues: readonly string[], max: number): Promise<void> {
     const { owner, counters, clock } = this.#options;
-    const { view, hints } = turn;
+    const { view } = turn;
     const pace = this.#options.pace?.() ?? null;
     const plain = { owner, request: ++view.request, queues, max };
     const params = pace === null ? plain : { ...plain, pace };
@@ -189,10 +192,9 @@ export class Feeder {
     if (!flight.isStuck) this.#land(flight);
     view.isBusy = false;
     view.askedMs = null;
-    intake.rotation.settle(turn, answer !== null && (answer.waiting > 0 || turn.hints !== hints));
+    const mayHoldMore = intake.rotation.settle(turn, answer === null ? null : leftBy(answer));
     if (answer !== null) {
       const brought = answer.claims.length;
-      const mayHoldMore = turn.isHinted;
       this.#options.sharing.answered({ view, queues, brought, mayHoldMore, claimMs: this.#claimMs });
     }
     if (queues.length < intake.rotation.queues.length) intake.owed.add(turn);
@@ -229,7 +231,7 @@ export class Feeder {
       view.isBusy = false;
     }
     if (!this.#isOpen) return;
-    intake.rotation.hint(view);
+    intake.rotation.hint(view, { priority: intake.rotation.turn(view).highest });
     this.wake();
   }
 
@@ -268,4 +270,10 @@ export class Feeder {
       );
     } else void completer.giveBack([{ segment: view.name, claims }]);
   }
+}
+
+/** What a claim tells of those it left: what comes next was enqueued about when the last one was that it took. */
+function leftBy({ claims, waiting, highest }: ClaimAnswer): Left {
+  const last = claims[claims.length - 1];
+  return { waiting, highest, takenMs: waiting === 0 || last === undefined ? null : enqueuedAtMsOf(last.body) };
 }

@@ -247,14 +247,26 @@ export class Foreman {
     this.#options.segments.hintAll();
     this.#promoter.start();
     this.#duties.start();
+    // It tells what waits where: the first claims go by it, unless a server keeps it waiting.
+    const surveyed = resend(this.#options, START_MS, () => this.#surveyor.run());
+    await this.#atMost(FIRST_LOOK_MS, surveyed);
     this.#feeder.start();
-    await resend(this.#options, START_MS, () => this.#surveyor.run());
+    await surveyed;
     await crew;
   }
 
+  async #atMost(ms: number, work: Promise<unknown>): Promise<void> {
+    let pass = (): void => undefined;
+    const timer = this.#options.clock.setTimer(ms, () => pass());
+    const passed = new Promise<void>((resolve) => {
+      pass = resolve;
+    });
+    await Promise.race([work, passed]).finally(() => timer.cancel());
+  }
+
   /** Takes a bell; the bells of a tick cause one look. */
-  bell(segment: string, queue: string, cause: BellCause): void {
-    this.#sharing.rang(segment, queue, cause);
+  bell(segment: string, queue: string, cause: BellCause, priority: number): void {
+    this.#sharing.rang({ segment, queue, priority }, cause);
     this.#options.counters.add("bells");
     this.#planWake();
   }
@@ -494,6 +506,8 @@ function watchOf(crew: Crew): Duty {
 
 /** How long a store that is away may hold up a start. */
 const START_MS = 30_000;
+/** How long claims wait for the first survey, at most. */
+const FIRST_LOOK_MS = 50;
 /** How long a store that is away may hold up a stop. */
 const STORE_MS = 10_000;
 /** How long executors may take to stop. */

@@ -34,7 +34,7 @@ class Stage {
 
   make(node: string, machine: string, options: { isTakeover?: boolean; owner?: string } = {}): Life {
     const counters = createCounters();
-    const segments = new Segments(this.store);
+    const segments = new Segments(this.store, this.clock);
     const warnings: string[] = [];
     const life: Life = {
       nodes: new Nodes({

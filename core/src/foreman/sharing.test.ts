@@ -4,7 +4,8 @@ import type { Store } from "../engine/store.js";
 import { createCounters } from "../queue/counters.js";
 import { CALL_AFTER_MS, CALL_PERIOD_MS } from "../queue/help-calls.js";
 import { SPAN_MS_FIRST, SPAN_MS_MAX } from "../queue/hold-off.js";
-import { type Rotation, Segments } from "../queue/segments.js";
+import type { Rotation } from "../queue/rotation.js";
+import { Segments } from "../queue/segments.js";
 import { ManualClock } from "../testing/manual-clock.js";
 import { Sharing } from "./sharing.js";
 
@@ -58,6 +59,33 @@ describe("a Foreman that shares Segments", () => {
     expect(one.sharing.seek(["video"])).toBe(false);
     expect(one.sharing.seek(["mail"])).toBe(true);
     expect(one.next()).toBe("far");
+  });
+
+  it("B27: helps where something of a higher priority waits than it has to do itself", async () => {
+    const one = await makeForeman();
+    one.ring("mine", "attended", 3);
+    one.ring("far", "help", 3);
+    one.pass(SPAN_MS_FIRST);
+    expect(one.sharing.isAsked).toBe(true);
+    expect(one.sharing.seek(["mail"], one.rotation.highest)).toBe(false);
+    one.ring("far", "help", 4);
+    expect(one.sharing.seek(["mail"], one.rotation.highest)).toBe(true);
+    expect(one.sharing.isAsked).toBe(false);
+    expect(one.next()).toBe("far");
+    one.answer("far", 1, true, 3); // what is left there is for its own Foreman
+    expect([one.next(), one.next()]).toEqual(["mine", "far"]);
+  });
+
+  it("B27: calls for help with the priority that waits", async () => {
+    const one = await makeForeman();
+    one.ring("mine", "attended", -2);
+    one.ring("mine", "attended", 8);
+    one.pass(CALL_AFTER_MS);
+    expect(one.calls).toEqual(["mine mail 8"]);
+    one.next();
+    one.answer("mine", 1, true, -2);
+    one.pass(CALL_PERIOD_MS);
+    expect(one.calls).toEqual(["mine mail 8", "mine mail -2"]);
   });
 
   it("hears of a call at once where it found work last", async () => {
@@ -131,10 +159,10 @@ interface Simulated {
   readonly rotation: Rotation;
   readonly calls: string[];
   readonly attended: (readonly string[])[];
-  ring(segment: string, cause: "attended" | "unattended" | "help"): void;
+  ring(segment: string, cause: "attended" | "unattended" | "help", priority?: number): void;
   /** The Segment a pool with room claims from next. */
   next(): string | null;
-  answer(segment: string, brought: number, mayHoldMore: boolean): void;
+  answer(segment: string, brought: number, mayHoldMore: boolean, highest?: number): void;
   pass(ms: number): void;
 }
 
@@ -146,12 +174,12 @@ async function makeForeman(isShared = true, clock = new ManualClock(), seed = 7)
       attended.push(queues);
       return Promise.resolve(isShared);
     },
-    callForHelp: (segment: string, queue: string) => {
-      calls.push(`${segment} ${queue}`);
+    callForHelp: (segment: string, queue: string, priority: number) => {
+      calls.push(`${segment} ${queue}${priority === 0 ? "" : ` ${priority}`}`);
       return Promise.resolve();
     },
   } as unknown as Store; // what sharing uses of it
-  const segments = new Segments(store);
+  const segments = new Segments(store, clock);
   const rotation = segments.join(["mail"]);
   segments.view("mine").isAttended = true;
   const sharing = new Sharing({
@@ -162,14 +190,15 @@ async function makeForeman(isShared = true, clock = new ManualClock(), seed = 7)
   await sharing.start();
   return {
     ...{ clock, sharing, segments, rotation, calls, attended },
-    ring: (segment, cause) => {
-      sharing.rang(segment, "mail", cause);
+    ring: (segment, cause, priority = 0) => {
+      sharing.rang({ segment, queue: "mail", priority }, cause);
       sharing.looked();
     },
     next: () => rotation.next()?.view.name ?? null,
-    answer: (segment, brought, mayHoldMore) => {
+    answer: (segment, brought, mayHoldMore, highest = 0) => {
       const view = segments.view(segment);
-      rotation.settle(rotation.turn(view), mayHoldMore);
+      const left = { waiting: mayHoldMore ? 1 : 0, highest: mayHoldMore ? highest : null, takenMs: null };
+      rotation.settle(rotation.turn(view), left);
       sharing.answered({ view, queues: ["mail"], brought, mayHoldMore, claimMs: 0 });
     },
     pass: (ms) => {

@@ -8,9 +8,12 @@
 import type { Timer } from "../base/clock.js";
 import type { BellCause } from "../engine/store.js";
 import { HelpCalls } from "../queue/help-calls.js";
-import { HoldOff, type Place } from "../queue/hold-off.js";
+import { type Due, HoldOff, type Place } from "../queue/hold-off.js";
 import type { ResendContext } from "../queue/resend.js";
 import type { Segments, SegmentView } from "../queue/segments.js";
+
+/** What goes without a bell has no priority of its own. */
+const DEFAULT_PRIORITY = { priority: 0 };
 
 /** What sharing needs. */
 export interface SharingOptions extends ResendContext {
@@ -66,7 +69,9 @@ export class Sharing {
     await store.attend([]);
     if (!mustCall) return;
     const attended = [...segments.all()].filter((view) => view.isAttended);
-    const calls = attended.flatMap(({ name }) => queues.map((queue) => store.callForHelp(name, queue)));
+    const calls = attended.flatMap(({ name }) =>
+      queues.map((queue) => store.callForHelp(name, queue, segments.highest(name, queue))),
+    );
     await Promise.allSettled(calls); // a store that is away: their surveys tell the others
   }
 
@@ -78,21 +83,22 @@ export class Sharing {
 
   /** Takes word that Operations are on their way to a place it attends; all hints must be looked at soon. */
   sent(segment: string, queue: string): void {
-    this.#options.segments.hint(segment, queue);
-    this.#rung.push({ segment, queue });
+    this.#options.segments.hint(segment, queue, DEFAULT_PRIORITY);
+    this.#rung.push({ segment, queue, priority: 0 });
   }
 
   /** Takes a bell; all hints must be looked at soon, then `looked` be called. */
-  rang(segment: string, queue: string, cause: BellCause): void {
+  rang(place: Place, cause: BellCause): void {
     const { segments, clock } = this.#options;
+    const { segment, queue, priority } = place;
     if (cause === "attended") {
-      segments.hint(segment, queue).isAttended = true;
-      if (this.#isShared) this.#rung.push({ segment, queue });
+      segments.hint(segment, queue, { priority }).isAttended = true;
+      if (this.#isShared) this.#rung.push(place);
       return;
     }
     const nowMs = clock.monotonicMs();
-    if (cause === "help") this.#helpCalls.heard(segment, nowMs);
-    this.#holdOff.heard({ segment, queue }, cause === "help", nowMs);
+    if (cause === "help") this.#helpCalls.heard(segment, nowMs, priority);
+    this.#holdOff.heard(place, cause === "help", nowMs);
     this.#hintDue([]);
     this.#arm();
   }
@@ -101,7 +107,8 @@ export class Sharing {
   looked(): void {
     if (this.#rung.length === 0) return;
     const rung = this.#rung.splice(0);
-    for (const place of rung) if (!this.#options.segments.view(place.segment).isBusy) this.#noteWaiting(place);
+    const { segments } = this.#options;
+    for (const { segment, queue } of rung) if (!segments.view(segment).isBusy) this.#noteWaiting(segment, queue);
     this.#arm();
   }
 
@@ -111,33 +118,44 @@ export class Sharing {
     if (!view.isAttended) return this.#holdOff.answered(view.name, brought > 0);
     if (!this.#isShared) return;
     for (const queue of queues) {
-      const place = { segment: view.name, queue };
-      if (mayHoldMore) this.#noteWaiting(place);
-      else this.#helpCalls.emptied(place);
+      if (mayHoldMore) this.#noteWaiting(view.name, queue);
+      else this.#helpCalls.emptied({ segment: view.name, queue });
     }
     if (mayHoldMore) this.#arm();
   }
 
-  /** Asked for a pool over these Queues that has room and no hint: whether there are hints now. */
-  seek(queues: readonly string[]): boolean {
-    return this.#hintDue(queues);
+  /** Whether `seek` could find anything: cheap enough for every claim. */
+  get isAsked(): boolean {
+    return !this.#holdOff.isEmpty;
   }
 
-  #hintDue(idleQueues: readonly string[]): boolean {
-    const places = this.#holdOff.take(this.#options.clock.monotonicMs(), idleQueues);
-    for (const { segment, queue } of places) this.#options.segments.hint(segment, queue);
+  /**
+   * Asked for a pool over these Queues that has room, and hints of priorities up to `above` (by default none): hints where
+   * something of a higher one waits; whether there is such a place.
+   */
+  seek(queues: readonly string[], above = Number.NEGATIVE_INFINITY): boolean {
+    return this.#hintDue(queues, above);
+  }
+
+  #hintDue(idleQueues: readonly string[], above?: number): boolean {
+    const places: readonly Due[] = this.#holdOff.take(this.#options.clock.monotonicMs(), idleQueues, above);
+    for (const { segment, queue, priority, isCall } of places) {
+      this.#options.segments.hint(segment, queue, { priority, isCall });
+    }
     return places.length > 0;
   }
 
-  #noteWaiting(place: Place): void {
-    this.#helpCalls.waiting(place, this.#options.clock.monotonicMs(), this.#claimMs);
+  #noteWaiting(segment: string, queue: string): void {
+    const { segments, clock } = this.#options;
+    const priority = segments.highest(segment, queue);
+    this.#helpCalls.waiting({ segment, queue, priority }, clock.monotonicMs(), this.#claimMs);
   }
 
   #fire(): void {
     const { store, clock, counters, wake } = this.#options;
-    for (const { segment, queue } of this.#helpCalls.take(clock.monotonicMs())) {
+    for (const { segment, queue, priority } of this.#helpCalls.take(clock.monotonicMs())) {
       counters.add("helpCalls");
-      store.callForHelp(segment, queue).catch(() => undefined); // the next call is as good
+      store.callForHelp(segment, queue, priority).catch(() => undefined); // the next call is as good
     }
     this.#hintDue([]);
     wake();

@@ -94,15 +94,13 @@ export class Surveyor {
     view.ready = counts.queues.reduce((sum, { ready }) => sum + ready, 0);
     view.work = view.ready + counts.scheduled + counts.running;
     if (counts.nextDueInMs !== null) promoter.expect(view.name, counts.nextDueInMs);
-    if (isLeft && view.hints === hints && this.#options.segments.found(view, readyOf(counts))) {
+    const claimable = counts.queues.filter((one) => one.ready > 0 && !one.isPaused);
+    const isCalm = view.hints === hints;
+    this.#options.segments.saw(view, claimable, isCalm);
+    if (isLeft && isCalm && this.#options.segments.found(view, claimable)) {
       this.#options.counters.add("safetyFinds");
       this.#options.found();
     }
     await rescuer.see(view.name, counts.owners);
   }
-}
-
-/** The Queues from which something could be claimed. */
-function readyOf(counts: CountsAnswer): string[] {
-  return counts.queues.filter((one) => one.ready > 0 && !one.isPaused).map((one) => one.queue);
 }

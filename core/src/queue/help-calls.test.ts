@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ManualClock } from "../testing/manual-clock.js";
 import { CALL_AFTER_MS, CALL_PERIOD_MS, HelpCalls } from "./help-calls.js";
 
-const place = { segment: "mine", queue: "mail" };
+const place = { segment: "mine", queue: "mail", priority: 0 };
 
 describe("HelpCalls", () => {
   it("calls when work has waited for a few milliseconds, and not before", () => {
@@ -61,11 +61,11 @@ describe("HelpCalls", () => {
     let called = 0;
     for (let ms = 0; ms < 10_000; ms++) {
       for (const [at, one] of all.entries()) {
-        const own = { segment: `s${at}`, queue: "mail" };
+        const own = { segment: `s${at}`, queue: "mail", priority: 0 };
         one.waiting(own, clock.monotonicMs(), 0);
         if (one.take(clock.monotonicMs()).length === 0) continue;
         if (ms >= 2_000) called++;
-        for (const other of all) if (other !== one) other.heard(own.segment, clock.monotonicMs());
+        for (const other of all) if (other !== one) other.heard(own.segment, clock.monotonicMs(), 0);
       }
       move(clock, 1);
     }
@@ -73,9 +73,24 @@ describe("HelpCalls", () => {
     expect(called).toBeGreaterThan(0);
   });
 
+  it("is not quiet for those that call for lower priorities, and calls sooner when a higher one comes", () => {
+    const { clock, calls } = make();
+    for (let at = 0; at < 50; at++) calls.heard(`s${at}`, clock.monotonicMs(), 0);
+    calls.waiting(place, clock.monotonicMs(), 0);
+    move(clock, CALL_AFTER_MS);
+    expect(calls.take(clock.monotonicMs())).toMatchObject([place]);
+    expect(calls.nextMs()).toBe(CALL_AFTER_MS + 51 * CALL_PERIOD_MS);
+    calls.waiting({ ...place, priority: 5 }, clock.monotonicMs(), 0);
+    move(clock, CALL_PERIOD_MS);
+    expect(calls.take(clock.monotonicMs())).toMatchObject([{ ...place, priority: 5 }]);
+    calls.waiting(place, clock.monotonicMs(), 0);
+    move(clock, CALL_PERIOD_MS);
+    expect(calls.take(clock.monotonicMs())).toMatchObject([{ ...place, priority: 0 }]);
+  });
+
   it("is loud again when the others have fallen silent", () => {
     const { clock, calls } = make();
-    for (let at = 0; at < 50; at++) calls.heard(`s${at}`, clock.monotonicMs());
+    for (let at = 0; at < 50; at++) calls.heard(`s${at}`, clock.monotonicMs(), 0);
     move(clock, 1_500);
     calls.waiting(place, clock.monotonicMs(), 0);
     move(clock, CALL_AFTER_MS);

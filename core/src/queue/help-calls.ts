@@ -18,6 +18,7 @@ const CLAIMS_AFTER = 2;
 const HEARD_MS = 1_000;
 
 interface Waiting extends Place {
+  priority: number;
   dueMs: number;
 }
 
@@ -26,27 +27,31 @@ export class HelpCalls {
   readonly #waiting = new Map<string, Waiting>();
   /** When each place was last called for. */
   readonly #calledMs = new Map<string, number>();
-  /** Other Segments that called, and when last. */
-  readonly #heardMs = new Map<string, number>();
+  /** Other Segments that called, when last and of what priority. */
+  readonly #heard = new Map<string, { readonly atMs: number; readonly priority: number }>();
 
   /** Notes that there is ready work which was not claimed at once, where a claim takes `claimMs`. */
-  waiting({ segment, queue }: Place, nowMs: number, claimMs: number): void {
+  waiting({ segment, queue, priority }: Place, nowMs: number, claimMs: number): void {
     const key = `${segment} ${queue}`;
-    if (this.#waiting.has(key)) return;
+    const before = this.#waiting.get(key);
+    if (before !== undefined && priority <= before.priority) {
+      before.priority = priority;
+      return;
+    }
     const calledMs = this.#calledMs.get(key) ?? Number.NEGATIVE_INFINITY;
     const afterMs = CALL_AFTER_MS + CLAIMS_AFTER * claimMs;
-    const dueMs = Math.max(nowMs + afterMs, calledMs + this.#periodMs(nowMs));
-    this.#waiting.set(key, { segment, queue, dueMs });
+    const dueMs = Math.max(nowMs + afterMs, calledMs + this.#periodMs(nowMs, priority));
+    this.#waiting.set(key, { segment, queue, priority, dueMs: Math.min(dueMs, before?.dueMs ?? dueMs) });
   }
 
   /** Notes that a claim left nothing. */
-  emptied({ segment, queue }: Place): void {
+  emptied({ segment, queue }: Pick<Place, "segment" | "queue">): void {
     this.#waiting.delete(`${segment} ${queue}`);
   }
 
   /** Notes that another Segment calls. */
-  heard(segment: string, nowMs: number): void {
-    this.#heardMs.set(segment, nowMs);
+  heard(segment: string, nowMs: number, priority: number): void {
+    this.#heard.set(segment, { atMs: nowMs, priority });
   }
 
   /** The places to call for now; each is due again a period later while its work waits. */
@@ -56,7 +61,7 @@ export class HelpCalls {
       if (waiting.dueMs > nowMs) continue;
       due.push(waiting);
       this.#calledMs.set(key, nowMs);
-      waiting.dueMs = nowMs + this.#periodMs(nowMs);
+      waiting.dueMs = nowMs + this.#periodMs(nowMs, waiting.priority);
     }
     return due;
   }
@@ -68,8 +73,13 @@ export class HelpCalls {
     return nextMs;
   }
 
-  #periodMs(nowMs: number): number {
-    for (const [segment, heardMs] of this.#heardMs) if (nowMs - heardMs > HEARD_MS) this.#heardMs.delete(segment);
-    return CALL_PERIOD_MS * (1 + this.#heardMs.size);
+  /** Those that call for lower priorities are no reason to be quiet. */
+  #periodMs(nowMs: number, priority: number): number {
+    let others = 0;
+    for (const [segment, heard] of this.#heard) {
+      if (nowMs - heard.atMs > HEARD_MS) this.#heard.delete(segment);
+      else if (heard.priority >= priority) others++;
+    }
+    return CALL_PERIOD_MS * (1 + others);
   }
 }

@@ -3,7 +3,7 @@ import { seededRandom } from "../base/random.js";
 import { ManualClock } from "../testing/manual-clock.js";
 import { HoldOff, SPAN_MS_FIRST, SPAN_MS_MAX } from "./hold-off.js";
 
-const place = { segment: "far", queue: "mail" };
+const place = { segment: "far", queue: "mail", priority: 0 };
 
 describe("HoldOff", () => {
   it("goes to an unknown Segment within its first span, and once", () => {

@@ -29,10 +29,17 @@ const CALL_KEPT_MS = 500;
 export interface Place {
   readonly segment: string;
   readonly queue: string;
+  /** The largest priority that waits there, as far as is known. */
+  readonly priority: number;
 }
 
-interface Waiting extends Place {
+/** A place to go to now. */
+export interface Due extends Place {
+  /** Another looks after it, and called for help. */
   readonly isCall: boolean;
+}
+
+interface Waiting extends Due {
   readonly sinceMs: number;
   /** Drawn once for the whole wait: drawn anew at each bell, it would soon be short by chance. */
   readonly waitMs: number;
@@ -52,7 +59,7 @@ export class HoldOff {
   }
 
   /** Notes a bell of a Segment nobody attends, or a call for help. */
-  heard({ segment, queue }: Place, isCall: boolean, nowMs: number): void {
+  heard({ segment, queue, priority: told }: Place, isCall: boolean, nowMs: number): void {
     const key = `${segment} ${queue}`;
     const before = this.#waiting.get(key);
     const span = this.#spans.get(segment) ?? SPAN_MS_FIRST;
@@ -61,21 +68,32 @@ export class HoldOff {
     // A bell says that the list was empty; a call says that it is not, so it puts nothing off.
     const putOffMs = Math.min(nowMs + waitMs, sinceMs + SPANS_PUT_OFF * span);
     const dueMs = isCall && before !== undefined ? before.dueMs : putOffMs;
+    // A call says what waits now, a bell only what was added.
+    const priority = isCall || before === undefined ? told : Math.max(told, before.priority);
     // What nobody attends is everybody's, busy or not; a call must not make less of it.
     this.#waiting.set(key, {
-      ...{ segment, queue, sinceMs, waitMs, dueMs },
+      ...{ segment, queue, priority, sinceMs, waitMs, dueMs },
       heardMs: nowMs,
       isCall: isCall && (before?.isCall ?? true),
     });
   }
 
-  /** Takes what is due: bells in any case, calls for help only for Queues for which there is nothing else to do here. */
-  take(nowMs: number, idleQueues: readonly string[]): Place[] {
-    const taken: Place[] = [];
+  /** Whether anything waits to be taken. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  /**
+   * Takes what is due: bells in any case, calls for help only for Queues for which there is nothing to do here of that
+   * priority or a higher one: nothing above `above`.
+   */
+  take(nowMs: number, idleQueues: readonly string[], above = Number.NEGATIVE_INFINITY): Due[] {
+    const taken: Due[] = [];
     for (const [key, waiting] of this.#waiting) {
       if (waiting.dueMs > nowMs) continue;
       const isOld = waiting.isCall && nowMs - waiting.heardMs > CALL_KEPT_MS;
-      if (waiting.isCall && !isOld && !idleQueues.includes(waiting.queue)) continue;
+      const isWanted = idleQueues.includes(waiting.queue) && waiting.priority > above;
+      if (waiting.isCall && !isOld && !isWanted) continue;
       this.#waiting.delete(key);
       if (!isOld) taken.push(waiting);
     }

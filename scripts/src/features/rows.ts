@@ -101,7 +101,7 @@ export const rows: readonly Row[] = [
   ...rowsOf("queue", "now", ["memory"], { F11: "the memory store behaves as the others" }),
   ...rowsOf("queue", "now", ["Redis", "Cluster"], {
     B26: "each Node writes a Segment of its own",
-    B27: { title: "claims visit Segments fairly", open: "priorities and ages between Segments" },
+    B27: "claims visit Segments by highest priority, then oldest head, and let none starve",
     B35: "a cut connection heals, and nothing is lost",
     X1: "work goes on within seconds of a store's return",
   }),

@@ -130,7 +130,7 @@ export function claimSentences(scene: () => Scene): void {
       const lane = await s.fast();
       const ask = () => s.store.claim(s.segment, { owner: "o1", request: 1, queues: ["q"], max: 1 });
       const before = await s.snapshot();
-      expect(await ask()).toEqual({ answer: "ok", claims: [], waiting: 0 });
+      expect(await ask()).toEqual({ answer: "ok", claims: [], waiting: 0, highest: null });
       expect(await s.snapshot()).toEqual(before);
       await s.enqueue(lane, 1, ["a"]);
       expect(texts((await ask()).claims)).toEqual(["a"]);
@@ -177,6 +177,36 @@ export function claimSentences(scene: () => Scene): void {
       await s.store.queuePause(s.segment, { queue: "y" });
       const ask = { owner: "o1", request: 1, queues: ["q", "z", "y"], max: 1 };
       expect((await s.store.claim(s.segment, ask)).waiting).toBe(4);
+    });
+
+    it("B27: says the highest priority among what it left, of the unpaused Queues it was asked for", async () => {
+      const s = scene();
+      const full = await s.full();
+      await s.enqueue(await s.fast("z", "a2.01"), 1, ["z1", "z2"]);
+      await s.enqueueFull(full, [
+        { counter: 1, queue: "q", priority: 5 },
+        { counter: 2, queue: "q", priority: -1000 },
+        { counter: 3, queue: "q", priority: 1000 },
+        { counter: 4, queue: "p", priority: 9 },
+      ]);
+      await s.store.queuePause(s.segment, { queue: "p" });
+      let request = 0;
+      const ask = async (queues: readonly string[], max = 1) => {
+        const answer = await s.store.claim(s.segment, { owner: "o1", request: ++request, queues, max });
+        return [answer.claims.map(({ priority }) => priority), answer.waiting, answer.highest];
+      };
+      expect(await ask(["q", "p"])).toEqual([[1000], 2, 5]);
+      expect(await ask(["q", "z"])).toEqual([[5], 3, 0]);
+      const again = await s.store.claim(s.segment, { owner: "o1", request, queues: ["q", "p"], max: 1 });
+      expect([again.claims.length, again.waiting, again.highest]).toEqual([1, 1, -1000]);
+      expect(await ask(["q"])).toEqual([[-1000], 0, null]);
+      expect(await ask(["z"])).toEqual([[0], 1, 0]);
+      const { queues } = await s.counts();
+      expect(queues.map(({ queue, highest }) => [queue, highest])).toEqual([
+        ["p", 9],
+        ["q", null],
+        ["z", 0],
+      ]);
     });
 
     it("B29: never gives one Operation to two owners", async () => {

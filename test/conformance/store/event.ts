@@ -54,13 +54,31 @@ export function eventSentences(scene: () => Scene): void {
       await s.bell("q");
     });
 
+    it("B27: says the priority it rings for, the largest of a call; after a pause, the largest that waits", async () => {
+      const s = scene();
+      const full = await s.full();
+      const bell = { kind: "bell", queue: "q" } as const;
+      await s.enqueueFull(full, [
+        { counter: 1, priority: -4 },
+        { counter: 2, priority: 300 },
+        { counter: 3, priority: 0 },
+      ]);
+      expect(await s.eventsSoFar()).toEqual([{ ...bell, priority: 300 }]);
+      await s.enqueueFull(full, [{ counter: 4, priority: -1000 }]);
+      expect(await s.eventsSoFar()).toEqual([{ ...bell, priority: -1000 }]);
+      expect(await s.claimTexts("o1", 2)).toEqual(["f2", "f3"]);
+      await s.store.queuePause(s.segment, { queue: "q" });
+      await s.store.queueResume(s.segment, { queue: "q" });
+      expect(await s.eventsSoFar()).toEqual([{ ...bell, priority: -4 }]);
+    });
+
     it("rings for each priority's list on its own", async () => {
       const s = scene();
       const full = await s.full();
       await s.enqueueFull(full, [{ counter: 1, priority: 0 }]);
       await s.eventsSoFar();
       await s.enqueueFull(full, [{ counter: 2, priority: 5 }]);
-      expect(await s.eventsSoFar()).toEqual([{ kind: "bell", queue: "q" }]);
+      expect(await s.eventsSoFar()).toEqual([{ kind: "bell", queue: "q", priority: 5 }]);
     });
 
     it("rings again after the list was emptied", async () => {

@@ -125,7 +125,7 @@ export function openingSentences(scene: () => Scene): void {
       await s.store.queuePause(s.segment, { queue: "q" });
       expect(await s.enqueue(lane, 2, ["b"])).toMatchObject({ answer: "ok", fresh: 1 });
       expect(await s.complete("o1", [held])).toEqual(["ok"]);
-      expect((await s.counts()).queues).toEqual([{ queue: "q", ready: 1, isPaused: true }]);
+      expect((await s.counts()).queues).toEqual([{ queue: "q", ready: 1, highest: 0, isPaused: true }]);
     });
 
     it("are seen by a claim only for the Queue they name", async () => {

@@ -239,8 +239,8 @@ export function readingSentences(scene: () => Scene): void {
       const { owners, ...counts } = await s.counts();
       expect(counts).toEqual({
         queues: [
-          { queue: "b", ready: 1, isPaused: false },
-          { queue: "q", ready: 1, isPaused: false },
+          { queue: "b", ready: 1, highest: 2, isPaused: false },
+          { queue: "q", ready: 1, highest: 0, isPaused: false },
         ],
         scheduled: 2,
         running: 2,

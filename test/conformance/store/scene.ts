@@ -31,7 +31,7 @@ export type Setup = () => Promise<StoreUnderTest>;
 
 /** Something the store told on its own account. */
 export type Event =
-  | { readonly kind: "bell"; readonly queue: string }
+  | { readonly kind: "bell"; readonly queue: string /** Where it is not 0. */; readonly priority?: number }
   | { readonly kind: "due"; readonly inMs: number }
   | { readonly kind: "settled"; readonly id: string; readonly [field: string]: unknown }
   | { readonly kind: "progressed"; readonly id: string; readonly value: unknown }
@@ -299,8 +299,9 @@ export class Scene {
     };
     const isOurs = (id: string): boolean => id.startsWith(`${this.segment}.`);
     return {
-      bell: (segment, queue) => {
-        if (segment === this.segment) tell({ kind: "bell", queue });
+      bell: (segment, queue, _cause, priority) => {
+        const bell = { kind: "bell", queue } as const;
+        if (segment === this.segment) tell(priority === 0 ? bell : { ...bell, priority });
       },
       due: (segment, inMs) => {
         if (segment === this.segment) tell({ kind: "due", inMs });

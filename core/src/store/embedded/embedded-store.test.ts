@@ -104,7 +104,7 @@ describe("a store opened again", () => {
       expect(await again.segments()).toEqual(["s"]);
       expect(again.snapshot("s")).toEqual(before);
       await again.openSegment("t");
-      expect((await again.counts("t")).queues).toEqual([{ queue: "later", ready: 0, isPaused: true }]);
+      expect((await again.counts("t")).queues).toEqual([{ queue: "later", ready: 0, highest: null, isPaused: true }]);
     },
   );
 

@@ -79,7 +79,7 @@ export function makeReady(state: SegmentState, operation: Operation, side: Side)
   keepAt(state, operation.tied, gate);
   if (gate.parked.size === 0) {
     enter(gate);
-    ring(state, operation.queue.name);
+    ring(state, operation.queue.name, operation.priority);
   }
   gate.parked.add(operation);
   touch(state, operation);

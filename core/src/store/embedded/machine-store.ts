@@ -394,7 +394,7 @@ export abstract class MachineStore implements Store {
 function tell(listener: StoreListener, segment: string, event: MachineEvent): void {
   switch (event.kind) {
     case "bell":
-      return listener.bell(segment, event.queue, "attended");
+      return listener.bell(segment, event.queue, "attended", event.priority);
     case "due":
       return listener.due(segment, event.inMs);
     case "settled":

@@ -22,6 +22,7 @@ import { type Hold, holdOf, noteHold } from "./limiting.js";
 import {
   emptyRun,
   type FairGate,
+  highestOf,
   type Operation,
   type Owner,
   putEntry,
@@ -49,8 +50,9 @@ export function claim(state: SegmentState, params: ClaimParams, nowUs: number): 
   const taken = isNew ? take(state, params, known, hold, nowUs) : [];
   let waiting = waitingIn(state, params.queues);
   if (hold !== null) waiting = noteHold(state, hold, taken.length, waiting, isNew, nowMs);
-  if (params.request < last) return { answer: "stale", claims: [], waiting };
-  return { answer: "ok", claims: known !== undefined && !isNew ? claimsOf(known) : taken, waiting };
+  const highest = waiting > 0 ? highestIn(state, params.queues) : null;
+  if (params.request < last) return { answer: "stale", claims: [], waiting, highest };
+  return { answer: "ok", claims: known !== undefined && !isNew ? claimsOf(known) : taken, waiting, highest };
 }
 
 function waitingIn(state: SegmentState, queues: readonly string[]): number {
@@ -62,6 +64,16 @@ function waitingIn(state: SegmentState, queues: readonly string[]): number {
     for (const gate of queue.waiting) waiting += gate.parked.size;
   }
   return waiting;
+}
+
+function highestIn(state: SegmentState, queues: readonly string[]): number | null {
+  let highest: number | null = null;
+  for (const name of queues) {
+    const queue = state.queues.get(name);
+    const here = queue === undefined || queue.isPaused ? null : highestOf(queue);
+    if (here !== null && (highest === null || here > highest)) highest = here;
+  }
+  return highest;
 }
 
 /** What is still held of the owner's last request, in the order it was claimed. */

@@ -3,7 +3,7 @@
  * Pure; one family of the machine's moves (machine.ts).
  */
 import type { QueuePauseAnswer, QueuePauseParams } from "../../engine/transitions.js";
-import { queueOf, ring, type SegmentState, touchQueue } from "./state.js";
+import { highestOf, queueOf, ring, type SegmentState, touchQueue } from "./state.js";
 
 /** queue_pause: claims pass the Queue over. */
 export function queuePause(state: SegmentState, params: QueuePauseParams): QueuePauseAnswer {
@@ -20,6 +20,6 @@ export function queueResume(state: SegmentState, params: QueuePauseParams): Queu
   if (queue === undefined || !queue.isPaused) return { answer: "unchanged" };
   queue.isPaused = false;
   touchQueue(state, queue);
-  ring(state, queue.name);
+  ring(state, queue.name, highestOf(queue) ?? 0);
   return { answer: "ok" };
 }

@@ -19,6 +19,7 @@ import {
   entryOf,
   FIRST_GENERATION,
   type Finished,
+  highestOf,
   idOf,
   isFinished,
   type Lane,
@@ -186,11 +187,12 @@ export function counts(state: SegmentState, _params: object, nowUs: number): Cou
   let fair = 0;
   const queues = [...state.queues.values()]
     .sort((a, b) => compareNames(a.name, b.name))
-    .map(({ name, length, withdrawn, isPaused, waiting }) => {
+    .map((queue) => {
+      const { name, length, withdrawn, isPaused, waiting } = queue;
       let takingTurns = 0;
       for (const gate of waiting) takingTurns += gate.parked.size;
       fair += takingTurns;
-      return { queue: name, ready: length - withdrawn + takingTurns, isPaused };
+      return { queue: name, ready: length - withdrawn + takingTurns, highest: highestOf(queue), isPaused };
     });
   const owners = [...state.owners.values()]
     .sort((a, b) => compareNames(a.name, b.name))

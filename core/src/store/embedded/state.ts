@@ -350,7 +350,7 @@ export interface MemoryWindow {
 
 /** What a transition announces. */
 export type MachineEvent =
-  | { readonly kind: "bell"; readonly queue: string }
+  | { readonly kind: "bell"; readonly queue: string; priority: number }
   | { readonly kind: "due"; readonly inMs: number }
   | { readonly kind: "settled"; readonly outcome: Settled }
   | { readonly kind: "progressed"; readonly id: string; readonly value: Uint8Array }
@@ -639,7 +639,7 @@ export function listOf(queue: Queue, priority: number): ReadyList {
 /** Counts elements onto a list; the bell rings if it was empty, unless it need not. */
 export function grow(state: SegmentState, list: ReadyList, count: number, isQuiet = false): void {
   if (list.length === 0) {
-    if (!isQuiet) ring(state, list.queue.name);
+    if (!isQuiet) ring(state, list.queue.name, list.priority);
     const { active } = list.queue;
     let at = active.length;
     while (at > 0 && (active[at - 1] as ReadyList).priority < list.priority) at--; // at − 1 is inside
@@ -695,16 +695,29 @@ export function plan(state: SegmentState, operation: Operation, dueAtMs: number,
   if (isFirst) state.events.push({ kind: "due", inMs: dueAtMs - nowMs });
 }
 
-/** Rings the bell of a Queue, once per transition. */
-export function ring(state: SegmentState, queue: string): void {
-  for (const event of state.events) if (event.kind === "bell" && event.queue === queue) return;
-  state.events.push({ kind: "bell", queue });
+/** Rings the bell of a Queue, once per transition, for the largest priority. */
+export function ring(state: SegmentState, queue: string, priority: number): void {
+  for (const event of state.events) {
+    if (event.kind !== "bell" || event.queue !== queue) continue;
+    event.priority = Math.max(event.priority, priority);
+    return;
+  }
+  state.events.push({ kind: "bell", queue, priority });
+}
+
+/** The largest priority of which a Queue's lists or fair gates hold anything, or null. */
+export function highestOf({ active, waiting }: Queue): number | null {
+  const listed = active[0]?.priority ?? null;
+  const fair = waiting[0]?.fair.priority ?? null;
+  if (listed === null || fair === null) return listed ?? fair;
+  return Math.max(listed, fair);
 }
 
 /** Rings for each Queue that has something to claim. */
 export function ringQueues(state: SegmentState): void {
-  for (const { name, isPaused, length, waiting } of state.queues.values()) {
-    if (!isPaused && length + waiting.length > 0) ring(state, name);
+  for (const queue of state.queues.values()) {
+    const highest = highestOf(queue);
+    if (!queue.isPaused && highest !== null) ring(state, queue.name, highest);
   }
 }
 

@@ -378,7 +378,7 @@ export function reparkAt(state: SegmentState, gate: Gate, operation: Operation):
 export function showFair(state: SegmentState, gate: Gate): void {
   if (!isHidden(gate)) return;
   enter(gate);
-  ring(state, gate.fair.queue.name);
+  ring(state, gate.fair.queue.name, gate.fair.priority);
 }
 
 /** Whether something waits at a fair gate that claims do not look at. */

@@ -42,6 +42,7 @@ import type {
   PeekAnswer,
   PromoteAnswer,
   PruneAnswer,
+  QueueCounts,
   QueuePauseAnswer,
   RequeueAnswer,
   RescueAnswer,
@@ -408,7 +409,15 @@ export function claimAnswer(reply: Reply): ClaimAnswer {
       body,
     });
   }
-  return { answer: word(all[0]), claims, waiting: integer(all[2]) };
+  const [waiting, highest] = waitingOf(all[2]);
+  return { answer: word(all[0]), claims, waiting, highest };
+}
+
+/** How many wait and their largest priority; a bare number where that is the default, as nearly always. */
+function waitingOf(reply: Reply | undefined): [number, number | null] {
+  if (typeof reply === "number") return [reply, reply > 0 ? 0 : null];
+  const [waiting, highest] = text(reply).split(" ");
+  return [Number(waiting), Number(highest)];
 }
 
 export function extendAnswer(reply: Reply): ExtendAnswer {
@@ -557,9 +566,7 @@ export function countsAnswer(reply: Reply): CountsAnswer {
   const flat = list(sums);
   for (let i = 0; i < flat.length; i += 2) totals[text(flat[i]) as keyof Totals] = Number(text(flat[i + 1]));
   return {
-    queues: triples(queues, (queue, ready, paused) => ({ queue, ready, isPaused: paused === 1 })).sort((a, b) =>
-      compareNames(a.queue, b.queue),
-    ),
+    queues: queueCounts(queues).sort((a, b) => compareNames(a.queue, b.queue)),
     owners: triples(owners, (owner, beat, held) => ({ owner, beat, held })).sort((a, b) =>
       compareNames(a.owner, b.owner),
     ),
@@ -724,6 +731,21 @@ export function nodesAnswer(reply: Reply): NodeEntry[] {
     });
   }
   return entries;
+}
+
+function queueCounts(reply: Reply | undefined): QueueCounts[] {
+  const flat = list(reply);
+  const rows: QueueCounts[] = [];
+  for (let i = 0; i < flat.length; i += 4) {
+    const highest = flat[i + 3];
+    rows.push({
+      queue: text(flat[i]),
+      ready: integer(flat[i + 1]),
+      isPaused: integer(flat[i + 2]) === 1,
+      highest: typeof highest === "number" ? highest : null,
+    });
+  }
+  return rows;
 }
 
 function triples<T>(reply: Reply | undefined, make: (name: string, first: number, second: number) => T): T[] {

@@ -5,7 +5,8 @@ function heard() {
   const events: unknown[] = [];
   return {
     events,
-    bell: (segment: string, queue: string, cause: string) => events.push(["bell", segment, queue, cause]),
+    bell: (segment: string, queue: string, cause: string, priority: number) =>
+      events.push(["bell", segment, queue, cause, priority]),
     marked: (segment: string, owner: string) => events.push(["marked", segment, owner]),
     due: (segment: string, inMs: number) => events.push(["due", segment, inMs]),
     settled: (outcome: unknown) => events.push(["settled", outcome]),
@@ -29,13 +30,19 @@ describe("messages", () => {
     const listener = heard();
     deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener, false);
     deliverBell(Buffer.concat([Buffer.from("b"), head, Buffer.from("mail")]), listener, true);
-    deliverBell(helpMessage("s1.e", "mail"), listener, false);
+    deliverBell(helpMessage("s1.e", "mail", 0), listener, false);
+    deliverBell(helpMessage("s1.e", "mail", -1000), listener, false);
+    const priority = Buffer.from([0x03, 0xe8]);
+    deliverBell(Buffer.concat([Buffer.from("B"), head, priority, Buffer.from("mail")]), listener, true);
+    deliverBell(Buffer.concat([Buffer.from("B"), head, priority]), listener, true);
     deliverBell(Buffer.concat([Buffer.from("d"), head, Buffer.from("1500")]), listener, false);
     deliverBell(Buffer.concat([Buffer.from("m"), head, Buffer.from("m3k9")]), listener, false);
     expect(listener.events).toEqual([
-      ["bell", "s1.e", "mail", "unattended"],
-      ["bell", "s1.e", "mail", "attended"],
-      ["bell", "s1.e", "mail", "help"],
+      ["bell", "s1.e", "mail", "unattended", 0],
+      ["bell", "s1.e", "mail", "attended", 0],
+      ["bell", "s1.e", "mail", "help", 0],
+      ["bell", "s1.e", "mail", "help", -1000],
+      ["bell", "s1.e", "mail", "attended", 1000],
       ["due", "s1.e", 1500],
       ["marked", "s1.e", "m3k9"],
     ]);

@@ -9,6 +9,8 @@ import { idOf, stateOf } from "./answers.js";
 
 const BELL = 0x62;
 const HELP = 0x68;
+const PRIORITY_BELL = 0x42;
+const PRIORITY_HELP = 0x48;
 const SETTLED = 0x73;
 const PROGRESSED = 0x70;
 const MARKED = 0x6d;
@@ -24,19 +26,27 @@ export function deliverBell(
   if (payload.length < 3) return;
   const nameAt = 3 + payload.readUInt16BE(1);
   const segment = payload.toString("utf8", 3, nameAt);
+  const cause = isAttended ? "attended" : "unattended";
+  if (payload[0] === PRIORITY_BELL || payload[0] === PRIORITY_HELP) {
+    if (payload.length < nameAt + 3) return; // a priority and a name
+    const queue = payload.toString("utf8", nameAt + 2);
+    listener.bell(segment, queue, payload[0] === PRIORITY_HELP ? "help" : cause, payload.readInt16BE(nameAt));
+    return;
+  }
   const name = payload.toString("utf8", nameAt);
   if (name === "") return;
-  if (payload[0] === BELL) listener.bell(segment, name, isAttended ? "attended" : "unattended");
-  else if (payload[0] === HELP) listener.bell(segment, name, "help");
+  if (payload[0] === BELL) listener.bell(segment, name, cause, 0);
+  else if (payload[0] === HELP) listener.bell(segment, name, "help", 0);
   else if (payload[0] === MARKED) listener.marked(segment, name);
   else if (payload[0] === DUE && Number(name) >= 0) listener.due(segment, Number(name));
 }
 
-/** The message that calls for help for a Queue. */
-export function helpMessage(segment: string, queue: string): Buffer {
+/** The message that calls for help for a Queue where this is the highest priority that waits. */
+export function helpMessage(segment: string, queue: string, priority: number): Buffer {
   const name = Buffer.from(segment);
-  const head = Buffer.from([HELP, name.length >> 8, name.length & 0xff]);
-  return Buffer.concat([head, name, Buffer.from(queue)]);
+  const head = Buffer.from([priority === 0 ? HELP : PRIORITY_HELP, name.length >> 8, name.length & 0xff]);
+  const rank = priority === 0 ? [] : [Buffer.from([(priority >> 8) & 0xff, priority & 0xff])];
+  return Buffer.concat([head, name, ...rank, Buffer.from(queue)]);
 }
 
 /** Tells a listener what came on the reply channel. */

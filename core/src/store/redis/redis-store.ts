@@ -553,8 +553,8 @@ export class RedisStore implements Store {
     );
   }
 
-  async callForHelp(segment: string, queue: string): Promise<void> {
-    await this.command("callForHelp", "PUBLISH", this.#bellChannel, helpMessage(segment, queue));
+  async callForHelp(segment: string, queue: string, priority: number): Promise<void> {
+    await this.command("callForHelp", "PUBLISH", this.#bellChannel, helpMessage(segment, queue, priority));
   }
 
   async #segmentOpen(segment: string, paused: readonly string[]): Promise<void> {

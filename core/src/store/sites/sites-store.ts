@@ -239,9 +239,9 @@ export class SitesStore implements Store, Placement {
   #listenerOf(site: () => Site): StoreListener {
     const all = this.#listeners;
     return {
-      bell: (segment, queue, cause) => {
+      bell: (segment, queue, cause, priority) => {
         this.#route(segment, site());
-        for (const listener of all) listener.bell(segment, queue, cause);
+        for (const listener of all) listener.bell(segment, queue, cause, priority);
       },
       due: (segment, inMs) => {
         for (const listener of all) listener.due(segment, inMs);
@@ -371,8 +371,8 @@ export class SitesStore implements Store, Placement {
     return true;
   }
 
-  callForHelp(segment: string, queue: string): Promise<void> {
-    return this.#at(segment, (store) => store.callForHelp(segment, queue));
+  callForHelp(segment: string, queue: string, priority: number): Promise<void> {
+    return this.#at(segment, (store) => store.callForHelp(segment, queue, priority));
   }
 
   // ── Placement ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -181,13 +181,28 @@ function TIES.note_hold(root, hold, count, waiting, is_new)
   return 0
 end
 
+--- The largest priority of which a Queue's lists or fair gates hold anything; nil when they are empty.
+function TIES.highest_of(root, queue)
+  local highest
+  local names, priorities = lists_of(root, queue)
+  for l, name in ipairs(names) do
+    if call('EXISTS', name) == 1 then
+      highest = priorities[l]
+      break
+    end
+  end
+  local fair = tonumber(call('ZREVRANGE', K.fair(root, queue), 0, 0)[1])
+  if not highest or fair and fair > highest then return fair end
+  return highest
+end
+
 --- Rings for each Queue that has something to claim.
 function TIES.ring_queues(root)
   local queues = call('HGETALL', K.queues(root))
   for i = 1, #queues, 2 do
     local queue = queues[i]
     if not TIES.PAUSED[queues[i + 1]] and call('EXISTS', K.ready(root, queue, 0), K.priorities(root, queue), K.fair(root, queue)) > 0 then
-      ring(root, 'b', queue)
+      ring(root, 'b', queue, TIES.highest_of(root, queue))
     end
   end
 end

@@ -94,7 +94,7 @@ function SOUND.show_fair(root, gate, is_mending)
   if call('ZSCORE', K.fair(root, queue), priority) then return false end
   if is_mending then
     call('ZADD', K.fair(root, queue), priority, priority)
-    ring(root, 'b', queue)
+    ring(root, 'b', queue, tonumber(priority))
   end
   return true
 end

@@ -1,16 +1,23 @@
 --- Messages to the outside: bells, cancel marks, and the outcomes and progress someone waits for.
 --
 --   {app}:bell            | 'b', 'h', 'd' or 'm' | 2 B n | n B Segment | Queue, Queue, milliseconds until due, or owner |
---   {app}:bell:segment:queue                     | 'b' | …, to those who attend the Queue; is there nobody, to all
+--   {app}:bell            | 'B' or 'H' | 2 B n | n B Segment | 2 B priority | Queue |    b or h where it is not the default
+--   {app}:bell:segment:queue                     | 'b' or 'B' | …, to those who attend the Queue; is there nobody, to all
 --   {app}:reply:instance  | 2 B n | n B Segment | frames |
 --   frame 's'  | 's' | 1 B n | n B lane name | 5 B counter | 1 B state | 4 B generation | 4 B attempt | 6 B finished | 4 B length | value |
 --   frame 'p'  | 'p' | 1 B n | n B lane name | 5 B counter | 4 B length | value |
 --
 -- All are hints: a lost one costs a poll or a read, never an Operation.
 
-local function ring(root, kind, name)
+--- `priority`: of a bell, the largest for which it rings; none is the default.
+local function ring(root, kind, name, priority)
   local app, segment = names_of(root)
-  local message = kind .. pack('>I2', #segment) .. segment .. name
+  local message = pack('>I2', #segment) .. segment
+  if priority and priority ~= 0 then
+    message = string.upper(kind) .. message .. pack('>i2', priority) .. name
+  else
+    message = kind .. message .. name
+  end
   if kind == 'b' and call('PUBLISH', attended_channel(app, segment, name), message) > 0 then return end
   call('PUBLISH', bell_channel(app), message)
 end

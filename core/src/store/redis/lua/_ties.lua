@@ -143,9 +143,9 @@ function TIES.first_clock(root)
   return clock
 end
 
---- Parks what was collected at its fair gates. Answers the Queues of those that were empty.
+--- Parks what was collected at its fair gates. Answers those that were empty: their Queues and priorities.
 local function push_fair(root, entries)
-  local gates, queues = {}, {}
+  local gates, filled = {}, {}
   for _, entry in ipairs(entries) do
     local name = fair_gate(entry.queue, entry.priority)
     local gate = gates[name]
@@ -179,14 +179,14 @@ local function push_fair(root, entries)
     for _, flow in ipairs(gate.flows) do put(times, string.format('%.17g', served[flow]), flow) end
     if call('EXISTS', K.parked_at(root, gate.name)) == 0 then
       call('ZADD', K.fair(root, gate.queue), gate.priority, gate.priority)
-      put(queues, gate.queue)
+      put(filled, gate)
     end
     if not at then call('HSET', K.clocks(root), gate.name, string.format('%.17g', clock)) end
     hset_short(K.parked(root), parked, #parked)
     variadic('ZADD', K.parked_at(root, gate.name), scores, 1, #scores)
     variadic('ZADD', K.served(root, gate.name), times, 1, #times)
   end
-  return queues
+  return filled
 end
 
 --- Flows known at a gate before any is forgotten; whatever waits there, twice as many may be known as work waits.

@@ -2,7 +2,8 @@
 -- root     the Segment
 -- args     owner · request number · max, or max, milliseconds each and burst of the Segment's pace with blanks between ·
 --          Queues in order
--- returns  ok | stale · token (8 bytes) · still waiting · number of lanes · per lane: number, lane record ·
+-- returns  ok | stale · token (8 bytes) · still waiting, and where it is not the default a blank and their largest
+--          priority · number of lanes · per lane: number, lane record ·
 --          per claim: the list element, and after a bare address its static and its dynamic record
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   root r f b w; of withdrawn elements x xn; of emptied lists p; of what meets gates gu gw gt gd pk cd, op t of what
@@ -29,7 +30,8 @@ end
 
 --- Pops from the unpaused Queues of args[4..] until `max` are taken or twice as many popped; max 0 only counts.
 -- Answers the elements, how many were popped, how many still wait, and, if anything in the Segment is withdrawn, the
--- highest address popped of each lane; if anything is tied, what met gates; if the Segment has limits of its own, those.
+-- highest address popped of each lane; if anything is tied, what met gates; if the Segment has limits of its own, those;
+-- the largest priority that still waits, or nil.
 local function harvest(root, args, max, given)
   -- Where work with flows and work without waits side by side, they take turns.
   local is_fair_first = tonumber(args[2]) % 2 == 1
@@ -39,7 +41,7 @@ local function harvest(root, args, max, given)
   if hold then max = math.min(max, hold.room) end
   -- One Queue is asked for its fair gates as cheaply as whether there are any.
   local has_flows = pass and (#args == 4 or call('EXISTS', K.clocks(root)) == 1)
-  local elements, taken, popped, waiting = {}, 0, 0, 0
+  local elements, taken, popped, waiting, before, highest = {}, 0, 0, 0, 0, nil
   local function take_fair(queue, priority)
     while taken < max and popped < 2 * max do
       local batch, looked = through_fair_gate(root, pass, queue, priority, math.min(max - taken, 2 * max - popped))
@@ -75,10 +77,14 @@ local function harvest(root, args, max, given)
       end
       local left = call('LLEN', name)
       waiting = waiting + left
+      if waiting > before then
+        before = waiting
+        if not highest or priorities[l] > highest then highest = priorities[l] end
+      end
       if left == 0 and priorities[l] ~= 0 and popped > 0 then call('ZREM', K.priorities(root, queue), priorities[l]) end
     end
   end
-  return elements, popped, waiting, raised, pass, hold
+  return elements, popped, waiting, raised, pass, hold, highest
 end
 
 --- Candidates that were parked elsewhere make room for others, who go in front of their lists.
@@ -118,16 +124,18 @@ local function claim(root, args, last_token)
   if known then beat, last_request, token = read_owner(known) end
 
   local is_again = request <= last_request
-  local elements, popped, waiting, raised, pass, hold = harvest(root, args, is_again and 0 or max, given)
+  local elements, popped, waiting, raised, pass, hold, highest = harvest(root, args, is_again and 0 or max, given)
   if pass then write_gates(root, pass) end
   if pass and (#pass.wakes > 0 or #pass.lapsed > 0 or pass.met) then
     if #pass.wakes > 0 then TIES.move_on(root, pass.wakes) end
     if #pass.lapsed > 0 then fail_lapsed(root, pass.lapsed, {}, {}, pass.now) end
     if pass.met then TIES.settle_met(root, pass, owner, elements) end
     local _
-    _, _, waiting = harvest(root, args, 0, given)
+    _, _, waiting, _, _, _, highest = harvest(root, args, 0, given)
   end
   if hold then waiting = TIES.note_hold(root, hold, #elements, waiting, not is_again) end
+  -- Where there are no priorities, no more is said than how many.
+  if waiting > 0 and highest ~= 0 then waiting = string.format('%d %d', waiting, highest) end
   if request < last_request then return { 'stale', ZERO_TOKEN, waiting, 0 } end
   if is_again then
     elements = held_by_token(root, owner, token)

@@ -2,7 +2,7 @@
 -- root     the Segment
 -- args     none
 -- returns  scheduled · running · dead · milliseconds until the next is due or empty · Queues · owners · sums, these three
---          as flat arrays: Queue, ready, 1 if paused · owner, beat, held · name, sum · then: parked; what waits at a fair
+--          as flat arrays: Queue, ready, 1 if paused, largest priority waiting or empty · owner, beat, held · name, sum · then: parked; what waits at a fair
 --          gate is ready, for it waits for nothing but a claim, and not parked
 -- errors   BADARGS VERSION TRYAGAIN: nothing was written
 -- writes   nothing
@@ -17,14 +17,22 @@ local function counts(root)
   local paused = call('HGETALL', K.queues(root))
   for i = 1, #paused, 2 do
     local ready = -(withdrawn[paused[i]] or 0)
-    for _, name in ipairs((lists_of(root, paused[i]))) do ready = ready + call('LLEN', name) end
-    for _, priority in ipairs(parked > 0 and call('ZRANGE', K.fair(root, paused[i]), 0, -1) or {}) do
+    local names, priorities = lists_of(root, paused[i])
+    local highest
+    for l, name in ipairs(names) do
+      local length = call('LLEN', name)
+      if length > 0 and not highest then highest = priorities[l] end
+      ready = ready + length
+    end
+    for _, text in ipairs(parked > 0 and call('ZRANGE', K.fair(root, paused[i]), 0, -1) or {}) do
+      local priority = tonumber(text)
+      if not highest or priority > highest then highest = priority end
       local taking_turns = call('ZCARD', K.parked_at(root, fair_gate(paused[i], priority)))
       fair = fair + taking_turns
       ready = ready + taking_turns
     end
     put(queues, paused[i], ready)
-    put(queues, TIES.PAUSED[paused[i + 1]] and 1 or 0)
+    put(queues, TIES.PAUSED[paused[i + 1]] and 1 or 0, highest or '')
   end
   local records = call('HGETALL', K.owners(root))
   for i = 1, #records, 2 do
