@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { createError } from "../base/errors.js";
 import { seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
+import type { FullMode, KeyTie } from "../engine/ties.js";
 import { createCounters } from "./counters.js";
 import { FullLane } from "./full-lane.js";
 
@@ -11,20 +12,12 @@ const away = () => createError("MR_STORE_UNAVAILABLE", { store: "shaky", reason:
 const closed = () => createError("MR_APP_CLOSED", { app: "a", method: "enqueue" });
 const full = () => createError("MR_STORE_FULL", { store: "shaky", reason: "it was told to" });
 
-/** How one submission ends when each call fails with the next error, and `ready` rejects when none is left. */
-async function endOf(errors: Error[], rest: Error): Promise<string> {
-  const store = {
-    url: "shaky:",
-    laneOpen: async () => ({ answer: "ok", lane: 1, accepted: 0 }),
-    enqueueFull: async () => {
-      throw errors.shift() ?? rest;
-    },
-    ready: async () => {
-      if (errors.length === 0) throw rest;
-    },
-  };
-  const lane = new FullLane({
-    store: store as unknown as Store,
+const plain = { body: new Uint8Array(1), queue: "q", priority: 1, due: null, ties: null };
+
+/** A lane over a store of which only these calls are there. */
+function laneOver(store: object): FullLane {
+  return new FullLane({
+    store: store as Store,
     clock: {
       nowMs: () => 0,
       monotonicMs: () => 0,
@@ -42,13 +35,24 @@ async function endOf(errors: Error[], rest: Error): Promise<string> {
     attendant: null,
     nextDigits: () => "01",
   });
+}
+
+/** How one submission ends when each call fails with the next error, and `ready` rejects when none is left. */
+async function endOf(errors: Error[], rest: Error): Promise<string> {
+  const store = {
+    url: "shaky:",
+    laneOpen: async () => ({ answer: "ok", lane: 1, accepted: 0 }),
+    enqueueFull: async () => {
+      throw errors.shift() ?? rest;
+    },
+    ready: async () => {
+      if (errors.length === 0) throw rest;
+    },
+  };
+  const lane = laneOver(store);
   return await new Promise((resolve) => {
     lane.push({
-      body: new Uint8Array(1),
-      queue: "q",
-      priority: 1,
-      due: null,
-      ties: null,
+      ...plain,
       accepted: () => resolve("accepted"),
       refused: (error) => resolve((error as Error & { code: string }).code),
     });
@@ -65,4 +69,34 @@ it("an enqueue of unknown fate stays unknown when its repeat is refused", async 
 
 it("an enqueue that never reached the store is refused", async () => {
   expect(await endOf([away()], closed())).toBe("MR_APP_CLOSED");
+});
+
+it("X4: sends few at a time of those that a full gate may end another for", async () => {
+  const sent: number[] = [];
+  const lane = laneOver({
+    url: "sound:",
+    laneOpen: async () => ({ answer: "ok", lane: 1, accepted: 0 }),
+    enqueueFull: async (_segment: string, { elements }: { elements: readonly unknown[] }) => {
+      sent.push(elements.length);
+      return { answer: "ok", answers: elements.map(() => "ok"), holders: [] };
+    },
+    ready: async () => undefined,
+  });
+  const gate = { name: "g", slots: 1 };
+  const told = new Uint8Array(1);
+  const push = async (count: number, key: KeyTie | null, mode: FullMode | null) => {
+    const gates = [mode === null ? gate : { ...gate, full: { mode, value: told } }];
+    const all = Array.from({ length: count }, async () => {
+      await new Promise<void>((accepted, refused) => {
+        lane.push({ ...plain, ties: { key, line: null, gates, meet: "g" }, accepted: () => accepted(), refused });
+      });
+    });
+    await Promise.all(all);
+    return sent.splice(0);
+  };
+  const key: KeyTie = { name: "k", mode: "return", windowMs: null, digest: told, replaced: null };
+  expect(await push(25, null, "cancel_oldest")).toEqual([10, 10, 5]);
+  expect(await push(25, key, "skip")).toEqual([10, 10, 5]);
+  expect(await push(25, null, "skip")).toEqual([25]);
+  expect(await push(25, key, null)).toEqual([25]);
 });
