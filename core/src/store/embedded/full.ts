@@ -32,12 +32,17 @@ export function meetFull(state: SegmentState, nowMs: number): void {
     finishUnlisted(state, operation, full.mode === "skip" ? "skipped" : "cancelled", full.value, nowMs);
   }
   untie(state, nowMs);
-  const rooms = new Map<string, Room>();
   const comers = met.filter(({ full }) => full.mode === "cancel_oldest");
-  for (const comer of comers) roomFor(state, rooms, comer).comers.add(comer.operation);
-  for (const comer of comers) displace(state, roomFor(state, rooms, comer), comer, nowMs);
+  if (comers.length === 0) return;
+  const holders = holdersOf(state, new Set(comers.map(({ tie }) => tie.name)));
+  const rooms = new Map<string, Room>();
+  for (const comer of comers) roomFor(state, rooms, comer, holders).comers.add(comer.operation);
+  for (const comer of comers) displace(state, roomFor(state, rooms, comer, holders), comer, nowMs);
   for (const { gate } of rooms.values()) dropIfIdle(state, gate);
 }
+
+/** By gate, who has a slot and was not told to end, oldest first. */
+type Holders = ReadonlyMap<string, Operation[]>;
 
 /** What is known of a gate while some are to have the places of others there. */
 interface Room {
@@ -49,28 +54,38 @@ interface Room {
   readonly comers: Set<Operation>;
 }
 
-function roomFor(state: SegmentState, rooms: Map<string, Room>, { tie }: Met): Room {
+function roomFor(state: SegmentState, rooms: Map<string, Room>, { tie }: Met, holders: Holders): Room {
   const found = rooms.get(tie.name);
   if (found !== undefined) return found;
   const gate = gateOf(state, tie.name);
   const room = {
     gate,
     slots: slotsOf(state, gate, tie),
-    holders: holdersOf(state, tie.name),
+    holders: holders.get(tie.name) ?? [],
     comers: new Set<Operation>(),
   };
   rooms.set(tie.name, room);
   return room;
 }
 
-function holdersOf(state: SegmentState, name: string): Operation[] {
-  const holders: Operation[] = [];
+/** Looks through all that is held once, be it for many gates. */
+function holdersOf(state: SegmentState, names: ReadonlySet<string>): Holders {
+  const holders = new Map<string, Operation[]>();
   for (const owner of state.owners.values()) {
     for (let held = owner.first; held !== null; held = held.heldAfter) {
-      if (held.cancelReason === null && held.tied?.gates.some((one) => one.name === name)) holders.push(held);
+      if (held.cancelReason !== null || held.tied === null) continue;
+      for (const { name } of held.tied.gates) {
+        if (!names.has(name)) continue;
+        const found = holders.get(name);
+        if (found === undefined) holders.set(name, [held]);
+        else if (found.at(-1) !== held) found.push(held);
+      }
     }
   }
-  return holders.sort((a, b) => a.heldToken - b.heldToken || a.takingIndex - b.takingIndex);
+  for (const found of holders.values()) {
+    found.sort((a, b) => a.heldToken - b.heldToken || a.takingIndex - b.takingIndex);
+  }
+  return holders;
 }
 
 /** One goes for one that came: the oldest that runs and was not told to end, else the first that waits. */

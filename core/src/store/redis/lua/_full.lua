@@ -83,12 +83,25 @@ function TIES.end_met(root, list, now, gone)
   commit(root, moves, now, ID_MEMORY_MS)
 end
 
---- Who has a slot of a gate and was not told to end, oldest first; those that `owner` claims just now stand in `elements`.
-function TIES.unmarked(root, name, owner, elements)
+--- By gate, who has a slot of one of `names` (a list, and by name true) and was not told to end, oldest first; those that
+--- `owner` claims just now stand in `elements`.
+function TIES.unmarked(root, names, owner, elements)
   local found, addresses = {}, {}
-  local function is_held(record)
-    for _, gate in ipairs(record and tie_of({}, record).gates or {}) do
-      if gate.name == name then return true end
+  for _, name in ipairs(names) do found[name] = {} end
+  local only = #names == 1 and names[1] or nil
+  local function held_in(record)
+    if not record or only and not string.find(record, only, 1, true) then return nil end
+    local _, _, gates = read_ties(record)
+    local held
+    for _, gate in ipairs(gates) do
+      if names[gate.name] then held = held or {}; held[#held + 1] = gate.name end
+    end
+    return held
+  end
+  local function note(held, one)
+    for _, name in ipairs(held) do
+      local list = found[name]
+      if list[#list] ~= one then put(list, one) end
     end
   end
   for _, other in ipairs(call('HKEYS', K.owners(root))) do
@@ -96,30 +109,31 @@ function TIES.unmarked(root, name, owner, elements)
     local ties, marks = hmget(K.ties(root), held, 1, #held), hmget(K.cancels(root, other), held, 1, #held)
     for i, address in ipairs(held) do
       if not marks[i] and (ties[i] or TIES.is_tied(address)) then
-        local entry = (not ties[i] or is_held(ties[i])) and call('HGET', K.flight(root, other), address)
-        if entry and is_held(ties[i] or TIES.of_entry(entry)) then
-          found[#found + 1] = { address = address, owner = other, order = sub(entry, 1, ENTRY_HEAD) }
-        end
+        local at = ties[i] and held_in(ties[i])
+        local entry = (not ties[i] or at) and call('HGET', K.flight(root, other), address)
+        if entry and not ties[i] then at = held_in(TIES.of_entry(entry)) end
+        if entry and at then note(at, { address = address, owner = other, order = sub(entry, 1, ENTRY_HEAD) }) end
       end
     end
   end
-  table.sort(found, function(a, b) return a.order < b.order end)
+  for _, name in ipairs(names) do table.sort(found[name], function(a, b) return a.order < b.order end) end
   for i, element in ipairs(elements) do addresses[i] = sub(element, 1, 8) end
   for i, record in ipairs(hmget(K.ties(root), addresses, 1, #addresses)) do
     local tied = #elements[i] > 8 and TIES.is_tied(addresses[i]) and TIES.behind(elements[i], 1)
-    if is_held(record or tied) then found[#found + 1] = { address = addresses[i], owner = owner } end
+    local at = held_in(record or tied)
+    if at then note(at, { address = addresses[i], owner = owner }) end
   end
   return found
 end
 
 --- What is known of a gate while some are to have the places of others there: `pending` is who was not dealt with
 --- yet, `n` and `parked` how many those are, and how many of them are parked.
-function TIES.room_for(root, rooms, gate, owner, elements, now)
+function TIES.room_for(root, rooms, gate, holders, now)
   local room = rooms[gate.name]
   if room then return room end
   local pass = new_pass(now)
   look_at_gates(root, pass, { { gates = { gate } } })
-  room = { slots = TIES.slots_of(pass, gate), holders = TIES.unmarked(root, gate.name, owner, elements), pending = {}, parked = 0, n = 0 }
+  room = { slots = TIES.slots_of(pass, gate), holders = holders[gate.name], pending = {}, parked = 0, n = 0 }
   rooms[gate.name] = room
   return room
 end
@@ -141,9 +155,18 @@ function TIES.settle_met(root, pass, owner, elements)
     if one.does ~= 'end' then addresses[#comers] = one.address end
   end
   TIES.end_met(root, ends, now, gone)
+  if #comers == 0 then return gone end
+  local names = {}
+  for _, one in ipairs(comers) do
+    if not names[one.gate.name] then
+      names[one.gate.name] = true
+      names[#names + 1] = one.gate.name
+    end
+  end
+  local holders = TIES.unmarked(root, names, owner, elements)
   for i, parked in ipairs(hmget(K.parked(root), addresses, 1, #addresses)) do
     local one = comers[i]
-    local room = TIES.room_for(root, rooms, one.gate, owner, elements, now)
+    local room = TIES.room_for(root, rooms, one.gate, holders, now)
     room.pending[one.address], room.n = true, room.n + 1
     one.is_parked = parked and sub(parked, 10) == one.gate.name
     if one.is_parked then room.parked = room.parked + 1 end
