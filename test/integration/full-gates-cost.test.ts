@@ -1,5 +1,5 @@
 /** What gates cost a Redis, counted in the words of the commands that a call runs there: times would tell of the machine. */
-import type { FullElement, GateTie, Store } from "@millrace/core/internal";
+import type { FullElement, GateTie, KeyTie, Store } from "@millrace/core/internal";
 import { type RedisServer, startRedis } from "@millrace/scripts/redis-server";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -98,4 +98,23 @@ it("X4: one claim looks through what runs once, however many full gates it meets
   const once = await looksOf(1);
   expect(once).toBeGreaterThan(0);
   expect(await looksOf(8)).toBe(once);
+});
+
+/** The words of one enqueue in which each of so many takes another's place, each with a gate of its own. */
+async function wordsOf(count: number): Promise<number> {
+  const s = await scene();
+  const elements = Array.from({ length: count }, (_, i) => {
+    const replaced = { retainMs: 60_000, value: bytes("replaced") };
+    const key: KeyTie = { name: `k:${i}`, mode: "replace", windowMs: null, digest: bytes("12345678"), replaced };
+    return { due: { in: 60_000 }, ties: { key, line: null, gates: [{ name: `g:${i}`, slots: 1 }] } };
+  });
+  await s.put(elements);
+  const commands = await commandsOf(() => s.put(elements));
+  await s.store.close();
+  return commands.reduce((sum, words) => sum + words.length, 0);
+}
+
+it("X13: what takes another's place looks at its own gates, not at those of all that came with it", async () => {
+  const [few, many] = [await wordsOf(20), await wordsOf(80)];
+  expect(many / few).toBeLessThan(4.5);
 });

@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "df64c621501e3a88ff6e4dcd43d6285d450e530f74275e4e4c8207bcd5a5a5b2";
+export const DIGEST = "7819d6891d30b926c025f05bd8404beffbdedaafd6c1a2323d73b158e44aefca";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -97,7 +97,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'df64c621501e3a88ff6e4dcd43d6285d450e530f74275e4e4c8207bcd5a5a5b2'",
+  "local DIGEST = '7819d6891d30b926c025f05bd8404beffbdedaafd6c1a2323d73b158e44aefca'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -2795,7 +2795,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "        write()",
   "        local has_waited = TIES.replace_holder(root, holder, how, now)",
   "        pass = new_pass(now)",
-  "        if #gated > 0 then look_at_gates(root, pass, gated) end",
+  "        pass.is_anew = true",
   "        if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end",
   "        before = call('HGET', K.keys(root), key)",
   "        for later = i + 1, n do",
@@ -2827,6 +2827,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "      count(moves, 'enqueued')",
   "      local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now",
   "      if latest then due_ms = math.min(due_ms, latest) end",
+  "      if gates and #gates > 0 and pass.is_anew then look_at_gates(root, pass, { tie_of(cache, ties) }) end",
   "      if gates and #gates > 0 then TIES.renew_limits(root, moves, pass, gates) end",
   "      local is_over = ties ~= '' and key == '' and line == '' and due_ms <= now",
   "        and TIES.ends_at_once(over, pass, address, tie_of(cache, ties), now)",
@@ -2854,7 +2855,7 @@ export const BODY_TEXTS: Readonly<Record<string, string>> = {
   "        write()",
   "        for _, ended in ipairs(TIES.stop(root, address, tie_of(cache, ties), now)) do gone[ended] = true end",
   "        pass = new_pass(now)",
-  "        look_at_gates(root, pass, gated)",
+  "        pass.is_anew = true",
   "      end",
   "    end",
   "  end",

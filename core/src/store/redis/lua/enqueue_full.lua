@@ -142,7 +142,7 @@ local function enqueue_full(root, args)
         local has_waited = TIES.replace_holder(root, holder, how, now)
         -- What went on in its place may have changed limits.
         pass = new_pass(now)
-        if #gated > 0 then look_at_gates(root, pass, gated) end
+        pass.is_anew = true
         if has_waited and mode == 'b' then latest = unpack_bytes('>d', holder_digest) end
         before = call('HGET', K.keys(root), key)
         -- Its dot may come again behind this element, long after its memory ended: it is as any other finished one then.
@@ -175,6 +175,7 @@ local function enqueue_full(root, args)
       count(moves, 'enqueued')
       local due_ms = due ~= '' and tonumber(sub(due, 2)) + (sub(due, 1, 1) == 'i' and now or 0) or now
       if latest then due_ms = math.min(due_ms, latest) end
+      if gates and #gates > 0 and pass.is_anew then look_at_gates(root, pass, { tie_of(cache, ties) }) end
       if gates and #gates > 0 then TIES.renew_limits(root, moves, pass, gates) end
       -- What ends at a full gate and has no other ties needs no record in between: many may end in one call.
       local is_over = ties ~= '' and key == '' and line == '' and due_ms <= now
@@ -205,7 +206,7 @@ local function enqueue_full(root, args)
         for _, ended in ipairs(TIES.stop(root, address, tie_of(cache, ties), now)) do gone[ended] = true end
         -- As above.
         pass = new_pass(now)
-        look_at_gates(root, pass, gated)
+        pass.is_anew = true
       end
     end
   end
