@@ -35,9 +35,10 @@
  *   `cancel_oldest`, bears a flow). Only newcomers are judged: what has run in this generation waits like others. Of several
  *   full gates the first that says `skip` or `cancel_newest` counts: it ends so, kept for `ID_MEMORY_MS`. Else it is parked,
  *   at the first full one that says nothing or is a pace, else at the first that says `cancel_oldest`; there, unless it was
- *   let on from that very gate, one is displaced for it: where what holds a slot unmarked and what is parked are as many as
- *   the slots or more, the oldest unmarked holder is marked as by a cancel, else the first parked ends as cancelled. Who
- *   ends or is marked gets the bytes of who came; at the end of the claim, ends first, in the order they came.
+ *   let on from this or another of its gates that say `cancel_oldest`, one is displaced for it: where what holds a slot
+ *   unmarked and what is parked are as many as the slots or more, the oldest unmarked holder is marked as by a cancel, else
+ *   the first parked ends as cancelled. Who ends or is marked gets the bytes of who came; at the end of the claim, ends
+ *   first, in the order they came.
  * - A live limit (`limit_set`) goes before what ties and the newest number say, from the call on, for all that meets the
  *   gate. Who is parked there is told a part at a time, in that call and by `promote`: where more slots are free than there
  *   are candidates, the next become candidates; a pace is due at once, and then waits for its new time.

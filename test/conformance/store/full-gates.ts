@@ -250,6 +250,32 @@ export function fullGateSentences(scene: () => Scene): void {
       expect(await checkAll(s)).toEqual([]);
     });
 
+    it("X4: with `cancel_oldest` at several gates cancels one for each that comes, at whichever it meets first", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const [a, b] = [full("cancel_oldest", 1, "a"), full("cancel_oldest", 1, "b")];
+      await put(s, lane, 1, tied(a));
+      const first = await s.claimOne("o1");
+      await put(s, lane, 2, tied(b));
+      const second = await s.claimOne("o1");
+      expect(await put(s, lane, 3, tied(a, b))).toBe("ready");
+      expect(await s.record(lane, 1)).toMatchObject({ isCancelMarked: true });
+      await s.fail("o1", first, null);
+      // Its slot of `a` is there: at `b` it waits, and leaves `a` to others until it has both.
+      expect(await s.claim("o2")).toEqual([]);
+      expect((await s.record(lane, 3)).parked).toEqual({ kind: "gate", name: "b" });
+      expect(await s.record(lane, 2)).toMatchObject({ isCancelMarked: false });
+      await put(s, lane, 4, tied(a));
+      const fourth = await s.claimOne("o1");
+      await s.complete("o1", [second]);
+      expect(await s.claim("o2")).toEqual([]);
+      expect((await s.record(lane, 3)).parked).toEqual({ kind: "gate", name: "a" });
+      expect(await s.record(lane, 4)).toMatchObject({ state: "running", isCancelMarked: false });
+      await s.complete("o1", [fourth]);
+      expect(await s.claimTexts("o2")).toEqual(["f3"]);
+      expect(await checkAll(s)).toEqual([]);
+    });
+
     it("X4: with `cancel_oldest` what a claim meets makes room, be its holder claimed just now", async () => {
       const s = scene();
       const lane = await s.full();

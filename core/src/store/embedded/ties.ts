@@ -99,10 +99,16 @@ function meet(state: SegmentState, operation: Operation, candidateOf: Gate | nul
   const verdict = judgeFull(state, operation.tied?.gates ?? [], nowMs);
   if (verdict === null || verdict.does === "wait") return verdict?.tie ?? null;
   const { does, tie } = verdict;
-  // One that was let on from this gate had somebody's place already, or waits its turn.
-  if (tie.full && (does === "end" || candidateOf?.name !== tie.name))
+  if (tie.full && (does === "end" || !hadItsCancel(operation, candidateOf)))
     state.met.push({ operation, tie, full: tie.full });
   return does === "end" ? null : tie;
+}
+
+/** Whether one that was let on from a gate had somebody's place there already, or waits its turn. */
+function hadItsCancel({ tied }: Operation, candidateOf: Gate | null): boolean {
+  if (candidateOf === null || tied === null) return false;
+  const { name } = candidateOf;
+  return tied.gates.some((tie) => tie.name === name && "slots" in tie && tie.full?.mode === "cancel_oldest");
 }
 
 function isFull(state: SegmentState, tie: GateTie, nowMs: number): boolean {

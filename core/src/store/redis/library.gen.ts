@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "7819d6891d30b926c025f05bd8404beffbdedaafd6c1a2323d73b158e44aefca";
+export const DIGEST = "ecfa5aacdb9062c962b558b6bba18e75f2d9c9891f434cb97782ec78e4566635";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -97,7 +97,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = '7819d6891d30b926c025f05bd8404beffbdedaafd6c1a2323d73b158e44aefca'",
+  "local DIGEST = 'ecfa5aacdb9062c962b558b6bba18e75f2d9c9891f434cb97782ec78e4566635'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -1830,12 +1830,19 @@ export const HELPER_TEXT: string = [
   "  if waits then return 'wait', waits end",
   "  return displaces and 'displace', displaces",
   "end",
+  "function TIES.had_its_cancel(gates, candidate)",
+  "  local name = candidate and sub(candidate, 9)",
+  "  for i = 1, name and #gates or 0 do",
+  "    if gates[i].name == name and gates[i].full == 3 then return true end",
+  "  end",
+  "  return false",
+  "end",
   "function TIES.meet(root, pass, address, tie, candidate, closed)",
   "  local meta = call('HGET', K.metas(root), address)",
   "  if meta and unpack_bytes('>I4', meta, 13) > 0 then return closed end",
   "  local does, gate = TIES.judge(pass, tie.gates)",
   "  if does == 'wait' then return gate end",
-  "  if does == 'end' or not candidate or sub(candidate, 9) ~= gate.name then",
+  "  if does == 'end' or not TIES.had_its_cancel(tie.gates, candidate) then",
   "    pass.met = pass.met or {}",
   "    pass.met[#pass.met + 1] = { address = address, gate = gate, does = does }",
   "  end",

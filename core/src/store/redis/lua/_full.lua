@@ -22,14 +22,22 @@ function TIES.judge(pass, gates)
   return displaces and 'displace', displaces
 end
 
+--- Whether one that was let on from a gate, by its record as a candidate, had its cancel there already, or waits its turn.
+function TIES.had_its_cancel(gates, candidate)
+  local name = candidate and sub(candidate, 9)
+  for i = 1, name and #gates or 0 do
+    if gates[i].name == name and gates[i].full == 3 then return true end
+  end
+  return false
+end
+
 --- Notes what full gates do to one that met them, `closed` being the first; answers the one it is parked at, nil if it ends.
 function TIES.meet(root, pass, address, tie, candidate, closed)
   local meta = call('HGET', K.metas(root), address)
   if meta and unpack_bytes('>I4', meta, 13) > 0 then return closed end
   local does, gate = TIES.judge(pass, tie.gates)
   if does == 'wait' then return gate end
-  -- One that was let on from this gate had somebody's place already, or waits its turn.
-  if does == 'end' or not candidate or sub(candidate, 9) ~= gate.name then
+  if does == 'end' or not TIES.had_its_cancel(tie.gates, candidate) then
     pass.met = pass.met or {}
     pass.met[#pass.met + 1] = { address = address, gate = gate, does = does }
   end
