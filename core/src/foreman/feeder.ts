@@ -39,6 +39,8 @@ export interface FeederOptions extends ResendContext {
   readonly pace?: () => ClaimParams["pace"] | null;
   /** Whether what is held in a Segment may be another's by now: a process that stood still must not begin it. */
   readonly isLapsed: (segment: string) => boolean;
+  /** Sends a beat there: what is claimed afterwards is this process's own again. */
+  readonly prove: (view: SegmentView) => Promise<void>;
 }
 
 /** A pool as it is fed. */
@@ -262,13 +264,28 @@ export class Feeder {
     view.wasClaimed = true;
     view.provenMs ??= sentMs;
     counters.add("claimed", claims.length);
-    if (this.#isOpen && !this.#options.isLapsed(view.name)) {
-      const { pool } = intake;
-      pool.push(
-        view.name,
-        this.#quarantine.sift(view.name, claims, (claim) => pool.push(view.name, [claim])),
-      );
-    } else void completer.giveBack([{ segment: view.name, claims }]);
+    if (!this.#isOpen) return void completer.giveBack([{ segment: view.name, claims }]);
+    if (this.#options.isLapsed(view.name)) return void this.#giveBackLapsed(view, claims);
+    const { pool } = intake;
+    pool.push(
+      view.name,
+      this.#quarantine.sift(view.name, claims, (claim) => pool.push(view.name, [claim])),
+    );
+  }
+
+  /**
+   * What a lapsed Lease may not hold goes back, and nothing more is claimed there before a beat: the next claim would bring
+   * the same again, and on a store in this process that goes round without a turn for the timer of the beats.
+   */
+  async #giveBackLapsed(view: SegmentView, claims: readonly Claim[]): Promise<void> {
+    view.isBusy = true;
+    try {
+      await this.#options.completer.giveBack([{ segment: view.name, claims }]);
+      await this.#options.prove(view);
+    } finally {
+      view.isBusy = false;
+    }
+    this.wake();
   }
 }
 

@@ -1,6 +1,7 @@
 /** A Foreman whose store goes away and comes back: nothing stays stuck, nothing waits for ever. */
 import { afterEach, expect, it } from "vitest";
 import { App, SETTLE_IN } from "../app.js";
+import type { Clock } from "../base/clock.js";
 import { createError } from "../base/errors.js";
 import { MemoryStore } from "../store/embedded/memory-store.js";
 import { ManualClock } from "../testing/manual-clock.js";
@@ -36,19 +37,32 @@ async function pass(clock: ManualClock, ms: number): Promise<void> {
   await turns();
 }
 
+/** Claims that no test comes near: beyond it they are not answered, so that who goes round in claims stands still. */
+const CLAIMS_MAX = 2_000;
+
 function setUp() {
   const clock = new ManualClock();
+  /** Milliseconds that have passed without a turn for any timer. */
+  const stall = { ms: 0 };
+  let claims = 0;
   const away = { isAway: false, isSilent: false, back: (): void => undefined };
   let isBack = Promise.resolve();
   const app = new App({ store: "memory:", nodeId: "n" });
   apps.push({ app, clock });
+  const stalling: Clock = {
+    nowMs: () => clock.nowMs() + stall.ms,
+    monotonicMs: () => clock.monotonicMs() + stall.ms,
+    setTimer: (ms, fn) => clock.setTimer(ms, fn),
+    immediate: (fn) => clock.immediate(fn),
+  };
   app[SETTLE_IN]({
-    clock,
+    clock: stalling,
     makeStore: async () => {
-      const store = new MemoryStore({ app: "default", clock });
+      const store = new MemoryStore({ app: "default", clock: stalling });
       for (const name of METHODS) {
         const call = store[name].bind(store) as (...args: unknown[]) => Promise<unknown>;
         const shaky = async (...args: unknown[]) => {
+          if (name === "claim" && ++claims > CLAIMS_MAX) await new Promise(() => undefined);
           if (away.isSilent) await isBack;
           if (away.isAway) throw createError("MR_STORE_UNAVAILABLE", { store: "memory:", reason: "it was told to" });
           return await call(...args);
@@ -74,7 +88,7 @@ function setUp() {
     away.isAway = !isSilent;
     away.isSilent = isSilent;
   };
-  return { app, clock, leave, back: () => away.back() };
+  return { app, clock, stall, leave, back: () => away.back() };
 }
 
 afterEach(async () => {
@@ -157,6 +171,20 @@ for (const isSilent of [false, true]) {
     expect(app.metrics().started).toBe(0);
   });
 }
+
+it("goes on after a Step that blocked its thread for longer than a Lease", async () => {
+  const { app, clock, stall } = setUp();
+  const step = app.step("step", async (n: number) => {
+    if (n === 1) stall.ms += 15_000;
+    return n;
+  });
+  await app.start();
+  const handles = await Promise.all(Array.from({ length: 2_000 }, (_, n) => step.enqueue(n)));
+  await pass(clock, 100);
+  const { claimCalls, completed } = app.metrics();
+  expect({ completed }).toEqual({ completed: handles.length });
+  expect(claimCalls).toBeLessThan(100);
+});
 
 it("leaves work alone that began after a stop and a later start", async () => {
   const { app, clock } = setUp();

@@ -26,7 +26,7 @@ import { CallDesk, type DeskServices } from "./call-desk.js";
 import { Completer, type SettledKind } from "./completer.js";
 import { Crew, type CrewOptions, WATCH_MS, type WorkerView } from "./crew.js";
 import { Duties, type Duty } from "./duties.js";
-import { Feeder } from "./feeder.js";
+import { Feeder, type FeederOptions } from "./feeder.js";
 import type { Mix } from "./mix/mix.js";
 import { fitSquads, keepMix, type MixKeeper, type MixSpec } from "./mix-keeper.js";
 import { Nodes, type NodeView } from "./nodes.js";
@@ -144,7 +144,8 @@ export class Foreman {
     this.#sharing = new Sharing({ ...options, queues, wake: () => this.#feeder.wake() });
     const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
     const isLapsed = (segment: string) => this.#isLapsed(segment);
-    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed });
+    const prove: FeederOptions["prove"] = (view) => this.#beater.beat(view);
+    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed, prove });
     const lost = () => this.#feeder.lapse();
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#announcer = new Announcer({ ...options, pools: this.#pools, leaseMs: times.leaseMs });

@@ -10,6 +10,8 @@ import type { Clock } from "../base/clock.js";
 const DEADLINE_MS = 500;
 /** Frames kept. */
 const FRAMES_MAX = 50;
+/** What is chained to it runs once the stack is empty; promises are the engine's own, so this much is safe anywhere. */
+const DONE = Promise.resolve();
 /** Where Node writes a thread's number. */
 const TITLE = /^\[worker (\d+)\]/;
 
@@ -84,9 +86,9 @@ class Look {
   start(): void {
     try {
       this.#session.connect();
-      this.#session.on("NodeWorker.attachedToWorker", ({ params }: { params: AttachedParams }) => this.#attach(params));
-      this.#session.on("NodeWorker.receivedMessageFromWorker", ({ params }: { params: ReceivedParams }) => {
-        if (params.sessionId === this.#target) this.#hear(JSON.parse(params.message) as Message); // the protocol's own
+      this.#listen("NodeWorker.attachedToWorker", (params: AttachedParams) => this.#attach(params));
+      this.#listen("NodeWorker.receivedMessageFromWorker", ({ sessionId, message }: ReceivedParams) => {
+        if (sessionId === this.#target) this.#hear(JSON.parse(message) as Message); // the protocol's own
       });
       this.#session.post("NodeWorker.enable", { waitForDebuggerOnStart: false }, (error) => {
         if (error !== null) this.end(null);
@@ -107,6 +109,15 @@ class Look {
     if (this.#target === null) return left();
     this.#send("Debugger.disable");
     this.#session.post("NodeWorker.detach", { sessionId: this.#target }, left);
+  }
+
+  /**
+   * Listens to what threads say. It arrives as an interrupt, in the middle of whatever function runs here just then, also
+   * of Node's own: one that is setting a timer would find its lists changed under its hands, and turn for ever. So
+   * nothing is done about it before that function, and those that called it, are through.
+   */
+  #listen<Params>(event: string, hear: (params: Params) => void): void {
+    this.#session.on(event, ({ params }: { params: Params }) => void DONE.then(() => hear(params)));
   }
 
   #attach({ sessionId, workerInfo }: AttachedParams): void {
