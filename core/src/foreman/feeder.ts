@@ -103,9 +103,13 @@ export class Feeder {
   /** Claims no more; resolves when the last claim has been answered. */
   async stop(): Promise<void> {
     this.#isOpen = false;
-    for (const { rotation } of this.#intakes) this.#options.segments.leave(rotation);
     if (this.#claims > 0) await new Promise<void>((resolve) => this.#stopped.push(resolve));
     await this.#quarantine.whenSettled();
+  }
+
+  /** Hears no more of what waits where: once the others have been told, see sharing.ts. */
+  leave(): void {
+    for (const { rotation } of this.#intakes) this.#options.segments.leave(rotation);
   }
 
   /** A claim has left this process. */

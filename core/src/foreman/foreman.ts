@@ -343,6 +343,7 @@ export class Foreman {
     this.#promoter.stop();
     await answered(this.#feeder.giveBack(0));
     await answered(this.#sharing.stop());
+    this.#feeder.leave();
     const isIdle = await this.#patience.outlasts(this.#whenIdle());
     if (!isIdle) await this.#force();
     const crew = this.#crew?.stop();

@@ -74,6 +74,14 @@ describe("the rotation of a pool", () => {
     expect(rotation.highest).toBe(1);
   });
 
+  it("B27: a bell is not taken back by a survey that began before it, also where nothing was known", () => {
+    const { segments, rotation } = make();
+    segments.hint("new");
+    segments.hint("new", "mail", { priority: 9 });
+    segments.saw(segments.view("new"), [counted("mail", -7)], false);
+    expect(rotation.highest).toBe(9);
+  });
+
   it("B27: three turns of four go to the oldest head, the fourth to who had none for longest", () => {
     const { segments, clock, visit } = make();
     for (const name of names) {

@@ -61,6 +61,8 @@ export interface Turn {
   /** The largest priority hinted at since its turn was taken, or -Infinity, and when: no claim on its way forgets that. */
   rung: number;
   rungMs: number;
+  /** The same of hints that told a priority: what a survey that began before them must not take back. */
+  told: number;
 }
 
 /** The Segments one pool is to ask, in turn. */
@@ -88,7 +90,14 @@ export class Rotation {
     if (turn === undefined) {
       turn = {
         ...{ view, isHinted: false, isCall: false, highest: UNKNOWN_PRIORITY, headMs: Number.POSITIVE_INFINITY },
-        ...{ waiting: 0, sinceMs: 0, serial: 0, rung: Number.NEGATIVE_INFINITY, rungMs: 0 },
+        ...{
+          waiting: 0,
+          sinceMs: 0,
+          serial: 0,
+          rung: Number.NEGATIVE_INFINITY,
+          rungMs: 0,
+          told: Number.NEGATIVE_INFINITY,
+        },
       };
       this.#turns.set(view, turn);
     }
@@ -105,6 +114,7 @@ export class Rotation {
     const turn = this.turn(view);
     if (turn.rung === Number.NEGATIVE_INFINITY) turn.rungMs = this.#clock.nowMs();
     turn.rung = Math.max(turn.rung, priority);
+    if (priority !== UNKNOWN_PRIORITY) turn.told = Math.max(turn.told, priority);
     if (turn.isHinted) {
       if (priority <= turn.highest && (isCall || !turn.isCall)) return;
       const wasIn = this.#drop(turn);
@@ -126,7 +136,7 @@ export class Rotation {
     const turn = this.#turns.get(view);
     if (turn === undefined || !turn.isHinted || view.isBusy) return;
     const wasIn = this.#drop(turn);
-    if (isCalm || turn.highest === UNKNOWN_PRIORITY) turn.highest = highest;
+    if (isCalm || turn.highest === UNKNOWN_PRIORITY) turn.highest = isCalm ? highest : Math.max(highest, turn.told);
     turn.waiting = waiting;
     if (wasIn) this.#enter(turn);
   }
@@ -137,7 +147,7 @@ export class Rotation {
     if (turn === null) return null;
     this.#drop(turn);
     this.#taken++;
-    turn.rung = Number.NEGATIVE_INFINITY;
+    turn.rung = turn.told = Number.NEGATIVE_INFINITY;
     return turn;
   }
 
@@ -149,7 +159,7 @@ export class Rotation {
     const wasRung = turn.rung > Number.NEGATIVE_INFINITY;
     turn.isHinted = left !== null && (left.waiting > 0 || wasRung);
     if (left === null || !turn.isHinted) {
-      turn.rung = Number.NEGATIVE_INFINITY;
+      turn.rung = turn.told = Number.NEGATIVE_INFINITY;
       return false;
     }
     turn.highest = Math.max(left.highest ?? Number.NEGATIVE_INFINITY, turn.rung);

@@ -1,6 +1,7 @@
 /** Sentences about live limits: numbers of gates that are set from outside and go before what ties say. */
 import { type LiveNumber, SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS, type Ties } from "@millrace/core/internal";
 import { describe, expect, it } from "vitest";
+import { bytes } from "../../helper/bytes.js";
 import { type Lane, only, type Scene } from "./scene.js";
 
 const gated = (name: string, slots: number): Ties => ({ key: null, line: null, gates: [{ name, slots }] });
@@ -55,6 +56,23 @@ export function liveSentences(scene: () => Scene): void {
       await set(s, "g", null);
       // The newest number that came meanwhile is the gate's.
       expect(await s.claim("o1")).toHaveLength(3);
+    });
+
+    it("X4: of whatever gate leaves a claim of the most there is word of what waits behind it", async () => {
+      const s = scene();
+      await set(s, "elsewhere", { slots: 1 });
+      const lane = await s.fast();
+      for (const first of [1, 1_001]) {
+        const bodies = Array.from({ length: 1_000 }, (_, n) => bytes(`n${first + n}`));
+        await s.store.enqueue(s.segment, { ...lane, first, bodies });
+      }
+      const { claims, waiting } = await s.store.claim(s.segment, {
+        owner: "o1",
+        request: 1,
+        queues: ["q"],
+        max: 1_000,
+      });
+      expect([claims.length, waiting]).toEqual([1_000, 1_000]);
     });
 
     it("X4: goes before the newest number of what comes, whichever came later", async () => {

@@ -114,6 +114,9 @@ function settle(state: SegmentState, name: string, max: number, nowMs: number, w
 
 // ── The Segment as a whole ─────────────────────────────────────────────────────────────────────────────────────────
 
+/** Room that no claim uses up: one more than a claim takes at most. */
+const BOUNDLESS = 1_001;
+
 /** What the limits of a Segment as a whole let a claim take. */
 export interface Hold {
   readonly room: number;
@@ -131,7 +134,7 @@ export function holdOf(state: SegmentState, given: Pace | null, nowMs: number): 
   const live = liveOf(state, SEGMENT_PACE);
   const rest = state.live.get(SEGMENT_REST);
   const pace = live !== null && "everyMs" in live ? live : given;
-  let room = 1000;
+  let room = BOUNDLESS;
   if (slots !== null && "slots" in slots) room = Math.max(0, Math.min(room, slots.slots - state.running));
   const isPaced = pace !== null && pace.everyMs > 0;
   if (isPaced) {

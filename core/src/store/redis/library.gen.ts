@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 export const BUILD = 3;
 export const SCHEMA = 1;
 /** SHA-256 over helpers and bodies. */
-export const DIGEST = "ecfa5aacdb9062c962b558b6bba18e75f2d9c9891f434cb97782ec78e4566635";
+export const DIGEST = "e031ce31b70db22aa0dac64aa4fba21494287e07206455d22ca847d9cf145914";
 
 /** One function of the library: `open` marks the transition that makes the root record. */
 export interface LuaFunction {
@@ -97,7 +97,7 @@ export const CLOCK_LINE = "local function now_us(root) local t = call('TIME'); r
 /** The shared helpers. */
 export const HELPER_TEXT: string = [
   "local PROTOCOL, BUILD, SCHEMA = '1', 3, '1'",
-  "local DIGEST = 'ecfa5aacdb9062c962b558b6bba18e75f2d9c9891f434cb97782ec78e4566635'",
+  "local DIGEST = 'e031ce31b70db22aa0dac64aa4fba21494287e07206455d22ca847d9cf145914'",
   "local function globals() return redis.call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type end",
   "local call, string, struct, math, table, unpack, ipairs, pairs, tonumber, type",
   "local sub, index_of, pack, unpack_bytes",
@@ -2166,6 +2166,7 @@ export const HELPER_TEXT: string = [
   "  return by_gate",
   "end",
   "TIES.SETTLE_PAGE = 1000",
+  "TIES.BOUNDLESS = 1001",
   "function TIES.settle_gate(root, pass, name, candidates, left, woken)",
   "  local gate = TIES.gate_said(root, call('ZRANGE', K.parked_at(root, name), 0, 0)[1], name)",
   "  if not gate then return left, false end",
@@ -2245,11 +2246,11 @@ export const HELPER_TEXT: string = [
   "  local slots, pace, rest = TIES.read_live(records[1]), TIES.read_live(records[2]), TIES.read_live(records[3])",
   "  pace = pace and pace.every and pace or given",
   "  local now = now_ms(root)",
-  "  local hold = { now = now, room = 1000 }",
+  "  local hold = { now = now, room = TIES.BOUNDLESS }",
   "  if slots and slots.slots then",
   "    local running = 0",
   "    for _, owner in ipairs(call('HKEYS', K.owners(root))) do running = running + call('HLEN', K.flight(root, owner)) end",
-  "    hold.room = math.max(0, math.min(1000, slots.slots - running))",
+  "    hold.room = math.max(0, math.min(TIES.BOUNDLESS, slots.slots - running))",
   "  end",
   "  if pace and pace.every > 0 then",
   "    hold.pace, hold.taken = pace, math.max(now, tonumber(call('ZSCORE', K.paces(root), '=@') or 0))",

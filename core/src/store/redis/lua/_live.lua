@@ -52,6 +52,8 @@ end
 
 --- How many entries of a table are looked at in one call, about.
 TIES.SETTLE_PAGE = 1000
+--- Room that no claim uses up: one more than a claim takes at most.
+TIES.BOUNDLESS = 1001
 
 --- Lets on what a gate has room for, up to `left`; a pace is due at once, and then finds its time. Answers how many are
 --- left, and whether that were too few.
@@ -149,11 +151,11 @@ function TIES.hold_of(root, given)
   local slots, pace, rest = TIES.read_live(records[1]), TIES.read_live(records[2]), TIES.read_live(records[3])
   pace = pace and pace.every and pace or given
   local now = now_ms(root)
-  local hold = { now = now, room = 1000 }
+  local hold = { now = now, room = TIES.BOUNDLESS }
   if slots and slots.slots then
     local running = 0
     for _, owner in ipairs(call('HKEYS', K.owners(root))) do running = running + call('HLEN', K.flight(root, owner)) end
-    hold.room = math.max(0, math.min(1000, slots.slots - running))
+    hold.room = math.max(0, math.min(TIES.BOUNDLESS, slots.slots - running))
   end
   if pace and pace.every > 0 then
     hold.pace, hold.taken = pace, math.max(now, tonumber(call('ZSCORE', K.paces(root), '=@') or 0))
