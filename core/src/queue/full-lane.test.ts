@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { createError } from "../base/errors.js";
 import { seededRandom } from "../base/random.js";
 import type { Store } from "../engine/store.js";
-import type { FullMode, KeyTie } from "../engine/ties.js";
+import type { FullMode, GateTie, KeyTie } from "../engine/ties.js";
 import { createCounters } from "./counters.js";
 import { FullLane } from "./full-lane.js";
 
@@ -99,4 +99,44 @@ it("X4: sends few at a time of those that a full gate may end another for", asyn
   expect(await push(25, key, "skip")).toEqual([10, 10, 5]);
   expect(await push(25, null, "skip")).toEqual([25]);
   expect(await push(25, key, null)).toEqual([25]);
+});
+
+it("X4: has few calls of such on their way at once; others go past, what waits can be taken back", async () => {
+  const calls: { size: number; answer: () => void }[] = [];
+  const lane = laneOver({
+    url: "slow:",
+    laneOpen: async () => ({ answer: "ok", lane: 1, accepted: 0 }),
+    enqueueFull: async (_segment: string, { elements }: { elements: readonly unknown[] }) => {
+      await new Promise<void>((resolve) => calls.push({ size: elements.length, answer: resolve }));
+      return { answer: "ok", answers: elements.map(() => "ok"), holders: [] };
+    },
+    ready: async () => undefined,
+  });
+  const gate: GateTie = { name: "g", slots: 1, full: { mode: "cancel_oldest", value: new Uint8Array(1) } };
+  const dear = { ...plain, ties: { key: null, line: null, gates: [gate], meet: "g" } };
+  let accepted = 0;
+  const push = (given: typeof plain | typeof dear) => {
+    lane.push({ ...given, accepted: () => accepted++, refused: (error) => expect.fail(String(error)) });
+  };
+  const settle = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+  for (let i = 0; i < 95; i++) push(dear);
+  await settle();
+  expect(calls.map(({ size }) => size)).toEqual([10, 10, 10, 10]);
+  push(plain);
+  await settle();
+  expect(calls.splice(4).map(({ size, answer }) => [size, answer()])).toEqual([[1, undefined]]);
+  calls.shift()?.answer();
+  await settle();
+  expect([calls.length, accepted, lane.backlog]).toEqual([4, 11, 85]);
+  expect(lane.withdraw()).toHaveLength(45);
+  push(dear);
+  await settle();
+  expect(calls).toHaveLength(4);
+  for (const { answer } of calls.splice(0)) answer();
+  await settle();
+  // Whose turn came after it was taken back leaves it to the next.
+  expect(calls.map(({ size }) => size)).toEqual([1]);
+  calls.shift()?.answer();
+  await settle();
+  expect([calls.length, accepted, lane.backlog]).toEqual([0, 52, 0]);
 });

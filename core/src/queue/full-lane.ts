@@ -4,6 +4,7 @@
  * Unlike a fast lane it needs no order, so each batch is simply sent until it is answered. Coalesces per tick.
  */
 import { invariant } from "../base/assert.js";
+import { Deque } from "../base/deque.js";
 import { createError, isMillraceError } from "../base/errors.js";
 import { formatId } from "../engine/dot.js";
 import { FULL_PATH_DIGITS, type LocalDot } from "../engine/lease.js";
@@ -17,6 +18,8 @@ import { afterTick } from "./tick.js";
 /** Submissions on their way in one call. */
 interface Batch {
   readonly submissions: readonly FullSubmission[];
+  /** The store judges some of it one by one: it waits for a turn. */
+  readonly isDear: boolean;
   /** An earlier send may have been accepted. */
   isUnknown: boolean;
   /** A send of it has no answer yet. */
@@ -28,6 +31,9 @@ interface Batch {
 /** Submissions of one call that the store judges one by one: each costs it tenths of a millisecond. */
 const DEAR_MAX = 10;
 
+/** Calls with such on their way at once: what others ask of the store gets its turn in between. */
+const DEAR_CALLS_MAX = 4;
+
 /** The writer of one incarnation's full-path Operations. */
 export class FullLane {
   readonly #context: LaneContext;
@@ -38,6 +44,9 @@ export class FullLane {
   #lane: Promise<number> | null = null;
   #nextCounter = 1;
   #unanswered = 0;
+  #dearCalls = 0;
+  /** Who waits for one of the dear calls to end, in order. */
+  readonly #turns = new Deque<() => void>();
 
   constructor(context: LaneContext) {
     this.#context = context;
@@ -83,16 +92,16 @@ export class FullLane {
         bytes += next.body.length;
         batch.push(next);
       }
-      void this.#send(batch);
+      void this.#send(batch, dear > 0);
     }
   }
 
-  async #send(submissions: readonly FullSubmission[]): Promise<void> {
+  async #send(submissions: readonly FullSubmission[], isDear: boolean): Promise<void> {
     const { timeoutMs, counters, segment } = this.#context;
     const elements = submissions.map(({ queue, priority, due, body, ties }): FullElement => {
       return { counter: this.#nextCounter++, queue, priority, due, body, ties };
     });
-    const batch: Batch = { submissions, isUnknown: false, isCalling: false, isWithdrawn: false };
+    const batch: Batch = { submissions, isDear, isUnknown: false, isCalling: false, isWithdrawn: false };
     this.#sent.add(batch);
     try {
       const answer = await resend(this.#context, timeoutMs, () => this.#call(batch, elements), segment);
@@ -153,11 +162,12 @@ export class FullLane {
         this.#lane = null;
         throw error;
       }
-      // Nobody hears this: who took the batch back answers its submitters.
-      if (batch.isWithdrawn) throw createError("MR_NOT_FOUND", { kind: "batch of lane", id: laneName });
-      counters.add("enqueueCalls");
-      batch.isCalling = true;
+      if (batch.isDear) await this.#takeTurn();
       try {
+        // Nobody hears this: who took the batch back answers its submitters.
+        if (batch.isWithdrawn) throw createError("MR_NOT_FOUND", { kind: "batch of lane", id: laneName });
+        counters.add("enqueueCalls");
+        batch.isCalling = true;
         const answer = await store.enqueueFull(segment, { lane, laneName, elements });
         if (answer.answer === "ok") return answer;
       } catch (error) {
@@ -165,9 +175,22 @@ export class FullLane {
         throw error;
       } finally {
         batch.isCalling = false;
+        if (batch.isDear) this.#leaveTurn();
       }
       this.#lane = null; // the store forgot the lane: it was emptied or rolled back
     }
+  }
+
+  async #takeTurn(): Promise<void> {
+    if (this.#dearCalls < DEAR_CALLS_MAX) this.#dearCalls++;
+    else await new Promise<void>((resolve) => this.#turns.push(resolve));
+  }
+
+  /** Hands the turn to the next that waits, if one does. */
+  #leaveTurn(): void {
+    const next = this.#turns.shift();
+    if (next === undefined) this.#dearCalls--;
+    else next();
   }
 
   /** Why nothing was sent: what is not known is at most whether the lane was opened. */
