@@ -7,7 +7,7 @@ import { captureStack } from "./stack.js";
 const workers: Worker[] = [];
 
 afterEach(async () => {
-  for (const worker of workers.splice(0)) await worker.terminate();
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
 });
 
 /** A thread that reports and then runs this code. */
@@ -47,7 +47,7 @@ it("has none of a thread that does nothing, and not of one that is gone", async 
   const worker = await threadWith("setInterval(() => undefined, 100_000);");
   // It may still be on its way into its event loop.
   let stack = await captureStack(worker.threadId, systemClock);
-  for (let look = 0; look < 5 && stack !== null; look++) stack = await captureStack(worker.threadId, systemClock);
+  for (let look = 0; look < 20 && stack !== null; look++) stack = await captureStack(worker.threadId, systemClock);
   expect(stack).toBeNull();
   const { threadId } = worker;
   await worker.terminate();
