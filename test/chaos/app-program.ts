@@ -52,6 +52,12 @@ await drained;
 // All there is, also what earlier lives were told: each is waited for through a handle of our own.
 const ids = readLog(options.log).flatMap((event) => (event.kind === "enqueue" ? [event.id] : []));
 await Promise.all(ids.map((id) => app.handle(id).result()));
+// And what was never acknowledged, since its client was killed: it may just wait for its retry.
+for (;;) {
+  const { rows } = await app.inspect.counts();
+  if (rows.every(({ scheduled, ready, running }) => scheduled + ready + running === 0)) break;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+}
 await app.close();
 process.exit(0);
 
