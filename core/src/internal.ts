@@ -29,7 +29,7 @@ export type { BellCause, RestoredCause, Store, StoreListener } from "./engine/st
 export type { FullMode, GateTie, KeyMode, KeyTie, LapseTie, PaceTie, SlotTie, Ties } from "./engine/ties.js";
 export { SEGMENT_PACE, SEGMENT_REST, SEGMENT_SLOTS } from "./engine/ties.js";
 export type * from "./engine/transitions.js";
-export { TRANSITION_NAMES } from "./engine/transitions.js";
+export { LISTED_STATES, TRANSITION_NAMES } from "./engine/transitions.js";
 export { type Asker, CallDesk, type DeskServices } from "./foreman/call-desk.js";
 export { FOREMAN_TIMES, type ForemanTimes } from "./foreman/foreman.js";
 export { Given } from "./foreman/given.js";

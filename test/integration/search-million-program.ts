@@ -20,7 +20,7 @@ import {
   type Store,
 } from "@millrace/core/internal";
 import { startRedis } from "@millrace/scripts/redis-server";
-import { quantile } from "../helper/inspect-calls.js";
+import { quantile } from "../helper/call-costs.js";
 import { poll } from "../helper/wait.js";
 
 const count = Number(process.argv[2] ?? 1_000_000);

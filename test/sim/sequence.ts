@@ -12,6 +12,7 @@ import {
   isTiedLane,
   type KeyMode,
   type KeyTie,
+  LISTED_STATES,
   type LiveNumber,
   type LocalDot,
   type Ties,
@@ -351,17 +352,7 @@ export class Player {
         return { name, params: { of, offset: dice.pick([0, 0, 1, 3]), limit: dice.pick([1, 2, 100]) } };
       }
       case "list": {
-        const states = [
-          "ready",
-          "parked",
-          "scheduled",
-          "running",
-          "failed",
-          "completed",
-          "cancelled",
-          "skipped",
-        ] as const;
-        const state = dice.pick(states);
+        const state = dice.pick(LISTED_STATES);
         const of = state === "ready" ? { state, queue: dice.pick(queues) } : { state };
         return { name, params: { of, cursor: null, max: 1000 } };
       }

@@ -11,7 +11,7 @@ import { checkName } from "../base/names.js";
 import { type Given, type OptionTable, resolveOptions } from "../base/options.js";
 import { tryPlaceId } from "../engine/dot.js";
 import { isFairGate } from "../engine/ties.js";
-import type { Totals } from "../engine/transitions.js";
+import { noTotals, type Totals } from "../engine/transitions.js";
 import { type Filter, idsOf, parseFilter } from "../queue/filter.js";
 import { isFit } from "../queue/filter-match.js";
 import { readPlace, type WalkedState, type WalkOf, type WalkPlace, walk, walkOf, writePlace } from "../queue/walk.js";
@@ -163,16 +163,7 @@ export class Inspect {
     if (queue !== undefined) checkName(queue, "Queue");
     const { reach } = this.#services;
     await reach.opened("inspect.counts");
-    const totals = {
-      enqueued: 0,
-      completed: 0,
-      failed: 0,
-      cancelled: 0,
-      skipped: 0,
-      retried: 0,
-      released: 0,
-      rescued: 0,
-    };
+    const totals = noTotals();
     const sums = { scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
     for (const segment of await reach.call((store) => store.segments())) {
       const counts = await reach.call((store) => store.counts(segment));

@@ -548,10 +548,25 @@ export interface PeekAnswer {
   readonly total: number;
 }
 
-/** What a list is of. `parked`: what is ready and on no list, of all Queues; `ready` leaves that out. */
+/** The states that can be listed. `parked`: what is ready and on no list, of all Queues; `ready` leaves that out. */
+export const LISTED_STATES = [
+  "ready",
+  "parked",
+  "scheduled",
+  "running",
+  "failed",
+  "completed",
+  "cancelled",
+  "skipped",
+] as const;
+
+/** A state that can be listed. */
+export type ListedState = (typeof LISTED_STATES)[number];
+
+/** What a list is of; what is ready, of one Queue. */
 export type Listed =
   | { readonly state: "ready"; readonly queue: string }
-  | { readonly state: "parked" | "scheduled" | "running" | "failed" | "completed" | "cancelled" | "skipped" };
+  | { readonly state: Exclude<ListedState, "ready"> };
 
 /**
  * Reads what is in one state, page by page; a page at any depth costs the same. The order is the store's own, claim
@@ -719,6 +734,11 @@ export interface Totals {
   readonly retried: number;
   readonly released: number;
   readonly rescued: number;
+}
+
+/** The sums of a Segment that has just begun, to add to. */
+export function noTotals(): { -readonly [Name in keyof Totals]: Totals[Name] } {
+  return { enqueued: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0, retried: 0, released: 0, rescued: 0 };
 }
 
 /** What a Foreman needs to know of a Segment, in one call. Queues and owners in byte order of their names. */

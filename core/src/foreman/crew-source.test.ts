@@ -1,21 +1,11 @@
 /** What a Foreman with Workers tells its optimiser. */
 import { expect, it } from "vitest";
 import { createError } from "../base/errors.js";
-import type { CountsAnswer, QueueCounts } from "../engine/transitions.js";
+import { type CountsAnswer, noTotals, type QueueCounts } from "../engine/transitions.js";
 import { ManualClock } from "../testing/manual-clock.js";
 import { CrewSource } from "./crew-source.js";
 
 function counts(queues: readonly QueueCounts[]): CountsAnswer {
-  const totals = {
-    enqueued: 0,
-    completed: 0,
-    failed: 0,
-    cancelled: 0,
-    skipped: 0,
-    retried: 0,
-    released: 0,
-    rescued: 0,
-  };
   // Only `queues` is read here.
   return {
     queues,
@@ -24,7 +14,7 @@ function counts(queues: readonly QueueCounts[]): CountsAnswer {
     running: 0,
     dead: 0,
     nextDueInMs: null,
-    totals,
+    totals: noTotals(),
   } as unknown as CountsAnswer;
 }
 

@@ -8,7 +8,7 @@ import { decode, encode } from "../base/codec.js";
 import { createError } from "../base/errors.js";
 import type { OperationRecord } from "../engine/operation.js";
 import type { Store } from "../engine/store.js";
-import type { Listed } from "../engine/transitions.js";
+import { LISTED_STATES, type Listed, type ListedState } from "../engine/transitions.js";
 import { type Filter, queuesOf, statesOf } from "./filter.js";
 import { compareNames } from "./names.js";
 
@@ -19,7 +19,7 @@ export type WalkedStore = Pick<Store, "segments" | "counts" | "list">;
 export type CallWalked = <Answer>(call: (store: WalkedStore) => Promise<Answer>) => Promise<Answer>;
 
 /** A state that can be walked. `parked` is a part of `ready`, and its last one if it is not named itself. */
-export type WalkedState = Listed["state"];
+export type WalkedState = ListedState;
 
 /** What to walk over: states in this order; of what is on lists these Queues, or all (what is parked is of any). */
 export interface WalkOf {
@@ -127,21 +127,10 @@ export function readPlace(text: string): WalkPlace {
       typeof queue === "string" &&
       (cursor === null || typeof cursor === "string") &&
       Number.isSafeInteger(skip) &&
-      STATES.includes(state as WalkedState);
+      LISTED_STATES.some((listed) => listed === state);
     if (isPlace) return { state, segment, queue, cursor, skip } as WalkPlace; // just checked
   } catch {
     // Bytes that are no codec bytes, or no array: refused like any other text that is no cursor.
   }
   throw createError("MR_INVALID_OPTION", { path: "cursor", problem: "expected a cursor as a page before answered it" });
 }
-
-const STATES: readonly WalkedState[] = [
-  "ready",
-  "parked",
-  "scheduled",
-  "running",
-  "failed",
-  "completed",
-  "cancelled",
-  "skipped",
-];

@@ -17,7 +17,7 @@ import { Deque } from "../../base/deque.js";
 import { formatCounter } from "../../base/id.js";
 import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
 import type { FlowTie, FullTie, GateTie, SlotTie } from "../../engine/ties.js";
-import type { LiveNumber, Settled, Totals } from "../../engine/transitions.js";
+import { type LiveNumber, noTotals, type Settled, type Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
 
 /** The schema number of the root record. */
@@ -453,7 +453,7 @@ export function newSegment(segment: string, tracks = false): SegmentState {
     lapses: new TimeHeap(),
     loose: [],
     met: [],
-    totals: { enqueued: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0, retried: 0, released: 0, rescued: 0 },
+    totals: noTotals(),
     running: 0,
     parked: 0,
     lastToken: 0,

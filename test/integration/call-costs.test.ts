@@ -4,7 +4,7 @@
  */
 import { startRedis } from "@millrace/scripts/redis-server";
 import { describe, expect, it } from "vitest";
-import { measureCalls, quantile } from "../helper/inspect-calls.js";
+import { measureCalls, quantile } from "../helper/call-costs.js";
 
 const FEW = 20_000;
 const MANY = 200_000;

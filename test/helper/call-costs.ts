@@ -1,8 +1,8 @@
 /**
  * What the store calls of an Operation's life and of an inspection cost a Redis server, as processor time of its main
  * thread: unlike wall time it does not depend on what else the machine does. Fills a Segment with Operations in every
- * state, runs others through it, then lists, searches, explains, checks and acts on all. Used by inspect-calls.test.ts
- * and inspect-million-program.ts.
+ * state, runs others through it, then lists, searches, explains, checks and acts on all. Used by call-costs.test.ts
+ * and call-costs-million-program.ts.
  */
 import { App } from "@millrace/core";
 import {

@@ -1,12 +1,12 @@
 /**
  * Looking into 1,000,000 Operations on Redis: what each single store call costs the server. Outside the suite;
- * `node test/dist/integration/inspect-million-program.js [count] [pages]` prints a table.
+ * `node test/dist/integration/call-costs-million-program.js [count] [pages]` prints a table.
  *
  * The figures are processor time of the server's main thread, reading the call and writing its answer included. On a
  * machine that does other things, too, single calls cost more than on a quiet one: caches are shared.
  */
 import { startRedis } from "@millrace/scripts/redis-server";
-import { measureCalls, quantile } from "../helper/inspect-calls.js";
+import { measureCalls, quantile } from "../helper/call-costs.js";
 
 const count = Number(process.argv[2] ?? 1_000_000);
 const pages = Number(process.argv[3] ?? 1_000);
