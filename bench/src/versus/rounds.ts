@@ -23,6 +23,8 @@ export interface RoundsSpec {
   readonly rounds: number;
   readonly callers: number;
   readonly payloadBytes: number;
+  /** The least jobs to warm up with, be a quarter less. Default: 5,000. */
+  readonly warmupMin?: number;
 }
 
 /** The rates of every contestant in every stretch, one element a round, and what made rounds void. */
@@ -127,8 +129,8 @@ export function roundsMetrics(rounds: Rounds): Record<string, Record<string, Rat
 }
 
 /** Jobs before the clock starts: a quarter, and enough for the compiler of a slow rival to have seen its code. */
-export function warmupJobs(jobs: number): number {
-  return Math.min(jobs, Math.max(5000, Math.round(jobs / 4)));
+export function warmupJobs(jobs: number, min = 5000): number {
+  return Math.min(jobs, Math.max(min, Math.round(jobs / 4)));
 }
 
 async function tryMeasure(spec: RoundsSpec, contestant: Contestant, course: Course): Promise<Measurement | Error> {
@@ -138,7 +140,7 @@ async function tryMeasure(spec: RoundsSpec, contestant: Contestant, course: Cour
       course,
       place: contestant.place(),
       jobs: contestant.jobs,
-      warmupJobs: warmupJobs(contestant.jobs),
+      warmupJobs: warmupJobs(contestant.jobs, spec.warmupMin),
       callers: spec.callers,
       concurrency: contestant.concurrency(course),
       payloadBytes: spec.payloadBytes,
