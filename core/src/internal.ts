@@ -45,6 +45,7 @@ export { parseFilter } from "./queue/filter.js";
 export { isFit } from "./queue/filter-match.js";
 export { HelpCalls } from "./queue/help-calls.js";
 export { HoldOff } from "./queue/hold-off.js";
+export { SearchIndex } from "./queue/search-index.js";
 export { createDuplexMemory, Duplex, type DuplexMemory } from "./ring/duplex.js";
 export { FrameReader, FrameWriter } from "./ring/frame.js";
 export { createRingBuffer, HEAD, HEADER_BYTES, ROOM, TAIL, WAKE } from "./ring/layout.js";

@@ -7,9 +7,10 @@ import {
   type SearchPage,
   TerminalError,
 } from "@millrace/core";
-import { isFit, parseFilter } from "@millrace/core/internal";
+import { encodeEnvelope, isFit, parseFilter, SearchIndex, silentLogger, systemClock } from "@millrace/core/internal";
 import { forSeeds } from "@millrace/core/testing";
 import { afterEach, describe, expect, it } from "vitest";
+import { openStore } from "../helper/open-store.js";
 import { closeAll, everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 import { Dice } from "../sim/dice.js";
@@ -203,5 +204,41 @@ describe.each(places)("X18: a search by the index on $name", ({ fresh }) => {
     const { app: plain } = await make({ searchIndex: false });
     expect(await plain.inspect.reindex()).toBe(false);
     expect(await plain.inspect.search("tag.order:x")).toMatchObject({ isIndexed: false, index: null });
+  });
+
+  it("follows what waits before more than a round reads, while nothing of it is claimed", async () => {
+    const { store: url, id = "behind" } = await fresh();
+    const store = await openStore(String(url), id);
+    try {
+      const index = new SearchIndex((call) => call(store), systemClock, silentLogger);
+      await store.openSegment("web-1");
+      const { lane: fast } = await store.laneOpen("web-1", { laneName: "abc.01", queue: "q" });
+      const { lane: full } = await store.laneOpen("web-1", { laneName: "abc.00", queue: null });
+      for (let round = 0; !index.view().isReady; round++) {
+        expect(round).toBeLessThan(10);
+        await index.run();
+      }
+      const body = encodeEnvelope("first", Date.now(), null, 1);
+      await store.enqueue("web-1", { lane: fast, laneName: "abc.01", first: 1, bodies: [body] });
+      const other = encodeEnvelope("later", Date.now(), null, 1);
+      for (let from = 1; from < 22_000; from += 1_000) {
+        const elements = Array.from({ length: 1_000 }, (_, n) => ({
+          counter: from + n,
+          queue: "q",
+          priority: 0,
+          due: null,
+          body: other,
+          ties: null,
+        }));
+        await store.enqueueFull("web-1", { lane: full, laneName: "abc.00", elements });
+      }
+      for (let round = 0; round < 200 && (round === 0 || index.view().behind > 0); round++) await index.run();
+      expect(index.view()).toMatchObject({ isReady: true, behind: 0, indexed: 22_001 });
+      const isStep = (name: string) => name === "first";
+      const { found } = index.table.scan({ isStep, tags: [], isMoment: null }, 0, 10, Number.POSITIVE_INFINITY);
+      expect(found).toMatchObject([{ segment: "web-1", dot: { laneName: "abc.01", counter: 1 } }]);
+    } finally {
+      await store.close();
+    }
   });
 });

@@ -56,6 +56,9 @@ const HOLES_MAX = 5_000;
 /** How often a Queue is read anew because something was overtaken by claims. */
 const TRIES = 8;
 
+/** Most Operations kept in mind of a Queue that is gone through from its front. */
+const AHEAD_MAX = 20_000;
+
 /** How far one lane is. */
 interface Mark {
   readonly lane: number;
@@ -72,6 +75,8 @@ interface Feed {
   readonly marks: Map<string, Mark>;
   /** How far before the place where it was expected the end of a Queue is read: what is in between is of no lane. */
   readonly slack: Map<string, number>;
+  /** Queues that are gone through from their front, over several rounds: too much stands behind what is looked for. */
+  readonly readings: Map<string, Reading>;
   /** Counters of the full path that were not there: refused, or still to come. With when they were seen missing. */
   readonly holes: Map<string, { readonly mark: Mark; readonly counter: number; readonly sinceMs: number }>;
   /** Reads what there was; null once it has. */
@@ -82,6 +87,13 @@ interface Feed {
 interface Waiting {
   readonly bodies: Map<number, Uint8Array>;
   to: number;
+}
+
+/** Of one Queue: where its reading goes on, and what was met of each lane. */
+interface Reading {
+  cursor: string | null;
+  readonly met: Map<Mark, Waiting>;
+  count: number;
 }
 
 /** The index of one process. */
@@ -199,7 +211,14 @@ export class SearchIndex {
   async #meet(): Promise<void> {
     for (const segment of await this.#call((store) => store.segments())) {
       if (this.#feeds.has(segment)) continue;
-      const feed: Feed = { segment, marks: new Map(), slack: new Map(), holes: new Map(), build: null };
+      const feed: Feed = {
+        segment,
+        marks: new Map(),
+        slack: new Map(),
+        readings: new Map(),
+        holes: new Map(),
+        build: null,
+      };
       feed.build = this.#build(feed);
       this.#feeds.set(segment, feed);
     }
@@ -380,6 +399,8 @@ export class SearchIndex {
   }
 
   async #readEnd(feed: Feed, queue: string, count: number, waiting: Map<Mark, Waiting>): Promise<void> {
+    const reading = feed.readings.get(queue);
+    if (reading !== undefined) return await this.#readOn(feed, queue, reading, waiting);
     const read = (offset: number, limit: number) =>
       this.#call((store) => store.peek(feed.segment, { of: { queue }, offset, limit }));
     let { total } = await read(0, 1);
@@ -398,8 +419,44 @@ export class SearchIndex {
         of.to = Math.max(of.to, counter);
       }
     }
-    if (offset < total) return;
-    for (const [mark, of] of waiting) if (mark.queue === queue) of.to = mark.accepted;
+    const here = [...waiting].filter(([mark]) => mark.queue === queue);
+    if (offset >= total) for (const [mark, of] of here) of.to = mark.accepted;
+    else if (here.every(([, { bodies }]) => bodies.size === 0)) {
+      // All of what was read is of no lane: a round that began at the end again would read the same.
+      const met = new Map(here.map(([mark]) => [mark, { bodies: new Map(), to: mark.accepted }]));
+      feed.readings.set(queue, { cursor: null, met, count: 0 });
+    }
+  }
+
+  /**
+   * Goes through a Queue from its front, by a cursor that stands whatever is claimed or added meanwhile. At the end what
+   * was met of each lane is what waits of it, up to where it was when this began.
+   */
+  async #readOn(feed: Feed, queue: string, reading: Reading, waiting: Map<Mark, Waiting>): Promise<void> {
+    const of = { state: "ready", queue } as const;
+    for (let page = 0; page < WAITING_PAGES; page++) {
+      const { cursor } = reading;
+      const answer: ListAnswer = await this.#call((store) => store.list(feed.segment, { of, cursor, max: PAGE }));
+      for (const { id, body } of answer.records) {
+        const placed = tryPlaceId(id);
+        const mark = placed === null ? undefined : feed.marks.get(placed.dot.laneName);
+        const met = mark === undefined ? undefined : reading.met.get(mark);
+        if (placed === null || mark === undefined || met === undefined || body === null) continue;
+        const { counter } = placed.dot;
+        if (counter <= mark.indexed || counter > met.to) continue;
+        if (reading.count >= AHEAD_MAX) {
+          met.to = counter - 1; // the rest of this lane another time
+          continue;
+        }
+        met.bodies.set(counter, body);
+        reading.count++;
+      }
+      reading.cursor = answer.cursor;
+      if (answer.cursor === null) break;
+    }
+    if (reading.cursor !== null) return;
+    feed.readings.delete(queue);
+    for (const [mark, met] of reading.met) if (waiting.has(mark)) waiting.set(mark, met);
   }
 
   /** Gives rows to a lane's next ones, in order; whether it has come to the end. */
