@@ -381,7 +381,12 @@ export class App implements AsyncDisposable {
 
   /** What is where, and why: lists, searches, bulk actions, explanations. */
   get inspect(): Inspect {
-    return new Inspect({ reach: this.#reach, nodes: () => this.nodes(), index: () => this.#index?.index ?? null });
+    return new Inspect({
+      reach: this.#reach,
+      nodes: () => this.nodes(),
+      steps: () => this.#registry.list(),
+      index: () => this.#index?.index ?? null,
+    });
   }
 
   /** The numbers of Steps' limits, changed while everything runs, and what is in use. */

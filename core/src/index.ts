@@ -3,7 +3,7 @@
  */
 
 export type { AppEvents, AttemptEvent, FailureEvent } from "./app/events.js";
-export { type CountRow, type CountsView, Inspect } from "./app/inspect.js";
+export { Inspect } from "./app/inspect.js";
 export {
   type BulkOptions,
   type BulkProgress,
@@ -11,11 +11,13 @@ export {
   type BulkSummary,
   type RequeueOptions,
 } from "./app/inspect-bulk.js";
+export type { CountRow, CountsView } from "./app/inspect-counts.js";
 export type { Explanation } from "./app/inspect-explain.js";
 export { type FsckFinding, type FsckOptions, type FsckReport, FsckRun, type FsckStep } from "./app/inspect-fsck.js";
 export type { DeadGroup, DeadGroupsAnswer } from "./app/inspect-groups.js";
 export type { Reason, ReasonCode } from "./app/inspect-reason.js";
 export type { OperationPage, SearchPage } from "./app/inspect-search.js";
+export type { StepPage, StepView } from "./app/inspect-steps.js";
 export type { OperationView } from "./app/inspect-view.js";
 export { type LimitFilter, type LimitList, Limits, type LimitView, type LiveLimit } from "./app/limits.js";
 export type { AppOptions, EnqueueOptions } from "./app/options.js";

@@ -5,6 +5,7 @@
 export { countsTable, listTable, pageTable } from "./app/inspect.js";
 export { bulkTable } from "./app/inspect-bulk.js";
 export { fsckTable } from "./app/inspect-fsck.js";
+export { stepsTable } from "./app/inspect-steps.js";
 export { limitTable, resetTable } from "./app/limits.js";
 export { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 export { appTable, enqueueTable } from "./app/options.js";

@@ -1,10 +1,11 @@
 /** `app.inspect` on every store: lists, searches, counts, bulk actions, groups of dead letters, explanations, fsck. */
-import { App, type AppOptions, type OperationView, TerminalError } from "@millrace/core";
+import { App, type AppOptions, type OperationView, type StepPage, type StepView, TerminalError } from "@millrace/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { everyPlace } from "../helper/places.js";
 import { poll } from "../helper/wait.js";
 
 const places = everyPlace("inspect");
+const emptyRow = { scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
 
 describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
   const open: App[] = [];
@@ -156,6 +157,58 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     await expect(app.inspect.list({ state: "ready", cursor: "no cursor" })).rejects.toMatchObject({
       code: "MR_INVALID_OPTION",
     });
+  });
+
+  it("B20: lists Steps page by page: who runs them, how much is where, what limits them, equal to a recount", async () => {
+    const { app } = await scene();
+    const bound = app.step("bound", { queue: "mail", concurrency: { limit: 3, key: "host" } }, async (_: unknown) => 0);
+    await app.enqueueMany(bound, [{ host: "a" }, { host: "b" }]);
+    app.step("idle", { queue: "mail" }, async () => null);
+    const stepsOf = async (options: NonNullable<Parameters<App["inspect"]["steps"]>[0]>) => {
+      const steps: StepView[] = [];
+      let cursor: string | null = null;
+      do {
+        const page: StepPage = await app.inspect.steps({
+          budget: "10s",
+          ...options,
+          ...(cursor === null ? {} : { cursor }),
+        });
+        expect(page.partial).toBe(false);
+        expect(page.steps.length).toBeLessThanOrEqual(options.limit ?? 100);
+        steps.push(...page.steps);
+        cursor = page.cursor;
+      } while (cursor !== null);
+      return steps;
+    };
+    const { rows } = await app.inspect.counts({ by: "step", budget: "10s" });
+    for (const limit of [1, 3, 1000]) {
+      const steps = await stepsOf({ limit });
+      expect(steps.map(({ name: step }) => step)).toEqual(["bound", "charge", "idle", "mail"]);
+      for (const view of steps) {
+        const { step: _, ...row } = rows.find(({ step }) => step === view.name) ?? { ...emptyRow, step: null };
+        expect(view.counts, view.name).toEqual(row);
+        for (const state of ["ready", "scheduled", "running", "failed"] as const) {
+          expect(await all(app, `state:${state} step:${view.name}`), view.name).toHaveLength(
+            view.counts?.[state] ?? -1,
+          );
+        }
+      }
+    }
+    const [first] = await stepsOf({ name: "bound" });
+    expect(first).toMatchObject({ isTied: true, limits: [{ kind: "concurrency", position: 0, key: null, limit: 3 }] });
+    expect(await stepsOf({ name: "mail" })).toMatchObject([{ isTied: false, limits: [] }]);
+    expect((await stepsOf({ state: "failed" })).map(({ name: step }) => step)).toEqual(["charge"]);
+    expect((await stepsOf({ state: "scheduled" })).map(({ name: step }) => step)).toEqual(["mail"]);
+    // What was declared before the start is what a process tells others.
+    const served = await stepsOf({ node: "web-1", counts: false });
+    expect(served.map(({ name: step, nodes, processes, counts }) => [step, nodes, processes, counts])).toEqual([
+      ["charge", ["web-1"], 1, null],
+      ["mail", ["web-1"], 1, null],
+    ]);
+    expect(await stepsOf({ node: "web-2" })).toEqual([]);
+    for (const wrong of [{ cursor: "no cursor" }, { limit: 1001 }, { state: "failed", counts: false } as const]) {
+      await expect(app.inspect.steps(wrong)).rejects.toMatchObject({ code: "MR_INVALID_OPTION" });
+    }
   });
 
   it("X18: finds by filter, with a suggestion for what is misspelt", async () => {

@@ -4,11 +4,12 @@
  */
 import { isMillraceError } from "../base/errors.js";
 import type { PlacedDot } from "../engine/dot.js";
-import { decodeAbout, mayHave, type NodeAbout } from "../engine/node.js";
+import { mayHave } from "../engine/node.js";
 import type { OperationState } from "../engine/operation.js";
 import type { CountsAnswer, ListAnswer } from "../engine/transitions.js";
 import type { Found } from "../queue/finder.js";
 import { isKeyedSegment } from "../queue/keyed-producer.js";
+import { nodesOf, type SeenNode } from "./inspect-nodes.js";
 import { type Reason, reasonOf } from "./inspect-reason.js";
 import type { InspectServices } from "./inspect-services.js";
 import { type TieReasons, tieReasons } from "./inspect-ties.js";
@@ -222,25 +223,6 @@ function turn(place: Place | null, queue: string, segment: string): Reason[] {
 }
 
 // ── Who attends ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface SeenNode {
-  readonly incarnation: string;
-  readonly node: string;
-  readonly about: NodeAbout | null;
-  /** Whether it was seen to beat; null if this process has not watched. */
-  readonly isLive: boolean | null;
-  readonly silentMs: number;
-}
-
-/** As this process has seen them, else as the index lists them. */
-async function nodesOf({ reach, nodes }: InspectServices): Promise<readonly SeenNode[]> {
-  const seen = nodes();
-  if (seen.length > 0) return seen;
-  const entries = await reach.call((store) => store.nodes());
-  return entries.map(({ incarnation, node, about }) => {
-    return { incarnation, node, about: decodeAbout(about), isLive: null, silentMs: 0 };
-  });
-}
 
 function attendance(view: OperationView, queue: string, segment: string, nodes: readonly SeenNode[]): Reason[] {
   const living = nodes.filter(({ isLive }) => isLive !== false);

@@ -16,34 +16,14 @@ import { type Filter, idsOf, parseFilter } from "../queue/filter.js";
 import { isFit } from "../queue/filter-match.js";
 import { readPlace, type WalkedState, type WalkOf, type WalkPlace, walk, walkOf, writePlace } from "../queue/walk.js";
 import { type BulkOptions, BulkRun, type RequeueOptions } from "./inspect-bulk.js";
+import type { CountRow, CountsView } from "./inspect-counts.js";
 import { type Explanation, explain } from "./inspect-explain.js";
 import { type FsckOptions, FsckRun } from "./inspect-fsck.js";
 import { DeadGroups, type DeadGroupsAnswer } from "./inspect-groups.js";
 import { type OperationPage, type SearchPage, searchIndexed } from "./inspect-search.js";
 import type { InspectServices } from "./inspect-services.js";
+import { type StepPage, stepPage, stepsTable } from "./inspect-steps.js";
 import { type OperationView, operationViewOf } from "./inspect-view.js";
-
-/** How many Operations of one kind are where. */
-export interface CountRow {
-  /** The Step, or null: all of them. */
-  readonly step: string | null;
-  readonly scheduled: number;
-  /** On lists and parked. */
-  readonly ready: number;
-  /** How many of the ready ones an order key, a limit or a rate keeps; who waits for its turn by `fair` is not kept. */
-  readonly blocked: number;
-  readonly running: number;
-  readonly failed: number;
-}
-
-/** Counts over all Segments. */
-export interface CountsView {
-  readonly rows: readonly CountRow[];
-  /** Sums since the App's Segments began; of all Queues. */
-  readonly totals: Totals;
-  /** Something was counted one by one, and its budget was used up: the rows are too low. */
-  readonly partial: boolean;
-}
 
 const PAGE_MAX = 1_000;
 /** Records looked at per store call: about a millisecond of the store's time. */
@@ -216,6 +196,22 @@ export class Inspect {
       }
     }
     return { rows: sorted([...rows.values()]), totals: known.totals, partial: false };
+  }
+
+  /**
+   * Lists Steps by name: which Nodes run each, how many of its Operations are where, what limits it. Known are those
+   * declared here, those Nodes tell of, and those with Operations that wait, run or failed, or with limits in use.
+   *
+   * Errors: MR_INVALID_OPTION · as `list`.
+   */
+  async steps(options: Given<typeof stepsTable> = {}): Promise<StepPage> {
+    const { counts, budget, ...wishes } = resolveOptions(stepsTable, options, "steps");
+    if (!counts && wishes.state !== undefined) {
+      const problem = "which Steps have something in a state is known by counting: leave `counts` as it is";
+      throw createError("MR_INVALID_OPTION", { path: "steps.state", problem });
+    }
+    await this.#services.reach.opened("inspect.steps");
+    return await stepPage(this.#services, wishes, counts ? await this.counts({ by: "step", budget }) : null);
   }
 
   /**

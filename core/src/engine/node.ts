@@ -21,6 +21,8 @@ export interface NodeAbout {
   readonly queues: readonly string[];
   /** Steps it can run. */
   readonly steps: readonly string[];
+  /** Those of its Steps that have keys, an order, limits or turns: who enqueues by name alone would pass these by. */
+  readonly tied: readonly string[];
   /** Attempts it runs at once, at most. */
   readonly slots: number;
 }
@@ -31,14 +33,22 @@ const BYTES_MAX = 60_000;
 
 /** Encodes what a process says of itself. */
 export function encodeAbout(about: NodeAbout): Uint8Array {
-  const { queues, steps } = about;
-  const short = { ...about, queues: queues.slice(0, NAMES_MAX), steps: steps.slice(0, NAMES_MAX) };
+  const { queues, steps, tied } = about;
+  const short = {
+    ...{ ...about, queues: queues.slice(0, NAMES_MAX), steps: steps.slice(0, NAMES_MAX) },
+    tied: tied.slice(0, NAMES_MAX),
+  };
   return encode(short, "about", BYTES_MAX);
 }
 
 /** Whether a name is, or may be, among those a process told: with as many as are told at most, a missing one proves nothing. */
 export function mayHave(told: readonly string[], name: string): boolean {
   return told.includes(name) || told.length >= NAMES_MAX;
+}
+
+/** Whether as many names were told as are told at most: there may be more. */
+export function mayHaveMore(told: readonly string[]): boolean {
+  return told.length >= NAMES_MAX;
 }
 
 /** Decodes it; null if the bytes are of another release, or nobody's. */
@@ -55,6 +65,7 @@ export function decodeAbout(bytes: Uint8Array): NodeAbout | null {
       startedAtMs: typeof found.startedAtMs === "number" ? found.startedAtMs : 0,
       queues: texts(found.queues),
       steps: texts(found.steps),
+      tied: texts(found.tied),
       slots: typeof found.slots === "number" ? found.slots : 0,
     };
   } catch (error) {

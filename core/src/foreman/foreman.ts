@@ -379,7 +379,9 @@ export class Foreman {
   #makeNodes(): Nodes {
     const { node, registry, slots, times } = this.#options;
     const queues = [...new Set(this.#pools.flatMap((pool) => pool.queues))];
-    const about = { queues, steps: registry.list().map(({ name }) => name), slots };
+    const steps = registry.list();
+    const namesOf = (some: typeof steps): string[] => some.map(({ name }) => name);
+    const about = { queues, steps: namesOf(steps), tied: namesOf(steps.filter(({ isTied }) => isTied)), slots };
     const { name, machine, isTakeover } = node;
     return new Nodes({ ...this.#options, node: name, machine, isTakeover, about, leaseMs: times.leaseMs });
   }

@@ -47,7 +47,7 @@ class Stage {
         owner: options.owner ?? `i${++this.#made}`,
         node,
         machine: { host: machine, id: machine, pid: 7 },
-        about: { queues: ["q"], steps: ["s"], slots: 4 },
+        about: { queues: ["q"], steps: ["s"], tied: [], slots: 4 },
         leaseMs,
         isTakeover: options.isTakeover ?? false,
       }),

@@ -22,7 +22,7 @@ export interface NodesOptions extends ResendContext {
   readonly node: string;
   readonly machine: Machine;
   /** What this process says of itself beside its machine. */
-  readonly about: Pick<NodeAbout, "queues" | "steps" | "slots">;
+  readonly about: Pick<NodeAbout, "queues" | "steps" | "tied" | "slots">;
   readonly leaseMs: number;
   /** Start although another machine that lives bears the Node's name. */
   readonly isTakeover: boolean;

@@ -12,6 +12,7 @@ import {
   type OptionTable,
   pageTable,
   resetTable,
+  stepsTable,
   stepTable,
 } from "@millrace/core/internal";
 import { code, head, table } from "./page.js";
@@ -26,6 +27,7 @@ const TABLES: readonly { readonly title: string; readonly where: string; readonl
   },
   { title: "List", where: "`app.inspect.list(options)`", table: listTable },
   { title: "Search", where: "`app.inspect.search(filter, options)`, `deadGroups(filter, options)`", table: pageTable },
+  { title: "Steps", where: "`app.inspect.steps(options)`", table: stepsTable },
   { title: "Counts", where: "`app.inspect.counts(options)`", table: countsTable },
   { title: "Bulk", where: "`app.inspect.cancel(filter, options)`, `requeue`, `delete`", table: bulkTable },
   { title: "Fsck", where: "`app.inspect.fsck(options)`", table: fsckTable },

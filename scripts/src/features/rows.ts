@@ -215,7 +215,10 @@ export const rows: readonly Row[] = [
   }),
   ...rowsOf("graphs", "now", none, { G9: "beats and dead Nodes" }),
   ...rowsOf("server", "now", everywhere, {
-    B20: { title: "typed records of everything", open: "records of all but Operations, Queues, Nodes and Workers" },
+    B20: {
+      title: "typed records of everything",
+      open: "records of Attempts before the last, units, workflows, services, connectors, schedules and channels; REST",
+    },
   }),
   ...rowsOf("server", "later", none, {
     B24: "audit and retention",

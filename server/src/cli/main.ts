@@ -14,6 +14,7 @@ import { addForeman } from "./commands/foreman.js";
 import { addFsck } from "./commands/fsck.js";
 import { addLimits } from "./commands/limits.js";
 import { addOps } from "./commands/ops.js";
+import { addSteps } from "./commands/steps.js";
 
 const EXAMPLES = `
 Examples:
@@ -78,7 +79,7 @@ export function makeProgram(cli: Cli): Command {
     .addHelpText("after", EXAMPLES)
     .hook("preAction", (_, command) => cli.begin(command));
   cli.addGlobalFlags(program);
-  const all = [addForeman, addEnqueue, addOps, addDlq, addExplain, addLimits, addFsck, addConfig, addDoctor];
+  const all = [addForeman, addEnqueue, addOps, addSteps, addDlq, addExplain, addLimits, addFsck, addConfig, addDoctor];
   for (const add of all) add(program, cli);
   return program;
 }

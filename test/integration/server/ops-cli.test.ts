@@ -57,6 +57,37 @@ it("groups dead letters, explains one, redrives with a dry run first, discards",
   expect(await run("ops", "delete", "state:cancelled")).toMatchObject({ out: { done: 1 } });
 });
 
+it("B20, X4: lists Steps, and refuses to enqueue one whose keys, order or limits it cannot read", async () => {
+  const serving = new App({ id: redis.app, store: redis.url, nodeId: "web-2" });
+  serving.step("bound", { queue: "tied", order: "account" }, async (_: { account: string }) => null);
+  serving.step("loose", { queue: "tied" }, async () => null);
+  expect(await run("enqueue", "bound", '{"account":"a"}', "--queue", "nobody")).toMatchObject({ code: 0 });
+  await serving.start();
+  try {
+    const { code, out } = await run("steps", "--node", "web-2");
+    expect(code).toBe(0);
+    const none = { scheduled: 0, ready: 0, blocked: 0, running: 0, failed: 0 };
+    expect(out).toMatchObject({
+      steps: [
+        { name: "bound", nodes: ["web-2"], isTied: true, counts: { ...none, ready: 1 } },
+        { name: "loose", nodes: ["web-2"], isTied: false, counts: none },
+      ],
+      cursor: null,
+    });
+    const refused = await run("enqueue", "bound", '{"account":"a"}', "--queue", "nobody");
+    expect(refused).toMatchObject({
+      code: 2,
+      out: null,
+      stderr: expect.stringContaining("pass them by with --untied"),
+    });
+    expect(await run("enqueue", "bound", "1", "--queue", "nobody", "--untied")).toMatchObject({ code: 0 });
+    expect(await run("enqueue", "loose", "1", "--queue", "nobody")).toMatchObject({ code: 0 });
+  } finally {
+    await serving.close();
+  }
+  expect(await run("ops", "cancel", "queue:nobody")).toMatchObject({ out: { done: 3 } });
+});
+
 it("X4: shows limits, sets their numbers, takes them back, and says what is wrong", async () => {
   const slow = new App({ id: redis.app, store: redis.url, nodeId: "web-2" });
   const fetch = slow.step("fetch", { concurrency: 1, queue: "slow" }, async () => undefined);

@@ -31,6 +31,7 @@ interface EnqueueFlags {
   readonly many?: string;
   readonly module?: string;
   readonly export?: string;
+  readonly untied?: boolean;
 }
 
 /** Lines of a file that are sent together. */
@@ -63,12 +64,13 @@ export function addEnqueue(program: Command, cli: Cli): void {
     .option("--many <file>", "one Operation for each line of JSON in this file; `-` for standard input")
     .option("--module <file>", "the App's module: knows the Steps, their Queues and options")
     .option("--export <name>", "which export of the module is the App")
+    .option("--untied", "enqueue although the Step has keys, an order or limits: what it enqueues obeys none of them")
     .addHelpText(
       "after",
       `
-Prints the id. Without --module nothing is checked: a Step that no Foreman knows waits until one does, and a
-Step with another Queue than \`async\` needs --queue. A Step with keys, an order or limits of its own is enqueued by
-its program, which reads them from the input: with --module it is refused here.
+Prints the id. A Step that no Foreman knows waits until one does, and without --module a Step with another Queue
+than \`async\` needs --queue. A Step with keys, an order or limits of its own is enqueued by its program, which reads
+them from the input: it is refused here if the module, a Foreman that runs or a limit in use tells of it.
 
 Examples:
   $ millrace enqueue resize '{"image":"cat.png"}' --store redis://localhost --wait
@@ -91,6 +93,7 @@ Examples:
       const config = await cli.load(command);
       const app = await makeApp(cli, config, name, flags);
       try {
+        if (flags.untied !== true) await refuseTied(app, name);
         cli.exitCode =
           flags.many === undefined
             ? await enqueueOne(cli, app, { name, value, options, flags })
@@ -131,10 +134,7 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
     app.step(name, { queue: flags.queue ?? "async" }, notHere);
     return app;
   }
-  if (manifest.steps.find((step) => step.name === name)?.isTied === true) {
-    const problem = `Step ${name} has keys, an order or limits, which its program reads: enqueue it there`;
-    throw createServerError("MR_USAGE", { problem });
-  }
+  if (flags.untied !== true && manifest.steps.some((step) => step.name === name && step.isTied)) throw tiedError(name);
   for (const { name: step, queue, priority, expiresMs, deadlineMs } of manifest.steps) {
     const times = {
       ...(expiresMs === null ? {} : { expires: expiresMs }),
@@ -143,6 +143,17 @@ async function makeApp(cli: Cli, config: Config, name: string, flags: EnqueueFla
     app.step(step, { queue, priority, ...times }, notHere);
   }
   return app;
+}
+
+/** What the store tells of a Step: its Foremen say whether it is tied, and so does a limit of it. Errors: MR_USAGE. */
+async function refuseTied(app: App, name: string): Promise<void> {
+  const { steps } = await app.inspect.steps({ name, counts: false });
+  if (steps.some(({ isTied }) => isTied === true)) throw tiedError(name);
+}
+
+function tiedError(name: string): Error {
+  const problem = `Step ${name} has keys, an order or limits, which its program reads: enqueue it there, or pass them by with --untied`;
+  return createServerError("MR_USAGE", { problem });
 }
 
 function notHere(): never {
