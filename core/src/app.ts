@@ -27,6 +27,7 @@ import type { Reach } from "./app/reach.js";
 import { takeSeat } from "./app/seated.js";
 import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
+import { StepRegistry } from "./app/step-registry.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
 import { batchKeyOf, isBound, tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
@@ -139,6 +140,9 @@ export class App implements AsyncDisposable {
   readonly nodeId: string;
   readonly #options: ReturnType<typeof resolveAppOptions>;
   readonly #registry = new Registry();
+  readonly #steps: StepRegistry;
+  /** Queues of Steps that were taken out; null: none was ever, and no enqueue of a Step looks whether it is still there. */
+  #queuesOfWithdrawn: Set<string> | null = null;
   readonly #executors = new Executors();
   /** What it has to do with the Worker it was made in; null outside of Workers. */
   readonly #inWorker: ReturnType<typeof takeSeat>;
@@ -189,6 +193,17 @@ export class App implements AsyncDisposable {
     const fallback = findAppSeat()?.log ?? silentLogger;
     this.#log = ((logger as Logger | undefined) ?? fallback).child({ app: this.id }); // a logger, by its row
     this.#events = new EventHub(this.#log);
+    this.#steps = new StepRegistry({
+      registry: this.#registry,
+      declare: (name, ...rest) => this.step(name, rest[0] as never, rest[1] as never), // checked there, whatever it is
+      checkPlace: () => {
+        const seated = this.#inWorker?.seated;
+        // While its module is imported nothing runs: a Worker does what the main thread has done there.
+        if (seated && seated.load.running > 0) throw seated.refusal("registry.unregister");
+      },
+      unended: (name) => this.#unended(name),
+      withdrawn: (step) => this.#withdrawn(step.queue),
+    });
     this.#inWorker = takeSeat(this, {
       id: this.id,
       options: this.#options,
@@ -231,8 +246,7 @@ export class App implements AsyncDisposable {
     const isShort = typeof optionsOrFn === "function" && fn === undefined;
     const options = isShort ? undefined : optionsOrFn;
     const definition = defineStep(name, options, isShort ? optionsOrFn : fn, this.#options.defaults, this.#executors);
-    this.#registry.register(definition);
-    return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
+    return this.#declare(definition);
   }
 
   /**
@@ -253,8 +267,7 @@ export class App implements AsyncDisposable {
   ): Step<I, O>;
   batchStep(name: string, options: unknown, fn: unknown): AnyStep {
     const definition = defineStep(name, options, fn, this.#options.defaults, this.#executors, true);
-    this.#registry.register(definition);
-    return makeStep(definition, (input, enqueueOptions) => this.#enqueue(definition, input, enqueueOptions));
+    return this.#declare(definition);
   }
 
   /** The same as `step`: a task is a Step whose Operations stand alone. */
@@ -420,10 +433,9 @@ export class App implements AsyncDisposable {
     return (this.#foreman ?? this.#leaving)?.nodes() ?? [];
   }
 
-  /** The Steps declared, by name. */
-  get registry(): { has(name: string): boolean; list(): readonly string[] } {
-    const registry = this.#registry;
-    return { has: (name) => registry.has(name), list: () => registry.list().map((step) => step.name) };
+  /** The Steps declared, by name: looked up, declared, taken out. */
+  get registry(): StepRegistry {
+    return this.#steps;
   }
 
   /**
@@ -717,6 +729,53 @@ export class App implements AsyncDisposable {
       this.#impliedBy = offered;
     }
     return more;
+  }
+
+  #declare(definition: StepDefinition): AnyStep {
+    this.#registry.register(definition);
+    const step = makeStep(definition, (input, options) =>
+      this.#queuesOfWithdrawn !== null
+        ? this.#enqueueKnown(definition.name, input, options)
+        : this.#enqueue(definition, input, options),
+    );
+    this.#steps.note(step);
+    const withdrawn = this.#queuesOfWithdrawn;
+    if (withdrawn?.delete(definition.queue)) void this.#foreman?.leaveOut(this.#leftOut(withdrawn));
+    return step;
+  }
+
+  /** A Step may have been taken out, and another one declared in its place, since the caller got hold of it. */
+  async #enqueueKnown(name: string, input: unknown, options: EnqueueOptions | undefined): Promise<Handle> {
+    return await this.#enqueue(this.#registry.get(name), input, options);
+  }
+
+  /** Looks in the order in which Operations move; one that moves back meanwhile, or comes, may be missed. */
+  async #unended(name: string): Promise<{ readonly id: string; readonly state: string } | null> {
+    if (this.#inWorker?.seated) return null; // the main thread has looked
+    for (const state of ["scheduled", "ready", "running"]) {
+      let cursor: string | null = null;
+      do {
+        const filter = `state:${state} step:${name}`;
+        const page = await this.inspect.search(filter, { limit: 1, ...(cursor === null ? {} : { cursor }) });
+        const [first] = page.operations;
+        if (first !== undefined) return { id: first.id, state: first.state };
+        cursor = page.cursor;
+      } while (cursor !== null);
+    }
+    return null;
+  }
+
+  async #withdrawn(queue: string): Promise<void> {
+    this.#queuesOfWithdrawn ??= new Set();
+    this.#queuesOfWithdrawn.add(queue);
+    await this.#foreman?.leaveOut(this.#leftOut(this.#queuesOfWithdrawn));
+  }
+
+  /** Of the Queues of Steps that were taken out, those that nothing else here claims from. */
+  #leftOut(queues: ReadonlySet<string>): ReadonlySet<string> {
+    if (this.#options.workers.queues !== undefined) return new Set();
+    const used = new Set(this.#registry.list().map((step) => step.queue));
+    return new Set([...queues].filter((queue) => !used.has(queue)));
   }
 
   #resolve(target: AnyStep | string): StepDefinition {

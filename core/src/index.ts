@@ -24,6 +24,7 @@ export type { AppOptions, EnqueueOptions } from "./app/options.js";
 export { QueueFace, type QueueSummary } from "./app/queue-face.js";
 export type { Blocked, Progress, StatusView } from "./app/status.js";
 export type { Step } from "./app/step.js";
+export { StepRegistry } from "./app/step-registry.js";
 export { App, type AppMetrics, type AppState } from "./app.js";
 export type { Backoff, BackoffFunction } from "./base/backoff.js";
 export type { Payload } from "./base/codec.js";

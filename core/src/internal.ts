@@ -9,6 +9,7 @@ export { stepsTable } from "./app/inspect-steps.js";
 export { limitTable, resetTable } from "./app/limits.js";
 export { makeStore, type OpenStoreOptions } from "./app/open-store.js";
 export { appTable, enqueueTable } from "./app/options.js";
+export { unregisterTable } from "./app/step-registry.js";
 export { FOREMAN_VIEW, SETTLE_IN } from "./app.js";
 export { type Clock, systemClock, type Timer } from "./base/clock.js";
 export { decode, encode } from "./base/codec.js";

@@ -66,6 +66,97 @@ export function appSuite(name: string, place: AppPlace): void {
       await expect(app.enqueue("resise", 1)).rejects.toThrow("did you mean `resize`");
     });
 
+    it("F2: keeps a registry: Steps are found, listed, declared and taken out by name", async () => {
+      const app = await make();
+      const echo = app.registry.register("echo", async (n: number) => n);
+      expect(app.registry.list()).toEqual(["echo"]);
+      expect(app.registry.get("echo")).toBe(echo);
+      expect(app.registry.getOrThrow("echo")).toBe(echo);
+      expect([app.registry.has("echo"), app.registry.has("ecco"), app.registry.get("ecco")]).toEqual([
+        true,
+        false,
+        undefined,
+      ]);
+      expect(() => app.registry.getOrThrow("ecco")).toThrow(
+        expect.objectContaining({ code: "MR_UNKNOWN_TARGET" }) as Error,
+      );
+      expect(() => app.step("echo", async () => 0)).toThrow(
+        expect.objectContaining({ code: "MR_DUPLICATE_NAME" }) as Error,
+      );
+      await app.start();
+      expect(await app.run("echo", 1)).toBe(1);
+      await expect(app.registry.unregister("ecco")).rejects.toMatchObject({ code: "MR_UNKNOWN_TARGET" });
+      await app.registry.unregister("echo");
+      expect([app.registry.has("echo"), app.registry.list(), app.registry.get("echo")]).toEqual([false, [], undefined]);
+      await expect(app.enqueue("echo", 1)).rejects.toMatchObject({ code: "MR_UNKNOWN_TARGET" });
+      await expect(echo.enqueue(1 as never)).rejects.toMatchObject({ code: "MR_UNKNOWN_TARGET" });
+      app.step("echo", async (n: number) => n + 1);
+      expect(await app.run("echo", 1)).toBe(2);
+      expect(await (await echo.enqueue(1 as never)).result({ timeout: "5s" })).toBe(2);
+    });
+
+    it("F2: refuses to take out a Step whose work is scheduled, ready or running, and names one of it", async () => {
+      const app = await make();
+      const begun = signal();
+      const go = signal();
+      const held = app.step("held", async (_: null) => {
+        begun.resolve();
+        await go.promise;
+      });
+      app.step("other", async () => 1);
+      const inUse = (id: string, state: string) => ({ code: "MR_STEP_IN_USE", details: { name: "held", id, state } });
+      const later = await held.enqueue(null, { delay: "1h" });
+      await expect(app.registry.unregister("held")).rejects.toMatchObject(inUse(later.id, "scheduled"));
+      await later.cancel();
+      const handle = await held.enqueue(null);
+      await expect(app.registry.unregister("held")).rejects.toMatchObject(inUse(handle.id, "ready"));
+      await app.start();
+      await begun.promise;
+      await expect(app.registry.unregister("held")).rejects.toMatchObject(inUse(handle.id, "running"));
+      await app.registry.unregister("other");
+      go.resolve();
+      await handle.result({ timeout: "5s" });
+      await app.registry.unregister("held");
+      expect(app.registry.list()).toEqual([]);
+    });
+
+    it("F2: taken out by force, what runs ends and what waits stays, unspent, for the next Step of its name", async () => {
+      const app = await make({ workers: { asyncWorkers: 1, slots: 1 } });
+      const begun = signal();
+      const go = signal();
+      const ran: unknown[] = [];
+      const old = app.step("part", { queue: "parts" }, async (n: number) => {
+        ran.push(["old", n]);
+        begun.resolve();
+        await go.promise;
+        return n;
+      });
+      const other = app.step("other", async (n: number) => n);
+      await app.start();
+      const first = await old.enqueue(0);
+      await begun.promise;
+      const waiting = await Promise.all([old.enqueue(1), old.enqueue(2), old.enqueue(3, { delay: "1h" })]);
+      await app.registry.unregister("part", { force: true });
+      go.resolve();
+      expect(await first.result({ timeout: "5s" })).toBe(0);
+      // The one slot is free, and what waited before this was looked at: nothing of it ran.
+      expect(await (await other.enqueue(9)).result({ timeout: "5s" })).toBe(9);
+      expect(ran).toEqual([["old", 0]]);
+      for (const handle of waiting) expect((await handle.status()).state).toMatch(/^(ready|scheduled)$/);
+      // Taken up as it runs, from the Queue that was left alone meanwhile.
+      app.step("part", { queue: "parts" }, async (n: number, { attempt }) => {
+        ran.push(["new", n, attempt]);
+        return -n;
+      });
+      const [one, two, three] = waiting;
+      expect(await app.gather([one, two], { timeout: "10s" })).toEqual([-1, -2]);
+      expect(ran.slice(1)).toEqual([
+        ["new", 1, 1],
+        ["new", 2, 1],
+      ]);
+      expect(await three.cancel()).toBe("cancelled");
+    });
+
     it("B5, F5: takes work before it is started", async () => {
       const app = await make();
       const echo = app.step("echo", async (text: string) => text);
@@ -368,6 +459,27 @@ export function appSuite(name: string, place: AppPlace): void {
     });
 
     if (place.isShared) {
+      it("F2: a Step taken out of one process is served on by the others", async () => {
+        const options = await place.fresh();
+        const one = await make({ nodeId: "node-one" }, options);
+        const two = await make({ nodeId: "node-two" }, options);
+        const ran: string[] = [];
+        const declare = (app: App, label: string) =>
+          app.step("who", async (n: number) => {
+            ran.push(label);
+            return n;
+          });
+        declare(one, "one");
+        const who = declare(two, "two");
+        await one.start();
+        await two.start();
+        await one.registry.unregister("who", { force: true });
+        const handles = [];
+        for (let n = 0; n < 20; n++) handles.push(await who.enqueue(n));
+        expect(await two.gather(handles, { timeout: "10s" })).toEqual(handles.map((_, n) => n));
+        expect(new Set(ran)).toEqual(new Set(["two"]));
+      });
+
       it("B33: shares work between two Apps of one id, and keeps two ids apart", async () => {
         const options = await place.fresh();
         const one = await make({ nodeId: "node-one" }, options);

@@ -42,6 +42,22 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 describe("kinds of Workers", () => {
+  it("F2: a Step taken out is not run by the threads, though their module declares it", async () => {
+    const { app, echo, where } = appUnderTest();
+    await app.queue("async").pause();
+    const handle = await echo.enqueue("waits");
+    await app.start();
+    await app.registry.unregister("echo", { force: true });
+    await app.queue("async").resume();
+    await (await where.enqueue(null)).result({ timeout: "10s" });
+    const status = await poll(async () => {
+      const seen = await handle.status();
+      return seen.state === "scheduled" ? seen : null;
+    }, "the Operation put aside");
+    expect(status).toMatchObject({ step: "echo", attempt: 0 });
+    await expect(echo.enqueue("refused")).rejects.toMatchObject({ code: "MR_UNKNOWN_TARGET" });
+  });
+
   it("B2, B15, F9: two blocking Workers take four CPU Operations in two rounds and hold no I/O up", async () => {
     const { app, cpu, io } = appUnderTest();
     await app.start();

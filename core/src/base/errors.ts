@@ -80,6 +80,11 @@ export const errorTable = {
     retryable: true,
   },
   MR_SEALED: { template: "payload of {what} cannot be opened: {reason}", retryable: false },
+  MR_STEP_IN_USE: {
+    template:
+      "Step `{name}` has work that has not ended ({id} is {state}): wait for its end, or leave it where it is with `force`",
+    retryable: true,
+  },
   MR_STORE_CORRUPT: { template: "store {store} is damaged: {reason}", retryable: false },
   MR_STORE_FULL: { template: "store {store} has no room left: {reason}", retryable: true },
   MR_STORE_LOCKED: { template: "store {store} is in use by process {owner}", retryable: true },

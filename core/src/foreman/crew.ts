@@ -61,7 +61,7 @@ export interface CrewOptions {
   readonly limits: CrewLimits;
   /** Starts a Worker. */
   readonly openLine: (kind: PoolKind, id: string, slots: number, events: LineEvents) => Line;
-  readonly registry: Pick<Registry, "find">;
+  readonly registry: Pick<Registry, "find" | "isWithdrawn">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

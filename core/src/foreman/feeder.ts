@@ -70,6 +70,8 @@ export class Feeder {
   readonly #options: FeederOptions;
   readonly #intakes: readonly Intake[];
   readonly #quarantine: Quarantine;
+  /** Queues nothing is claimed from although pools have them. */
+  #leftOut: ReadonlySet<string> = new Set();
   /** The intake to look at first: the one behind the last that claimed. */
   #first = 0;
   #isOpen = false;
@@ -110,6 +112,13 @@ export class Feeder {
   /** Hears no more of what waits where: once the others have been told, see sharing.ts. */
   leave(): void {
     for (const { rotation } of this.#intakes) this.#options.segments.leave(rotation);
+  }
+
+  /** Claims nothing from these Queues until told otherwise. */
+  leaveOut(queues: ReadonlySet<string>): void {
+    this.#leftOut = queues;
+    for (const { rotation, owed } of this.#intakes) for (const { view } of owed) rotation.hint(view, { priority: 0 });
+    this.wake();
   }
 
   /** A claim has left this process. */
@@ -156,7 +165,9 @@ export class Feeder {
     // the next one worth its price. Work that is thinly spread is fetched from several Segments at once.
     if (room <= 0 || (intake.claims > 0 && !intake.isThin)) return false;
     const { rotation, owed } = intake;
-    const { queues } = intake.pool;
+    const leftOut = this.#leftOut;
+    const all = intake.pool.queues;
+    const queues = leftOut.size === 0 ? all : all.filter((queue) => !leftOut.has(queue));
     const { sharing } = this.#options;
     if (queues.length === 0) return false;
     if (owed.size > 0 && queues.length === rotation.queues.length) {

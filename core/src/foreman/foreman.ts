@@ -112,6 +112,8 @@ export class Foreman {
   readonly #crew: Crew | null;
   readonly #mixKeeper: MixKeeper | null;
   readonly #pools: readonly Pool[];
+  /** Of all pools. */
+  readonly #queues: readonly string[];
   readonly #sharing: Sharing;
   readonly #feeder: Feeder;
   readonly #beater: Beater;
@@ -140,8 +142,8 @@ export class Foreman {
     });
     this.#crew = options.crew === null ? null : this.#makeCrew(options.crew);
     this.#pools = this.#crew?.pools ?? [this.#makeInline()];
-    const queues = this.#pools.flatMap((pool) => pool.queues);
-    this.#sharing = new Sharing({ ...options, queues, wake: () => this.#feeder.wake() });
+    this.#queues = this.#pools.flatMap((pool) => pool.queues);
+    this.#sharing = new Sharing({ ...options, queues: this.#queues, wake: () => this.#feeder.wake() });
     const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
     const isLapsed = (segment: string) => this.#isLapsed(segment);
     const prove: FeederOptions["prove"] = (view) => this.#beater.beat(view);
@@ -226,6 +228,16 @@ export class Foreman {
     this.#slots = slots;
     for (const pool of this.#pools) if (pool instanceof InlinePool) pool.setSlots(slots);
     if (isFewer) void this.#feeder.giveBack(0);
+  }
+
+  /**
+   * Claims from all its Queues but these, which others are called to. All that was claimed and has not begun goes back, and
+   * what of it is claimed again is judged by the Steps there are now.
+   */
+  async leaveOut(queues: ReadonlySet<string>): Promise<void> {
+    this.#feeder.leaveOut(queues);
+    await this.#feeder.giveBack(0);
+    await this.#sharing.change(this.#queues.filter((queue) => !queues.has(queue)));
   }
 
   /** What keeps the mix of the Workers: its state, decisions and metrics; null where nothing does. */

@@ -39,6 +39,8 @@ export interface Answered {
 /** One Foreman's part in it. */
 export class Sharing {
   readonly #options: SharingOptions;
+  /** Queues it attends where it attends. */
+  #queues: readonly string[];
   readonly #holdOff: HoldOff;
   readonly #helpCalls = new HelpCalls();
   /** Attended places that rang since the last look at all hints. */
@@ -51,23 +53,38 @@ export class Sharing {
 
   constructor(options: SharingOptions) {
     this.#options = options;
+    this.#queues = options.queues;
     this.#holdOff = new HoldOff(options.random);
   }
 
   /** Begins to attend. Before hints are followed for the first time: what comes afterwards rings here. */
   async start(): Promise<void> {
-    this.#isShared = await this.#options.store.attend(this.#options.queues);
+    this.#isShared = await this.#options.store.attend(this.#queues);
+  }
+
+  /**
+   * Attends these Queues from now on; others are called to what may wait in one that is left out: they have heard nothing of
+   * it. Once it has started.
+   */
+  async change(queues: readonly string[]): Promise<void> {
+    const left = this.#queues.filter((queue) => !queues.includes(queue));
+    this.#queues = queues;
+    this.#isShared = await this.#options.store.attend(queues);
+    if (this.#isShared) await this.#callToAttended(left);
   }
 
   /** Ends to attend, and calls the others to what may be ready there: they have heard nothing of it. */
   async stop(): Promise<void> {
-    const { store, segments, queues } = this.#options;
     const mustCall = this.#isShared;
     this.#isShared = false;
     this.#timer?.cancel();
     this.#timer = null;
-    await store.attend([]);
-    if (!mustCall) return;
+    await this.#options.store.attend([]);
+    if (mustCall) await this.#callToAttended(this.#queues);
+  }
+
+  async #callToAttended(queues: readonly string[]): Promise<void> {
+    const { store, segments } = this.#options;
     const attended = [...segments.all()].filter((view) => view.isAttended);
     const calls = attended.flatMap(({ name }) =>
       queues.map((queue) => store.callForHelp(name, queue, segments.highest(name, queue))),
@@ -77,8 +94,8 @@ export class Sharing {
 
   /** Whether what this process enqueues there is looked after here, without a bell. */
   attends(segment: string, queue: string): boolean {
-    const { segments, queues } = this.#options;
-    return this.#isShared && queues.includes(queue) && segments.view(segment).isAttended;
+    const { segments } = this.#options;
+    return this.#isShared && this.#queues.includes(queue) && segments.view(segment).isAttended;
   }
 
   /** Takes word that Operations are on their way to a place it attends; all hints must be looked at soon. */

@@ -43,12 +43,12 @@ const STALE_MS = 25;
 const MEASURED_EVERY = 4;
 /** Weight of the newest measured Operation in the mean service time. */
 const MEAN_WEIGHT = 0.2;
-/** What is for Workers there are none of is put aside for this time. */
+/** What is for Workers there are none of, or of a Step that was taken out, is put aside for this time. */
 const UNKNOWN_DELAY_MS = 15_000;
 
 /** What the pools of a Foreman share. */
 export interface PoolContext {
-  readonly registry: Pick<Registry, "find">;
+  readonly registry: Pick<Registry, "find" | "isWithdrawn">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -158,13 +158,17 @@ export class WorkerPool implements Pool {
   }
 
   push(segment: string, claims: readonly Claim[]): void {
-    const { registry, clock, nextOrder } = this.#context;
+    const { registry, clock, nextOrder, port } = this.#context;
     const nowMs = clock.monotonicMs();
     const others = new Set<WorkerPool>();
     this.#gather.claimed();
     for (const claim of claims) {
       const step = stepOf(claim, registry);
       const given = new Given(segment, claim, step ?? UNREADABLE, nextOrder(), nowMs);
+      if (step === null && isWithdrawn(claim, registry)) {
+        port.released(given, UNKNOWN_DELAY_MS);
+        continue;
+      }
       // What cannot be read, or is not known, goes to any Worker: it reports the one and puts the other aside.
       const kind = step === null ? this.kind : poolOf(step);
       if (kind === this.kind) this.#accept(given);
@@ -450,6 +454,15 @@ function stepOf(claim: Claim, registry: PoolContext["registry"]): StepDefinition
     return registry.find(decodeEnvelope(claim.body).step) ?? null;
   } catch {
     return null;
+  }
+}
+
+/** Whether it is of a Step that was taken out: the Workers' module may declare it all the same. */
+function isWithdrawn(claim: Claim, registry: PoolContext["registry"]): boolean {
+  try {
+    return registry.isWithdrawn(decodeEnvelope(claim.body).step);
+  } catch {
+    return false; // a Worker reports what cannot be read
   }
 }
 

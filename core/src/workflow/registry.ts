@@ -8,11 +8,26 @@ import type { StepDefinition } from "./step.js";
 /** The Steps of one App. */
 export class Registry {
   readonly #steps = new Map<string, StepDefinition>();
+  /** Names that were taken out and not declared again: Workers whose module still declares them get none of their work. */
+  readonly #withdrawn = new Set<string>();
 
-  /** Adds a Step. Errors: MR_DUPLICATE_NAME. */
+  /** Adds a Step; one that was withdrawn is known again. Errors: MR_DUPLICATE_NAME. */
   register(step: StepDefinition): void {
     if (this.#steps.has(step.name)) throw createError("MR_DUPLICATE_NAME", { kind: "Step", name: step.name });
     this.#steps.set(step.name, step);
+    this.#withdrawn.delete(step.name);
+  }
+
+  /** Takes a Step out. Errors: MR_UNKNOWN_TARGET. */
+  withdraw(name: string): void {
+    this.get(name);
+    this.#steps.delete(name);
+    this.#withdrawn.add(name);
+  }
+
+  /** Whether a Step of this name was taken out and is not known since. */
+  isWithdrawn(name: string): boolean {
+    return this.#withdrawn.size > 0 && this.#withdrawn.has(name);
   }
 
   /** Puts another definition in the place of a known Step of that name. Errors: MR_UNKNOWN_TARGET. */

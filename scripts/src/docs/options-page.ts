@@ -14,6 +14,7 @@ import {
   resetTable,
   stepsTable,
   stepTable,
+  unregisterTable,
 } from "@millrace/core/internal";
 import { code, head, table } from "./page.js";
 
@@ -33,6 +34,7 @@ const TABLES: readonly { readonly title: string; readonly where: string; readonl
   { title: "Fsck", where: "`app.inspect.fsck(options)`", table: fsckTable },
   { title: "Live limit", where: "`app.limits.set(step, limit)`", table: limitTable },
   { title: "Reset of limits", where: "`app.limits.reset(step, filter)`", table: resetTable },
+  { title: "Unregister", where: "`app.registry.unregister(name, options)`", table: unregisterTable },
 ];
 
 /** One table per place that takes options. */
