@@ -29,7 +29,7 @@ import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { StepRegistry } from "./app/step-registry.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
-import { batchKeyOf, isBound, tiesOf } from "./app/ties.js";
+import { batchKeyOf, isBound, keyTextOf, tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -847,7 +847,9 @@ export class App implements AsyncDisposable {
 
   #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Uint8Array {
     const batch = step.batch === null ? undefined : batchKeyOf(step, input);
-    const overrides = resolved === null && batch === undefined ? null : overridesOf(resolved, batch);
+    const key = step.isTied || resolved !== null ? keyTextOf(step, resolved, input) : undefined;
+    const overrides =
+      resolved === null && batch === undefined && key === undefined ? null : overridesOf(resolved, batch, key);
     return encodeEnvelope(step.name, this.#world.clock.nowMs(), overrides, input);
   }
 
@@ -904,8 +906,14 @@ function sealerOf({ encryptionKey, compressFrom }: ReturnType<typeof resolveAppO
 }
 
 /** The options that travel with the Operation, as codec bytes; null if there are none. */
-function overridesOf(resolved: ResolvedEnqueue | null, batch: string | undefined): Uint8Array | null {
+function overridesOf(
+  resolved: ResolvedEnqueue | null,
+  batch: string | undefined,
+  key: string | undefined,
+): Uint8Array | null {
   const { retries, timeout: timeoutMs, tags } = resolved ?? {};
-  if (retries === undefined && timeoutMs === undefined && tags === undefined && batch === undefined) return null;
-  return encode({ retries, timeoutMs, tags, ...(batch === undefined ? {} : { batch }) }, "options");
+  const isOwn = batch !== undefined || key !== undefined;
+  if (retries === undefined && timeoutMs === undefined && tags === undefined && !isOwn) return null;
+  const own = { ...(batch === undefined ? {} : { batch }), ...(key === undefined ? {} : { key }) };
+  return encode({ retries, timeoutMs, tags, ...own }, "options");
 }

@@ -57,6 +57,8 @@ function anyFilter(dice: Dice, momentMs: number): string {
     `step:${dice.pick(["good", "bad", "good,bad", "retry", "none", "~a"])}`,
     `tag.customer:${dice.between(0, 5)}`,
     `tag.kind:${dice.pick(["a", "b,a", "z"])}`,
+    `key:${dice.pick(["order-1", "order-2,order-3,order-4,order-5", "none"])}`,
+    dice.pick(["o", "BAD", "web-1", "keyed-", "held", ".1", "nowhere"]),
     `created:${dice.pick([">", "<"])}${new Date(momentMs).toISOString()}`,
   ];
   const more = [
@@ -97,6 +99,7 @@ describe.each(places)("X18: a search by the index on $name", ({ fresh }) => {
     });
     const held = app.step("held", { queue: "held" }, async (n: number) => n);
     const steps = [good, bad, retry, held];
+    let keys = 0;
     await app.queue("held").pause();
     const enqueueSome = async (dice: Dice, count: number) => {
       const of = Array.from({ length: count }, (_, n) => {
@@ -108,6 +111,7 @@ describe.each(places)("X18: a search by the index on $name", ({ fresh }) => {
           {},
           {},
           { delay: "1h" },
+          { idempotencyKey: `order-${keys++}` },
           { priority: 3 },
           { priority: -3 },
           { queue: "held" },
@@ -191,6 +195,32 @@ describe.each(places)("X18: a search by the index on $name", ({ fresh }) => {
     await poll(async () => ((await app.inspect.search("tag.no:one")).index?.indexed === 0 ? true : null), "forgetting");
   });
 
+  it("knows the key of a call and that of a Step, with the index and without", async () => {
+    const { app, held } = await make();
+    const once = app.step("once", { queue: "held", dedupe: { key: "order" } }, async (of: { order: string }) => of);
+    const long = "x".repeat(300);
+    const ids = new Map<string, string>();
+    for (const key of ["a b", "A-1", long]) ids.set(key, (await app.enqueue(held, 1, { idempotencyKey: key })).id);
+    ids.set("o-7", (await app.enqueue(once, { order: "o-7" })).id);
+    await app.enqueue(held, 2);
+    await ready(app);
+    for (const [filter, key] of [
+      ['key:"a b"', "a b"],
+      ["key:A-1", "A-1"],
+      ["key:o-7 step:once", "o-7"],
+    ] as const) {
+      const page = await app.inspect.search(filter);
+      expect(page).toMatchObject({ isIndexed: true, operations: [{ id: ids.get(key), key }] });
+      expect(page.operations).toHaveLength(1);
+      expect(byId(page.operations)).toEqual(byId(await walked(app, filter)));
+    }
+    expect((await app.inspect.search("key:~O")).operations.map(({ key }) => key)).toContain("o-7");
+    expect((await app.inspect.search("key:a-1")).operations).toEqual([]);
+    const keys = (await search(app, "")).found.map(({ key }) => key);
+    expect(keys.filter((key) => key === null)).toHaveLength(1);
+    expect(keys.every((key) => (key?.length ?? 0) <= 200)).toBe(true);
+  });
+
   it("is done without where none is kept; a cursor of an index that is gone is refused", async () => {
     const { app, held } = await make();
     await app.enqueueMany(held, [1, 2, 3], { tags: { order: "x" } });
@@ -235,7 +265,12 @@ describe.each(places)("X18: a search by the index on $name", ({ fresh }) => {
       for (let round = 0; round < 200 && (round === 0 || index.view().behind > 0); round++) await index.run();
       expect(index.view()).toMatchObject({ isReady: true, behind: 0, indexed: 22_001 });
       const isStep = (name: string) => name === "first";
-      const { found } = index.table.scan({ isStep, tags: [], isMoment: null }, 0, 10, Number.POSITIVE_INFINITY);
+      const { found } = index.table.scan(
+        { isStep, words: [], tags: [], isMoment: null },
+        0,
+        10,
+        Number.POSITIVE_INFINITY,
+      );
       expect(found).toMatchObject([{ segment: "web-1", dot: { laneName: "abc.01", counter: 1 } }]);
     } finally {
       await store.close();

@@ -33,7 +33,8 @@ const rounds = 20;
 
 const bodyOf = (n: number): Uint8Array => {
   const tags = { order: String(n), customer: String(n % 1_000) };
-  return encodeEnvelope(`step-${n % 20}`, Date.now(), encode({ tags }, "options"), {
+  const key = n % 10 === 0 ? { key: `order-${n}` } : {};
+  return encodeEnvelope(`step-${n % 20}`, Date.now(), encode({ tags, ...key }, "options"), {
     note: "a hundred bytes".repeat(6),
   });
 };
@@ -127,6 +128,10 @@ async function measure(kind: string): Promise<void> {
     ["its own tag", "tag.order:%"],
     ["Step, tag and state", "step:step-11 tag.customer:511 state:failed"],
     ["tag and another state", "tag.customer:7% state:scheduled"],
+    ["its own key", "key:order-%"],
+    ["nothing fits: a key", "key:none"],
+    ["nothing fits: a word", "declined-by-nobody"],
+    ["a word that all have, first 100", "abc"],
     ["nothing fits: a tag", "tag.order:none"],
     ["nothing fits: a Step", "step:none"],
     ["nothing fits: Step, tag and state", "step:step-1 tag.customer:511"],
@@ -137,7 +142,7 @@ async function measure(kind: string): Promise<void> {
     const times: number[] = [];
     let result = "";
     for (let round = 0; round < rounds; round++) {
-      const asked = filter.replace("%", String(what.startsWith("its") ? there - 1 - round * 4_711 : round % 10));
+      const asked = filter.replace("%", String(what.startsWith("its") ? there - 10 - round * 4_710 : round % 10));
       const startMs = performance.now();
       const page = await searching.inspect.search(asked);
       times.push(performance.now() - startMs);

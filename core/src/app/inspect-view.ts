@@ -4,7 +4,7 @@
 import { decodeEnvelope } from "../engine/envelope.js";
 import type { OperationRecord } from "../engine/operation.js";
 import { fingerprintOf, stackHead } from "../queue/fingerprint.js";
-import { tagsIn } from "../queue/search-row.js";
+import { type Labels, labelsIn } from "../queue/search-row.js";
 import { type StatusView, viewOf } from "./status.js";
 
 /** One Operation in a list. Queue and tags are null once it is completed or cancelled: they are not stored any more. */
@@ -12,6 +12,8 @@ export interface OperationView extends StatusView {
   /** The part of the App's Queues it lives in: the Node that enqueued it. */
   readonly segment: string;
   readonly tags: Readonly<Record<string, string>> | null;
+  /** Its idempotency key, or that of its Step's `dedupe` or `debounce`; null where tags are. */
+  readonly key: string | null;
   /** The incarnation that runs it. */
   readonly owner: string | null;
   /** Of a failed one: 12 hexadecimal digits, equal for failures of one cause. */
@@ -29,7 +31,7 @@ export function operationViewOf(record: OperationRecord, segment: string): Opera
   return {
     ...view,
     segment,
-    tags: tagsOf(record.body),
+    ...labelsOf(record.body),
     owner: record.owner,
     fingerprint: error === null ? null : fingerprintOf(error),
     stackHead: error === null ? null : stackHead(error),
@@ -37,11 +39,10 @@ export function operationViewOf(record: OperationRecord, segment: string): Opera
   };
 }
 
-function tagsOf(body: Uint8Array | null): Readonly<Record<string, string>> | null {
-  if (body === null) return null;
+function labelsOf(body: Uint8Array | null): Labels {
   try {
-    return tagsIn(decodeEnvelope(body).overrides);
+    return labelsIn(body === null ? null : decodeEnvelope(body).overrides);
   } catch {
-    return null; // a list must not fail because of one record
+    return labelsIn(null); // a list must not fail because of one record
   }
 }

@@ -6,7 +6,16 @@ import { hash } from "node:crypto";
 import { createError, show, toRemoteError } from "../base/errors.js";
 import { decodeEnvelope } from "../engine/envelope.js";
 import { encodeOutcome } from "../engine/outcome.js";
-import type { FlowTie, FullMode, FullTie, GateTie, KeyTie, LapseTie, SlotTie } from "../engine/ties.js";
+import {
+  type FlowTie,
+  type FullMode,
+  type FullTie,
+  type GateTie,
+  type KeyTie,
+  type LapseTie,
+  type SlotTie,
+  shownKey,
+} from "../engine/ties.js";
 import type { MeetingTies } from "../queue/submission.js";
 import type { KeyOf, StepDefinition } from "../workflow/step.js";
 import type { ResolvedEnqueue } from "./options.js";
@@ -110,6 +119,18 @@ function flowTie({ name: step, fair }: StepDefinition, input: unknown): FlowTie 
   return { name: nameOf(step, text), weight };
 }
 
+/** The key of one Operation as searches know it, its hash if that is long; undefined if it has none. Errors: like `tiesOf`. */
+export function keyTextOf(step: StepDefinition, resolved: ResolvedEnqueue | null, input: unknown): string | undefined {
+  const callKey = resolved?.idempotencyKey as string | undefined; // a text, by its row
+  const key = step.dedupe?.key ?? step.debounce?.key;
+  if (callKey === undefined && key === undefined) return undefined;
+  return shownKey(nameOf("", callKey ?? stepKeyOf(step, key as KeyOf, input))); // one of both is there
+}
+
+function stepKeyOf({ name, dedupe }: StepDefinition, key: KeyOf, input: unknown): string {
+  return textOf(key, input, `step ${name}.${dedupe === null ? "debounce" : "dedupe"}.key`);
+}
+
 function keyTie(
   step: StepDefinition,
   resolved: ResolvedEnqueue | null,
@@ -124,10 +145,7 @@ function keyTie(
   const { dedupe, debounce } = step;
   const key = dedupe?.key ?? debounce?.key;
   if (key === undefined) return null;
-  const name = nameOf(
-    step.name,
-    textOf(key, input, `step ${step.name}.${dedupe === null ? "debounce" : "dedupe"}.key`),
-  );
+  const name = nameOf(step.name, stepKeyOf(step, key, input));
   const latestMs = debounce?.maxWaitMs ?? null;
   const mode = dedupe?.mode ?? (latestMs === null ? "replace" : "debounce");
   const replaced =

@@ -13,6 +13,8 @@ export interface FilterFacts {
   readonly step: string | null;
   readonly priority: number;
   readonly attempt: number;
+  /** What it was enqueued with as its key, if any. */
+  readonly key: string | null;
   readonly tags: Readonly<Record<string, string>> | null;
   readonly error: { readonly name: string; readonly message: string; readonly code?: string } | null;
   readonly enqueuedAt: Date | null;
@@ -37,6 +39,7 @@ function fitsField(field: FilterField, tests: readonly FilterTest[], facts: Filt
     case "state":
     case "queue":
     case "step":
+    case "key":
     case "id":
       return fitsText(tests, [facts[field]]);
     case "err":

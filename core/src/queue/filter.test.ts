@@ -11,6 +11,7 @@ const facts: FilterFacts = {
   step: "send",
   priority: 5,
   attempt: 3,
+  key: "order-7",
   tags: { tenant: "acme", "a.b": "c d" },
   error: { name: "TypeError", message: "connection Timed out", code: "ETIMEDOUT" },
   enqueuedAt: new Date(nowMs - 3_600_000),
@@ -37,6 +38,11 @@ describe("X18: the filter language", () => {
     ["step:~EN", true],
     ["id:web-1.abc.1601", true],
     ["id:~abc", true],
+    ["key:order-7", true],
+    ["key:other,order-7", true],
+    ["key:order", false],
+    ["key:~ORDER", true],
+    ["-key:order-7", false],
     ["code:ETIMEDOUT", true],
     ["err:TypeError", true],
     ['err:~"timed out"', true],
@@ -76,8 +82,8 @@ describe("X18: the filter language", () => {
   });
 
   it("fits what is not known only where its absence is asked for", () => {
-    const unknown = { queue: null, step: null, tags: null, error: null, startedAt: null, finishedAt: null };
-    for (const text of ["queue:mail", "step:~s", "tag.a:b", "code:X", "finished:>1h", "duration:>0"]) {
+    const unknown = { queue: null, step: null, key: null, tags: null, error: null, startedAt: null, finishedAt: null };
+    for (const text of ["queue:mail", "step:~s", "key:~o", "tag.a:b", "code:X", "finished:>1h", "duration:>0"]) {
       expect(fits(text, unknown), text).toBe(false);
       expect(fits(`-${text}`, unknown), text).toBe(true);
     }
@@ -85,7 +91,7 @@ describe("X18: the filter language", () => {
 
   it.each([
     ["stat:failed", "did you mean `state`?"],
-    ["colour:red", "known are state, queue, step"],
+    ["colour:red", "known are state, queue, step, key"],
     ["state:faild", "did you mean `failed`?"],
     ["tag.:x", "unknown field `tag.`"],
     ["attempt:many", "`attempt:many` is not a whole number"],

@@ -20,6 +20,7 @@ export const FILTER_FIELDS = {
   state: "text",
   queue: "text",
   step: "text",
+  key: "text",
   id: "text",
   err: "text",
   code: "text",

@@ -89,6 +89,9 @@ interface Waiting {
   to: number;
 }
 
+/** What a row is made of. */
+type Met = Pick<OperationRecord, "body" | "value" | "queue">;
+
 /** Of one Queue: where its reading goes on, and what was met of each lane. */
 interface Reading {
   cursor: string | null;
@@ -183,8 +186,12 @@ export class SearchIndex {
         );
         for (const [i, candidate] of page.entries()) {
           const record = records[i];
-          if (record === undefined || typeof record === "string") table.remove(candidate.row);
-          else found.set(candidate, isUnread(record) ? { ...record, body: candidate.head } : record);
+          if (record === undefined || typeof record === "string") {
+            table.remove(candidate.row);
+            continue;
+          }
+          if (record.queue !== null) table.moved(candidate.row, record.queue);
+          found.set(candidate, isUnread(record) ? { ...record, body: candidate.head } : record);
         }
       }
     }
@@ -259,7 +266,7 @@ export class SearchIndex {
       built.set(mark, of);
       if (of.has(counter)) return;
       of.add(counter);
-      this.#add(mark, counter, record.body, record.value, isOnList && mark.queue !== null);
+      this.#add(mark, counter, record, isOnList && mark.queue !== null);
     };
     await this.#readMarks(feed);
     for (const mark of feed.marks.values()) mark.indexed = mark.accepted;
@@ -470,8 +477,10 @@ export class SearchIndex {
       const found = new Map(unmet.map(({ counter }, i) => [counter, records[i] ?? "missing"]));
       for (let counter = from; counter <= end; counter++) {
         const record = found.get(counter);
-        if (record === undefined) this.#add(mark, counter, waiting?.bodies.get(counter) ?? null, null, true);
-        else if (record === "missing") this.#noteHole(feed, mark, counter);
+        if (record === undefined) {
+          const body = waiting?.bodies.get(counter) ?? null;
+          this.#add(mark, counter, { body, value: null, queue: mark.queue }, true);
+        } else if (record === "missing") this.#noteHole(feed, mark, counter);
         else if (record !== "pruned") {
           if (isUnread(record)) {
             // It waits further ahead than was read: others that are of no lane stand behind it.
@@ -479,7 +488,7 @@ export class SearchIndex {
             feed.slack.set(queue, 4 * (feed.slack.get(queue) ?? 0) + 64);
             return false;
           }
-          this.#add(mark, counter, record.body, record.value, false);
+          this.#add(mark, counter, record, false);
         }
         mark.indexed = counter;
       }
@@ -507,8 +516,7 @@ export class SearchIndex {
     const nowMs = this.#clock.monotonicMs();
     for (const [i, [key, { mark, counter, sinceMs }]] of holes.entries()) {
       const record = records[i];
-      if (record !== undefined && typeof record !== "string")
-        this.#add(mark, counter, record.body, record.value, false);
+      if (record !== undefined && typeof record !== "string") this.#add(mark, counter, record, false);
       else if (record === "missing" && nowMs - sinceMs < HOLE_MS) continue;
       feed.holes.delete(key);
     }
@@ -521,9 +529,10 @@ export class SearchIndex {
     await this.verify(this.#table, found);
   }
 
-  #add(mark: Mark, counter: number, body: Uint8Array | null, value: Uint8Array | null, isUnread: boolean): void {
+  #add(mark: Mark, counter: number, { body, value, queue }: Met, isUnread: boolean): void {
     const facts = factsOf(body, value);
-    this.#table.add({ lane: mark.lane, counter, ...facts, head: isUnread ? facts.head : null });
+    const head = isUnread ? facts.head : null;
+    this.#table.add({ lane: mark.lane, counter, ...facts, queue: queue ?? mark.queue, head });
   }
 
   async #find(

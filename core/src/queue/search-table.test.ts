@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { forSeeds } from "../testing/seeds.js";
-import { type SearchRow, SearchTable, type SearchWish, tagHash } from "./search-table.js";
+import { ANY, keyHash, type SearchRow, SearchTable, type SearchWish, tagHash } from "./search-table.js";
 
-const ANY: SearchWish = { isStep: null, tags: [], isMoment: null };
 const row = (counter: number, more: Partial<SearchRow> = {}): SearchRow => ({
   lane: 1,
   counter,
   step: "a",
   enqueuedAtMs: counter,
+  queue: null,
   tags: null,
+  key: null,
   head: null,
   ...more,
 });
@@ -34,6 +35,7 @@ describe("SearchTable", () => {
       table.add(row(n, { lane, step: n % 5 === 0 ? "five" : "other", tags, enqueuedAtMs: n === 60 ? null : n }));
     }
     const wish = (step: string | null, tags: number[][], from = 0): SearchWish => ({
+      ...ANY,
       isStep: step === null ? null : (name) => name === step,
       tags,
       isMoment: (ms) => ms >= from,
@@ -45,6 +47,51 @@ describe("SearchTable", () => {
     expect(all(table, wish(null, [[tagHash("even", "no")]]))).toEqual([]);
     expect(table.count(wish("five", []), 7)).toBe(7);
     expect(table.count(wish("five", []), 70)).toBe(20);
+  });
+
+  it("X18: finds by key, and by words in ids, Steps and Queues", () => {
+    const table = new SearchTable();
+    const lanes = [table.laneOf("web-1", "abc.01"), table.laneOf("Other", "xyz.00")];
+    const model = Array.from({ length: 3_000 }, (_, n) => ({
+      lane: lanes[n % 2] ?? 0,
+      counter: n + 1,
+      step: n % 3 === 0 ? "Charge" : null,
+      queue: n % 5 === 0 ? "bills" : null,
+      key: n % 7 === 0 ? `k${n % 21}` : null,
+    }));
+    for (const one of model) table.add(row(one.counter, one));
+    const idOf = (n: number) => (n % 2 === 1 ? `web-1.abc.${n.toString(36)}01` : `other.xyz.${n.toString(36)}00`);
+    const expected = (word: string) =>
+      model
+        .filter(({ counter, step, queue }) =>
+          [idOf(counter), step ?? "", queue ?? ""].some((text) => text.toLowerCase().includes(word)),
+        )
+        .map(({ counter }) => counter);
+    for (const word of [
+      "charge",
+      "bill",
+      "other",
+      "b-1.abc.1",
+      "abc",
+      ".xyz.2",
+      "201",
+      "e00",
+      "z.1",
+      "nothing",
+      ".",
+      "a",
+    ]) {
+      expect({ word, found: all(table, { ...ANY, words: [word] }) }).toEqual({ word, found: expected(word) });
+    }
+    expect(all(table, { ...ANY, words: ["bill", "charge"] })).toEqual(
+      expected("bill").filter((n) => expected("charge").includes(n)),
+    );
+    expect(all(table, { ...ANY, tags: [[keyHash("k7"), keyHash("k14")]] })).toEqual(
+      model.filter(({ key }) => key === "k7" || key === "k14").map(({ counter }) => counter),
+    );
+    table.moved(1, "elsewhere");
+    table.moved(5_000, "elsewhere");
+    expect(all(table, { ...ANY, words: ["elsewhere"] })).toEqual([2]);
   });
 
   it("X18: keeps the bytes of what waits unread", () => {

@@ -1,11 +1,11 @@
 /**
- * What a search index remembers of each Operation (elsewhere: column store, doc values): where it lives, its Step, when
- * it was enqueued, and hashes of its tags, in columns of numbers outside the JavaScript heap. Facts that never change:
+ * What a search index remembers of each Operation (elsewhere: column store, doc values): where it lives, its Step and
+ * Queue, when it was enqueued, and hashes of its tags and its key, in columns of numbers outside the JavaScript heap. Facts that never change:
  * whatever does is read from the store when a search asks. A million rows are gone through in some ten milliseconds.
  *
  * Pure, and of one process: search-index.ts feeds it, search-plan.ts says what to look for.
  */
-import type { PlacedDot } from "../engine/dot.js";
+import { formatId, type PlacedDot } from "../engine/dot.js";
 
 /** Rows of one chunk. */
 const CHUNK_ROWS = 16_384;
@@ -15,21 +15,28 @@ export interface SearchRow {
   readonly lane: number;
   readonly counter: number;
   readonly step: string | null;
+  readonly queue: string | null;
   /** Milliseconds since 1970; null if it is not known. */
   readonly enqueuedAtMs: number | null;
   readonly tags: Readonly<Record<string, string>> | null;
+  readonly key: string | null;
   /** The enqueued bytes up to the payload, of what waits on the fast path: the store cannot find those by id. */
   readonly head: Uint8Array | null;
 }
 
 /** What rows must have to be candidates. Each part null: any. */
 export interface SearchWish {
-  /** Of the names met so far. */
+  /** Of the names met so far; "" is none. */
   readonly isStep: ((name: string) => boolean) | null;
+  /** Lower-case texts, each of which the id, the Step or the Queue contains. */
+  readonly words: readonly string[];
   /** One of each group; hashes, so more may fit than should. */
   readonly tags: readonly (readonly number[])[];
   readonly isMoment: ((ms: number) => boolean) | null;
 }
+
+/** What everything fits. */
+export const ANY: SearchWish = { isStep: null, words: [], tags: [], isMoment: null };
 
 /** A row that may fit. */
 export interface Candidate extends PlacedDot {
@@ -51,7 +58,8 @@ interface Chunk {
   /** 0: gone. */
   readonly lanes: Uint32Array;
   readonly counters: Float64Array;
-  readonly steps: Uint32Array;
+  /** Of a Step and a Queue together. */
+  readonly names: Uint32Array;
   /** NaN: not known. */
   readonly moments: Float64Array;
   /** Where a row's tags and head end; they begin where those of the row before end. */
@@ -67,8 +75,8 @@ interface Chunk {
 export class SearchTable {
   readonly #lanes: { readonly segment: string; readonly laneName: string }[] = [{ segment: "", laneName: "" }];
   readonly #laneNumbers = new Map<string, number>();
-  readonly #steps: string[] = [""];
-  readonly #stepNumbers = new Map<string, number>();
+  readonly #names: Names[] = [{ step: "", queue: "" }];
+  readonly #nameNumbers = new Map<string, number>();
   readonly #chunks: Chunk[] = [];
   #next = 0;
   #size = 0;
@@ -100,17 +108,21 @@ export class SearchTable {
   }
 
   /** Adds a row behind all others. */
-  add({ lane, counter, step, enqueuedAtMs, tags, head }: SearchRow): void {
+  add({ lane, counter, step, queue, enqueuedAtMs, tags, key, head }: SearchRow): void {
     const chunk = this.#room();
     const at = chunk.used++;
     chunk.lanes[at] = lane;
     chunk.counters[at] = counter;
-    chunk.steps[at] = step === null ? 0 : this.#stepOf(step);
+    chunk.names[at] = this.#nameOf(step ?? "", queue ?? "");
     chunk.moments[at] = enqueuedAtMs ?? Number.NaN;
     let tagEnd = at === 0 ? 0 : (chunk.tagEnds[at - 1] ?? 0);
     for (const [name, value] of tags === null ? [] : Object.entries(tags)) {
       if (tagEnd === chunk.tags.length) chunk.tags = grown(chunk.tags);
       chunk.tags[tagEnd++] = tagHash(name, value);
+    }
+    if (key !== null) {
+      if (tagEnd === chunk.tags.length) chunk.tags = grown(chunk.tags);
+      chunk.tags[tagEnd++] = keyHash(key);
     }
     chunk.tagEnds[at] = tagEnd;
     const headAt = at === 0 ? 0 : (chunk.headEnds[at - 1] ?? 0);
@@ -145,9 +157,10 @@ export class SearchTable {
   /** Goes through rows; answers the one to go on with: where a visit said no, or there were enough looks. */
   #look(wish: SearchWish, from: number, looks: number, visit: (chunk: Chunk, at: number) => boolean): number | null {
     const { isStep } = wish;
-    const isWanted =
-      isStep === null ? null : Uint8Array.from(this.#steps, (name, i) => (i > 0 && isStep(name) ? 1 : 0));
+    const isWanted = isStep === null ? null : Uint8Array.from(this.#names, ({ step }) => (isStep(step) ? 1 : 0));
     if (isWanted?.includes(1) === false) return null;
+    const words = wish.words.map((text) => wordIn(text, this.#names, this.#lanes));
+    const isRow = (chunk: Chunk, at: number): boolean => fitsRow(chunk, at, isWanted, wish, words);
     let looked = 0;
     for (let place = this.#chunkAt(from); place < this.#chunks.length; place++) {
       const chunk = this.#chunks[place];
@@ -157,8 +170,8 @@ export class SearchTable {
       const start = startIn(chunk, from);
       const stop =
         wish.tags.length === 0
-          ? lookAtAll(chunk, start, isWanted, wish, visit)
-          : lookAtTags(chunk, start, isWanted, wish, visit);
+          ? lookAtAll(chunk, start, isRow, visit)
+          : lookAtTags(chunk, start, isRow, wish.tags, visit);
       if (stop !== null) return numberOf(chunk, stop);
     }
     return null;
@@ -166,7 +179,7 @@ export class SearchTable {
 
   /** Some rows from one on, whatever they are of; for going through all of them. */
   page(from: number, max: number): Candidates {
-    return this.scan({ isStep: null, tags: [], isMoment: null }, from, max, max + CHUNK_ROWS);
+    return this.scan(ANY, from, max, max + CHUNK_ROWS);
   }
 
   /** Forgets a row; one that is not there is forgotten already. */
@@ -184,6 +197,16 @@ export class SearchTable {
     else if (chunk.gone * 2 > chunk.used && chunk.used > 64 && !isLast) this.#chunks[place] = compacted(chunk);
   }
 
+  /** Takes note of the Queue a row is in: of all it has, that alone can change. */
+  moved(row: number, queue: string): void {
+    const chunk = this.#chunks[this.#chunkAt(row)];
+    if (chunk === undefined) return;
+    const at = startIn(chunk, row);
+    const name = this.#names[chunk.names[at] ?? 0];
+    if (at >= chunk.used || numberOf(chunk, at) !== row || name === undefined || name.queue === queue) return;
+    chunk.names[at] = this.#nameOf(name.step, queue);
+  }
+
   #candidate(chunk: Chunk, at: number): Candidate {
     const { segment, laneName } = this.#lanes[chunk.lanes[at] ?? 0] ?? { segment: "", laneName: "" };
     const headAt = at === 0 ? 0 : (chunk.headEnds[at - 1] ?? 0);
@@ -196,11 +219,13 @@ export class SearchTable {
     };
   }
 
-  #stepOf(name: string): number {
-    const known = this.#stepNumbers.get(name);
+  #nameOf(step: string, queue: string): number {
+    if (step === "" && queue === "") return 0;
+    const name = `${step} ${queue}`;
+    const known = this.#nameNumbers.get(name);
     if (known !== undefined) return known;
-    this.#stepNumbers.set(name, this.#steps.length);
-    return this.#steps.push(name) - 1;
+    this.#nameNumbers.set(name, this.#names.length);
+    return this.#names.push({ step, queue }) - 1;
   }
 
   #room(): Chunk {
@@ -235,20 +260,66 @@ export function tagHash(name: string, value: string): number {
   return hash >>> 0;
 }
 
+/** A hash of a key; no tag has it, since none is without a name. */
+export function keyHash(key: string): number {
+  return tagHash("", key);
+}
+
+interface Names {
+  readonly step: string;
+  readonly queue: string;
+}
+
+/** A text that is looked for in names and ids. */
+interface Word {
+  readonly text: string;
+  /** By the numbers of names and lanes: all of those have it. */
+  readonly inNames: Uint8Array;
+  readonly inLanes: Uint8Array;
+  /** Ids of the other lanes may have it where their counters stand; null: none can. */
+  readonly idOf: ((lane: number, counter: number) => string) | null;
+}
+
+/** Lane by lane: most ids are never written down. */
+function wordIn(text: string, names: readonly Names[], lanes: readonly { segment: string; laneName: string }[]): Word {
+  const has = (name: string): number => (name.toLowerCase().includes(text) ? 1 : 0);
+  const idOf = (lane: number, counter: number): string => {
+    const { segment, laneName } = lanes[lane] ?? { segment: "", laneName: "" };
+    return formatId(segment, laneName, counter).toLowerCase();
+  };
+  return {
+    text,
+    inNames: Uint8Array.from(names, ({ step, queue }) => has(step) | has(queue)),
+    inLanes: Uint8Array.from(lanes, ({ segment, laneName }) => has(`${segment}.${laneName.slice(0, -2)}`)),
+    // What reaches into a counter ends in its signs, and has a dot before them or is nothing but such signs.
+    idOf: /(^|\.)[0-9a-z]{0,13}$/.test(text) ? idOf : null,
+  };
+}
+
+function fitsRow(
+  { lanes, counters, names, moments }: Chunk,
+  at: number,
+  isWanted: Uint8Array | null,
+  { isMoment }: SearchWish,
+  words: readonly Word[],
+): boolean {
+  const lane = lanes[at] ?? 0;
+  if (lane === 0 || (isWanted !== null && isWanted[names[at] ?? 0] !== 1)) return false;
+  if (isMoment !== null && !isInTime(moments[at] ?? Number.NaN, isMoment)) return false;
+  return words.every(({ text, inNames, inLanes, idOf }) => {
+    if (inNames[names[at] ?? 0] === 1 || inLanes[lane] === 1) return true;
+    return idOf?.(lane, counters[at] ?? 0).includes(text) === true;
+  });
+}
+
 /** Goes through the rows of a chunk; answers where a visit said no. */
 function lookAtAll(
   chunk: Chunk,
   start: number,
-  isWanted: Uint8Array | null,
-  { isMoment }: SearchWish,
+  isRow: (chunk: Chunk, at: number) => boolean,
   visit: (chunk: Chunk, at: number) => boolean,
 ): number | null {
-  const { lanes, steps, moments, used } = chunk;
-  for (let at = start; at < used; at++) {
-    if (lanes[at] === 0 || (isWanted !== null && isWanted[steps[at] ?? 0] !== 1)) continue;
-    if (isMoment !== null && !isInTime(moments[at] ?? Number.NaN, isMoment)) continue;
-    if (!visit(chunk, at)) return at;
-  }
+  for (let at = start; at < chunk.used; at++) if (isRow(chunk, at) && !visit(chunk, at)) return at;
   return null;
 }
 
@@ -256,12 +327,12 @@ function lookAtAll(
 function lookAtTags(
   chunk: Chunk,
   start: number,
-  isWanted: Uint8Array | null,
-  { tags: groups, isMoment }: SearchWish,
+  isRow: (chunk: Chunk, at: number) => boolean,
+  groups: SearchWish["tags"],
   visit: (chunk: Chunk, at: number) => boolean,
 ): number | null {
   const [first = [], ...others] = groups;
-  const { lanes, steps, moments, tags, tagEnds, used } = chunk;
+  const { tags, tagEnds, used } = chunk;
   const from = start === 0 ? 0 : (tagEnds[start - 1] ?? 0);
   const to = used === 0 ? 0 : (tagEnds[used - 1] ?? 0);
   const nexts = first.map((hash) => tags.indexOf(hash, from));
@@ -274,8 +345,7 @@ function lookAtTags(
     for (const [i, hash] of first.entries()) {
       if ((nexts[i] ?? -1) >= 0 && (nexts[i] ?? -1) < end) nexts[i] = tags.indexOf(hash, end);
     }
-    if (lanes[at] === 0 || (isWanted !== null && isWanted[steps[at] ?? 0] !== 1)) continue;
-    if (isMoment !== null && !isInTime(moments[at] ?? Number.NaN, isMoment)) continue;
+    if (!isRow(chunk, at)) continue;
     if (others.length > 0 && !hasTags(chunk, at, others)) continue;
     if (!visit(chunk, at)) return at;
   }
@@ -326,7 +396,7 @@ function emptyChunk(first: number, rows: number, numbers: Float64Array | null): 
     numbers,
     lanes: new Uint32Array(rows),
     counters: new Float64Array(rows),
-    steps: new Uint32Array(rows),
+    names: new Uint32Array(rows),
     moments: new Float64Array(rows),
     tagEnds: new Uint32Array(rows),
     headEnds: new Uint32Array(rows),
@@ -363,7 +433,7 @@ function compacted(chunk: Chunk): Chunk {
     if (made.numbers !== null) made.numbers[to] = numberOf(chunk, at);
     made.lanes[to] = chunk.lanes[at] ?? 0;
     made.counters[to] = chunk.counters[at] ?? 0;
-    made.steps[to] = chunk.steps[at] ?? 0;
+    made.names[to] = chunk.names[at] ?? 0;
     made.moments[to] = chunk.moments[at] ?? Number.NaN;
     const tagAt = at === 0 ? 0 : (chunk.tagEnds[at - 1] ?? 0);
     for (let i = tagAt; i < (chunk.tagEnds[at] ?? 0); i++) tags.push(chunk.tags[i] ?? 0);
