@@ -8,7 +8,6 @@ import type { Random } from "../base/random.js";
 import type { OutcomePort } from "../worker/port.js";
 import type { Given } from "./given.js";
 import type { Member } from "./member.js";
-import type { Suspects } from "./suspects.js";
 
 /** How long a Worker may take to become empty before the suspect it is for is given back. */
 const EMPTY_MS = 30_000;
@@ -17,7 +16,6 @@ const DELAY_MS = 2_500;
 
 /** What the cells of a pool need of it. */
 export interface CellsOptions {
-  readonly suspects: Suspects;
   readonly clock: Clock;
   readonly random: Random;
   readonly port: OutcomePort;
@@ -108,18 +106,14 @@ export class Cells {
   }
 
   #open(): boolean {
-    const { suspects, members, clock, unload } = this.#options;
+    const { members, clock, unload } = this.#options;
     const open = members().filter((member) => member.state === "open");
     const free = open.filter((member) => !member.isReserved).sort((a, b) => a.load - b.load);
     const [member] = free;
-    const at = this.#waiting.findIndex((given) => suspects.take(given));
-    const given = this.#waiting[at];
-    if (given === undefined) return false;
-    if (member === undefined || this.#cells.length >= Math.max(1, Math.floor(open.length / 2))) {
-      suspects.leave(given);
-      return false;
-    }
-    this.#waiting.splice(at, 1);
+    const [given] = this.#waiting;
+    if (given === undefined || member === undefined) return false;
+    if (this.#cells.length >= Math.max(1, Math.floor(open.length / 2))) return false;
+    this.#waiting.shift();
     this.#cells = [...this.#cells, { given, member, sinceMs: clock.monotonicMs(), isSeated: false }];
     member.isReserved = true;
     unload(member);
@@ -131,6 +125,5 @@ export class Cells {
     this.#cells = this.#cells.filter((one) => one !== cell);
     cell.member.isReserved = false;
     if (!cell.isSeated) this.#waiting.unshift(cell.given);
-    this.#options.suspects.leave(cell.given);
   }
 }

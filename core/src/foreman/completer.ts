@@ -23,8 +23,8 @@ export interface CompleterOptions extends ResendContext {
   readonly isWatched: () => boolean;
   /** Told of each outcome the store has answered. */
   readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
-  /** Told when an Operation that was rescued often leaves this process. */
-  readonly left: (claim: Claim) => void;
+  /** Told when an Operation that was rescued often leaves this process: by its outcome (`hasEnded`), or back to its Queue. */
+  readonly left: (claim: Claim, hasEnded: boolean) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
 }
@@ -94,17 +94,17 @@ export class Completer implements OutcomePort {
     const outbox = this.#outbox(attempt, attempt.step.retainCompletedMs);
     outbox.completed.push(attempt);
     outbox.values.push(value);
-    this.#took(attempt);
+    this.#took(attempt, true);
   }
 
   failed(attempt: Assignment, value: Uint8Array, retryInMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainFailedMs).failures.push({ attempt, value, retryInMs });
-    this.#took(attempt);
+    this.#took(attempt, true);
   }
 
   released(attempt: Assignment, delayMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainCompletedMs).releases.push({ attempt, delayMs });
-    this.#took(attempt);
+    this.#took(attempt, false);
   }
 
   progressed(attempt: Assignment, value: Uint8Array): void {
@@ -127,7 +127,7 @@ export class Completer implements OutcomePort {
     // The order of each call becomes the order at the front: oldest claim first, so the latest are sent first.
     const ordered = claims.sort((a, b) => a.token - b.token);
     this.#unacknowledged += ordered.length;
-    for (const claim of ordered) this.#leaves(claim);
+    for (const claim of ordered) this.#leaves(claim, false);
     for (let end = ordered.length; end > 0; end -= BATCH_MAX) {
       await this.#giveBack(segment, ordered.slice(Math.max(0, end - BATCH_MAX), end), delayMs);
     }
@@ -173,15 +173,15 @@ export class Completer implements OutcomePort {
     return outbox;
   }
 
-  #took(attempt: Assignment): void {
+  #took(attempt: Assignment, hasEnded: boolean): void {
     this.#unacknowledged++;
     if (this.#progress.size > 0) this.#progress.delete(attempt);
-    this.#leaves(attempt.claim);
+    this.#leaves(attempt.claim, hasEnded);
     this.#plan();
   }
 
-  #leaves(claim: Claim): void {
-    if (claim.recoveries >= SUSPECT_RECOVERIES) this.#options.left(claim);
+  #leaves(claim: Claim, hasEnded: boolean): void {
+    if (claim.recoveries >= SUSPECT_RECOVERIES) this.#options.left(claim, hasEnded);
   }
 
   #plan(): void {

@@ -35,6 +35,8 @@ export interface FeederOptions extends ResendContext {
   readonly completer: Completer;
   readonly sharing: Sharing;
   readonly owner: string;
+  /** Recoveries after which the next death ends an Operation as poison. */
+  readonly recoveriesMax: number;
   /** The pace its claims keep to (`ClaimParams`); null for none, as by default. */
   readonly pace?: () => ClaimParams["pace"] | null;
   /** Whether what is held in a Segment may be another's by now: a process that stood still must not begin it. */
@@ -85,7 +87,7 @@ export class Feeder {
     this.#options = options;
     const { completer, clock, random } = options;
     const isOpen = (segment: string) => this.#isOpen && !options.isLapsed(segment);
-    this.#quarantine = new Quarantine({ completer, clock, random, isOpen });
+    this.#quarantine = new Quarantine({ completer, clock, random, isOpen, recoveriesMax: options.recoveriesMax });
     this.#intakes = options.pools.map((pool) => ({
       pool,
       rotation: options.segments.join(pool.queues),
@@ -121,9 +123,9 @@ export class Feeder {
     this.wake();
   }
 
-  /** A claim has left this process. */
-  left(claim: Claim): void {
-    this.#quarantine.left(claim);
+  /** A claim has left this process: by its outcome (`hasEnded`), or back to its Queue. */
+  left(claim: Claim, hasEnded: boolean): void {
+    this.#quarantine.left(claim, hasEnded);
   }
 
   /** Looks whether there is room and a hint; cheap enough for every completion. */

@@ -137,7 +137,7 @@ export class Foreman {
     this.#promoter = new Promoter(options);
     this.#completer = new Completer({
       ...options,
-      left: (claim) => this.#feeder.left(claim),
+      left: (claim, hasEnded) => this.#feeder.left(claim, hasEnded),
       answered: () => this.#feeder.wake(),
     });
     this.#crew = options.crew === null ? null : this.#makeCrew(options.crew);
@@ -147,11 +147,12 @@ export class Foreman {
     const { completer, sharing } = { completer: this.#completer, sharing: this.#sharing };
     const isLapsed = (segment: string) => this.#isLapsed(segment);
     const prove: FeederOptions["prove"] = (view) => this.#beater.beat(view);
-    this.#feeder = new Feeder({ ...options, pools: this.#pools, completer, sharing, isLapsed, prove });
+    const { recoveriesMax } = times;
+    this.#feeder = new Feeder({ ...options, recoveriesMax, pools: this.#pools, completer, sharing, isLapsed, prove });
     const lost = () => this.#feeder.lapse();
     this.#beater = new Beater({ ...options, pools: this.#pools, leaseMs: times.leaseMs, lost });
     this.#announcer = new Announcer({ ...options, pools: this.#pools, leaseMs: times.leaseMs });
-    this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax: times.recoveriesMax });
+    this.#rescuer = new Rescuer({ ...options, leaseMs: times.leaseMs, recoveriesMax });
     this.#mixKeeper = this.#makeMixKeeper();
     this.#surveyor = new Surveyor({
       ...options,

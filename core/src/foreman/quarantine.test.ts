@@ -10,25 +10,25 @@ const claim = (counter: number, recoveries: number) => ({ lane: 1, counter, toke
 function setUp() {
   const admitted: number[] = [];
   const backs: { readonly counters: readonly number[]; readonly delayMs: number | null }[] = [];
-  let answer: () => void = () => undefined;
+  let answers: (() => void)[] = [];
   const giveBack = (unstarted: readonly Unstarted[], delayMs: number | null = null): Promise<void> => {
     backs.push({ counters: unstarted.flatMap(({ claims }) => claims.map(({ counter }) => counter)), delayMs });
-    return new Promise((resolve) => {
-      answer = resolve;
-    });
+    return new Promise((resolve) => answers.push(resolve));
   };
   const world = { isOpen: true };
   const clock = new ManualClock();
   const quarantine = new Quarantine({
     completer: { giveBack },
     clock,
+    recoveriesMax: 3,
     random: seededRandom(1),
     isOpen: () => world.isOpen,
   });
   const sift = (claims: readonly Claim[]) =>
     quarantine.sift("s", claims, ({ counter }) => admitted.push(counter)).map(({ counter }) => counter);
   const answered = async () => {
-    answer();
+    for (const answer of answers) answer();
+    answers = [];
     await new Promise((resolve) => setImmediate(resolve));
   };
   return { quarantine, sift, admitted, backs, answered, world, clock };
@@ -45,7 +45,7 @@ describe("the quarantine", () => {
   test("sends all suspects but one away, and admits that one only when they are back in their Queue", async () => {
     const { sift, admitted, backs, answered } = setUp();
     expect(sift([claim(1, 2), claim(2, 0), claim(3, 2), claim(4, 3)])).toEqual([2]);
-    expect(backs.map(({ counters }) => counters)).toEqual([[3, 4]]);
+    expect(backs.map(({ counters }) => counters)).toEqual([[4, 3]]);
     expect(admitted).toEqual([]);
     await answered();
     expect(admitted).toEqual([1]);
@@ -60,9 +60,9 @@ describe("the quarantine", () => {
     await answered();
     expect(admitted).toEqual([1]);
     expect(backs.map(({ counters }) => counters)).toEqual([[2]]);
-    quarantine.left(claim(9, 2));
+    quarantine.left(claim(9, 2), true);
     sift([claim(3, 2)]);
-    quarantine.left(first);
+    quarantine.left(first, false);
     sift([claim(4, 2)]);
     await answered();
     expect(admitted).toEqual([1, 4]);
@@ -79,7 +79,7 @@ describe("the quarantine", () => {
 
   test("sends the others away for longer, the longer one is inside", async () => {
     const { sift, backs, clock } = setUp();
-    sift([claim(1, 2), claim(2, 2)]);
+    sift([claim(1, 3), claim(2, 2)]);
     clock.moveTo(clock.nowMs() + 1_000);
     sift([claim(3, 2)]);
     clock.moveTo(clock.nowMs() + 60_000);
@@ -107,4 +107,167 @@ describe("the quarantine", () => {
     expect(isSettled).toBe(true);
     expect(admitted).toEqual([]);
   });
+
+  test("has as many on trial as have done no harm, and one more", async () => {
+    const { quarantine, sift, admitted, answered } = setUp();
+    const all = Array.from({ length: 40 }, (_, i) => claim(i, 2));
+    const rounds: number[] = [];
+    for (let inside: Claim[] = []; admitted.length < 40; ) {
+      for (const one of inside) quarantine.left(one, true);
+      const before = admitted.length;
+      sift(all.filter(({ counter }) => !admitted.includes(counter)));
+      await answered();
+      inside = all.filter(({ counter }) => admitted.indexOf(counter) >= before);
+      rounds.push(inside.length);
+    }
+    expect(rounds).toEqual([1, 2, 4, 8, 16, 9]);
+  });
+
+  test("takes what has been inside for two seconds for harmless, and what was given back for nothing", async () => {
+    const { quarantine, sift, admitted, answered, clock } = setUp();
+    const back = claim(1, 2);
+    sift([back]);
+    quarantine.left(back, false);
+    sift([claim(2, 2), claim(3, 2)]);
+    await answered();
+    expect(admitted).toEqual([1, 2]);
+    clock.moveTo(clock.nowMs() + 1_999);
+    sift([claim(3, 2)]);
+    expect(admitted).toEqual([1, 2]);
+    clock.moveTo(clock.nowMs() + 1);
+    sift([claim(3, 2), claim(4, 2), claim(5, 2)]);
+    await answered();
+    expect(admitted).toEqual([1, 2, 3, 4]);
+  });
+
+  test("begins anew when no suspect was seen for half a minute", async () => {
+    const { quarantine, sift, admitted, answered, clock } = setUp();
+    const first = claim(1, 2);
+    sift([first]);
+    await answered();
+    quarantine.left(first, true);
+    clock.moveTo(clock.nowMs() + 30_000);
+    sift([claim(2, 2), claim(3, 2)]);
+    await answered();
+    expect(admitted).toEqual([1, 2]);
+  });
+
+  test("X8: lets nobody in beside one that the next death would end, and keeps itself free for it", async () => {
+    const { quarantine, sift, admitted, backs, answered, clock } = setUp();
+    const first = claim(1, 2);
+    sift([first]);
+    await answered();
+    clock.moveTo(clock.nowMs() + 5_000);
+    sift([claim(2, 2), claim(3, 3)]); // 2 may be beside 1, 3 may not
+    await answered();
+    expect(admitted).toEqual([1, 2]);
+    quarantine.left(first, true);
+    sift([claim(4, 2)]);
+    quarantine.left(claim(2, 2), true);
+    expect(admitted).toEqual([1, 2]);
+    expect(backs.map(({ counters }) => counters)).toEqual([[3], [4]]);
+  });
+
+  test("X8: one that must be alone finds nobody when it comes again, and is alone", async () => {
+    const { quarantine, sift, admitted, answered, clock } = setUp();
+    const [first, last] = [claim(1, 2), claim(2, 3)];
+    sift([first]);
+    sift([last]);
+    quarantine.left(first, true);
+    sift([claim(3, 2)]);
+    await answered();
+    expect(admitted).not.toContain(3);
+    sift([last, claim(3, 2)]);
+    await answered();
+    clock.moveTo(clock.nowMs() + 60_000);
+    sift([claim(3, 2), claim(4, 3)]);
+    await answered();
+    expect(admitted).toEqual([1, 2]);
+    quarantine.left(last, true);
+    clock.moveTo(clock.nowMs() + 10_000); // 4 went elsewhere
+    sift([claim(3, 2)]);
+    await answered();
+    expect(admitted).toEqual([1, 2, 3]);
+  });
+
+  test("lets many come again in slices, not all at once", () => {
+    const { sift, backs } = setUp();
+    sift(Array.from({ length: 97 }, (_, i) => claim(i, 2)));
+    const [first, second, third] = backs;
+    expect(backs.map(({ counters }) => counters.length)).toEqual([32, 32, 32]);
+    expect(second?.delayMs).toBe(2 * (first?.delayMs ?? 0));
+    expect(third?.delayMs).toBe(3 * (first?.delayMs ?? 0));
+  });
+});
+
+/** Some Foremen that share work: one Operation of it kills whoever runs it. Moves in ticks of 50 ms. */
+async function playPoison(seed: number): Promise<{ readonly poisoned: readonly number[]; readonly isOver: boolean }> {
+  const random = seededRandom(seed);
+  const killsAfterMs = random.next() < 0.5 ? 0 : random.next() * 5_000;
+  const clock = new ManualClock();
+  interface Work {
+    readonly counter: number;
+    readonly ms: number;
+    recoveries: number;
+    dueMs: number;
+  }
+  const ready: Work[] = Array.from({ length: 40 }, (_, counter) => {
+    return { counter, ms: random.next() < 0.7 ? 50 : random.next() * 6_000, recoveries: 0, dueMs: 0 };
+  });
+  const poison = Math.floor(random.next() * 40);
+  const poisoned: number[] = [];
+  const start = () => {
+    const held = new Map<Claim, { readonly work: Work; readonly sinceMs: number }>();
+    const works = new Map<Claim, Work>();
+    const giveBack = async (unstarted: readonly Unstarted[], delayMs = 0) => {
+      for (const one of unstarted.flatMap(({ claims }) => claims)) {
+        const work = works.get(one);
+        if (work !== undefined) ready.push(Object.assign(work, { dueMs: clock.nowMs() + delayMs }));
+      }
+    };
+    const quarantine = new Quarantine({ completer: { giveBack }, clock, random, recoveriesMax: 3, isOpen: () => true });
+    return { held, works, quarantine };
+  };
+  const foremen = [start(), start(), start()];
+  for (
+    let tick = 0;
+    tick < 20_000 && ready.length + foremen.reduce((sum, { held }) => sum + held.size, 0) > 0;
+    tick++
+  ) {
+    clock.moveTo(clock.nowMs() + 50);
+    const nowMs = clock.nowMs();
+    for (const [i, { held, works, quarantine }] of foremen.entries()) {
+      const due = ready.filter(({ dueMs }) => dueMs <= nowMs).slice(0, 12 - held.size);
+      const claims = due.map((work) => {
+        ready.splice(ready.indexOf(work), 1);
+        const one = claim(work.counter, work.recoveries);
+        works.set(one, work);
+        return one;
+      });
+      const run = (one: Claim) => {
+        const work = works.get(one);
+        if (work !== undefined) held.set(one, { work, sinceMs: nowMs });
+      };
+      for (const one of quarantine.sift("s", claims, run)) run(one);
+      await quarantine.whenSettled();
+      for (const [one, { work, sinceMs }] of held) {
+        if (work.counter === poison || nowMs - sinceMs < work.ms) continue;
+        held.delete(one);
+        quarantine.left(one, true);
+      }
+      const deadly = [...held.values()].find(({ work }) => work.counter === poison);
+      if (deadly === undefined || nowMs - deadly.sinceMs < killsAfterMs) continue;
+      foremen[i] = start();
+      for (const { work } of held.values()) {
+        if (++work.recoveries > 3) poisoned.push(work.counter);
+        else ready.push(work);
+      }
+    }
+  }
+  return { poisoned: poisoned.filter((counter) => counter !== poison), isOver: poisoned.includes(poison) };
+}
+
+test("X8: no innocent is taken for poison, whatever kills how late, and what kills always is", async () => {
+  for (let seed = 1; seed <= 200; seed++)
+    expect(await playPoison(seed), `seed ${seed}`).toEqual({ poisoned: [], isOver: true });
 });

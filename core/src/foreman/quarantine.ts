@@ -1,9 +1,11 @@
 /**
  * Quarantine (elsewhere: poison-pill isolation): Operations whose Foremen died twice while they were held there. One of
- * them may be what killed; so a process holds one at a time, and begins it only when the store has taken the others
- * back. The next death then costs no more than the culprit: an Operation that merely stood beside it is not taken for one.
+ * them may be what killed, most are not. So few of them are in a process at a time: the first alone, then as many on
+ * trial as have done no harm since, and one more. Whoever the next death would end as poison is with no other at all, so
+ * an Operation that merely stood beside what kills is never taken for it.
  *
- * Between the feeder and the pools. What runs alone in a Worker of its own, once here, is suspects.ts.
+ * Between the feeder and the pools: a suspect begins only when the store has taken back those that may not. What runs
+ * alone in a Worker of its own is suspects.ts.
  */
 import type { Clock } from "../base/clock.js";
 import type { Random } from "../base/random.js";
@@ -12,27 +14,46 @@ import type { Unstarted } from "../worker/inline.js";
 
 /** Recoveries after which an Operation may be what kills. */
 export const SUSPECT_RECOVERIES = 2;
+/** What has been here for so long is on trial no more. It has begun long since: nothing waits so long for a slot. */
+const TRIAL_MS = 2_000;
+/** Suspects in a process at most: so many does one that kills after all take along, and each of those is alone then. */
+const INSIDE_MAX = 16;
+/** Without suspects for so long, what others did before says nothing of those that come. */
+const WAVE_MS = 30_000;
 /**
- * What is given back comes again after a time, to whoever holds no other then: as long as the one inside has been here,
- * within these bounds, up to twice as long. Most of those rescued twice are innocent, and soon done.
+ * What is given back comes again after a time, to whoever has room for it then: as long as the last that was let in has
+ * been here, within these bounds, up to twice as long. Most of those rescued twice are innocent, and soon done.
  */
 const DELAY_MS_MIN = 150;
 const DELAY_MS_MAX = 2_500;
+/** Of many, so many come again together. */
+const SLICE = 2 * INSIDE_MAX;
+/** How late what is to come again may be: it waits for its due time to be seen, and for a claim. */
+const LATE_MS = 500;
 
 /** What the quarantine needs. */
 export interface QuarantineOptions {
   readonly completer: { giveBack(unstarted: readonly Unstarted[], delayMs?: number): Promise<void> };
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
+  /** Recoveries after which the next death ends an Operation as poison. */
+  readonly recoveriesMax: number;
   /** Whether what is held back may still begin here: the process does not stop, and has its Lease in that Segment. */
   readonly isOpen: (segment: string) => boolean;
 }
 
-/** The suspects of one Foreman: one inside, the others sent away. */
+/** The suspects of one Foreman: a few inside, the others sent away. */
 export class Quarantine {
   readonly #options: QuarantineOptions;
-  #inside: Claim | null = null;
-  #insideSinceMs = 0;
+  /** Those inside, and since when. */
+  readonly #inside = new Map<Claim, number>();
+  /** Suspects that ended here, and this process lives. */
+  #harmless = 0;
+  #enteredMs = Number.NEGATIVE_INFINITY;
+  /** When a suspect came or left last. */
+  #seenMs = Number.NEGATIVE_INFINITY;
+  /** Until then nobody else is let in: one that must be alone was sent away, and is to find nobody when it comes. */
+  #keptUntilMs = Number.NEGATIVE_INFINITY;
   #lapses = 0;
   readonly #sending = new Set<Promise<void>>();
 
@@ -41,26 +62,35 @@ export class Quarantine {
   }
 
   /**
-   * Takes the suspects out of claims of one Segment and answers the rest. Of the suspects, one is handed to `admit` if
-   * none is inside: once the others are back in their Queue.
+   * Takes the suspects out of claims of one Segment and answers the rest. Of the suspects, those that may be here are
+   * handed to `admit`: once the others are back in their Queue.
    */
   sift(segment: string, claims: readonly Claim[], admit: (claim: Claim) => void): readonly Claim[] {
     if (!claims.some(isSuspect)) return claims;
-    const suspects = claims.filter(isSuspect);
-    const first = this.#inside === null ? (suspects.shift() ?? null) : null;
-    if (first !== null) {
-      this.#inside = first;
-      this.#insideSinceMs = this.#options.clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#inside.size === 0 && nowMs - this.#seenMs >= WAVE_MS) this.#harmless = 0;
+    this.#seenMs = nowMs;
+    const admitted: Claim[] = [];
+    const others: Claim[] = [];
+    for (const claim of claims) {
+      if (!isSuspect(claim)) continue;
+      if (this.#enter(claim, nowMs)) admitted.push(claim);
+      else if (this.#isLonely(claim)) others.unshift(claim);
+      else others.push(claim);
     }
-    const sending = this.#sendAway(segment, suspects, first, admit);
+    const delayMs = this.#delayMs(nowMs);
+    if (others[0] !== undefined && this.#isLonely(others[0])) this.#keptUntilMs = nowMs + delayMs + LATE_MS;
+    const sending = this.#sendAway({ segment, admitted, others, delayMs }, admit);
     this.#sending.add(sending);
     void sending.finally(() => this.#sending.delete(sending));
     return claims.filter((claim) => !isSuspect(claim));
   }
 
-  /** A claim has left this process, by its outcome or back to its Queue. */
-  left(claim: Claim): void {
-    if (this.#inside === claim) this.#inside = null;
+  /** A claim has left this process: by its outcome (`hasEnded`), or back to its Queue. */
+  left(claim: Claim, hasEnded: boolean): void {
+    if (!this.#inside.delete(claim)) return;
+    this.#seenMs = this.#options.clock.monotonicMs();
+    if (hasEnded) this.#harmless++;
   }
 
   /** The Lease was lost: what is held back now may be another's, whatever a later beat is answered. */
@@ -73,25 +103,60 @@ export class Quarantine {
     await Promise.all(this.#sending);
   }
 
-  async #sendAway(
-    segment: string,
-    others: readonly Claim[],
-    first: Claim | null,
-    admit: (claim: Claim) => void,
-  ): Promise<void> {
-    const { completer, isOpen } = this.#options;
-    const lapses = this.#lapses;
-    if (others.length > 0) await completer.giveBack([{ segment, claims: others }], this.#delayMs());
-    if (first === null) return;
-    if (isOpen(segment) && lapses === this.#lapses) admit(first);
-    else await completer.giveBack([{ segment, claims: [first] }]);
+  /** Lets a suspect in if it may be here now. */
+  #enter(claim: Claim, nowMs: number): boolean {
+    const isAlone = this.#inside.size === 0;
+    if (!(this.#isLonely(claim) ? isAlone : this.#hasRoom(nowMs))) return false;
+    if (isAlone) this.#keptUntilMs = Number.NEGATIVE_INFINITY;
+    this.#inside.set(claim, nowMs);
+    this.#enteredMs = nowMs;
+    return true;
   }
 
-  #delayMs(): number {
-    const { clock, random } = this.#options;
-    const agoMs = clock.monotonicMs() - this.#insideSinceMs;
-    return Math.round(Math.min(Math.max(agoMs, DELAY_MS_MIN), DELAY_MS_MAX) * (1 + random.next()));
+  /** Whether another may be here that need not be alone. */
+  #hasRoom(nowMs: number): boolean {
+    if (nowMs < this.#keptUntilMs || this.#inside.size >= INSIDE_MAX) return false;
+    let onTrial = 0;
+    for (const [claim, sinceMs] of this.#inside) {
+      if (this.#isLonely(claim)) return false;
+      if (nowMs - sinceMs < TRIAL_MS) onTrial++;
+    }
+    return onTrial <= this.#harmless + this.#inside.size - onTrial;
   }
+
+  /** Whether it must be here with no other suspect: the next death would end it. */
+  #isLonely({ recoveries }: Claim): boolean {
+    return recoveries >= Math.min(SUSPECT_RECOVERIES + 1, this.#options.recoveriesMax);
+  }
+
+  async #sendAway({ segment, admitted, others, delayMs }: Sifted, admit: (claim: Claim) => void): Promise<void> {
+    const { completer, isOpen } = this.#options;
+    const lapses = this.#lapses;
+    const slices: Promise<void>[] = [];
+    for (let at = 0; at < others.length; at += SLICE) {
+      const inMs = Math.min(delayMs * (1 + at / SLICE), 2 * DELAY_MS_MAX);
+      slices.push(completer.giveBack([{ segment, claims: others.slice(at, at + SLICE) }], inMs));
+    }
+    await Promise.all(slices);
+    if (admitted.length === 0) return;
+    if (isOpen(segment) && lapses === this.#lapses) for (const claim of admitted) admit(claim);
+    else await completer.giveBack([{ segment, claims: admitted }]);
+  }
+
+  #delayMs(nowMs: number): number {
+    const { random } = this.#options;
+    const forMs = this.#inside.size === 0 ? this.#keptUntilMs - nowMs : nowMs - this.#enteredMs;
+    return Math.round(Math.min(Math.max(forMs, DELAY_MS_MIN), DELAY_MS_MAX) * (1 + random.next()));
+  }
+}
+
+/** The suspects of one claim. */
+interface Sifted {
+  readonly segment: string;
+  readonly admitted: readonly Claim[];
+  readonly others: readonly Claim[];
+  /** After which time the first of the others come again. */
+  readonly delayMs: number;
 }
 
 function isSuspect({ recoveries }: Claim): boolean {

@@ -23,6 +23,7 @@ import { Cells } from "./cells.js";
 import { Given } from "./given.js";
 import type { Member } from "./member.js";
 import type { Held, Pool } from "./pool.js";
+import { SUSPECT_RECOVERIES } from "./quarantine.js";
 import type { Suspects } from "./suspects.js";
 
 /** Operations claimed ahead of free slots at most: while one full claim is run, the next is fetched. */
@@ -91,15 +92,12 @@ export class WorkerPool implements Pool {
     this.kind = kind;
     this.#queues = queues;
     this.#context = context;
-    const { suspects, clock, random, port } = context;
+    const { clock, random, port } = context;
     this.#gather = new Gather(clock, () => this.pump());
     this.#cells = new Cells({
-      ...{ suspects, clock, random, port },
+      ...{ clock, random, port },
       members: () => this.#members,
       unload: (member) => this.unload(member),
-    });
-    suspects.whenFree(() => {
-      if (this.#cells.waiting > 0) this.pump();
     });
   }
 
@@ -325,7 +323,7 @@ export class WorkerPool implements Pool {
   #accept(given: Given): void {
     this.#claimed++;
     if (this.#context.suspects.has(given)) this.#cells.add(given, "back");
-    else if (given.step.batch !== null) this.#gather.add(given.step, given.terms.batch, given);
+    else if (isToGather(given)) this.#gather.add(given.step, given.terms.batch, given);
     else this.#buffer.push(given);
   }
 
@@ -346,7 +344,7 @@ export class WorkerPool implements Pool {
   #putBack(givens: readonly Given[]): void {
     for (const given of [...givens].sort((a, b) => b.order - a.order)) {
       if (this.#context.suspects.has(given)) this.#cells.add(given, "front");
-      else if (given.step.batch !== null) this.#gather.add(given.step, given.terms.batch, given);
+      else if (isToGather(given)) this.#gather.add(given.step, given.terms.batch, given);
       else this.#buffer.pushFront(given);
     }
   }
@@ -442,6 +440,11 @@ export class WorkerPool implements Pool {
     for (const given of [...this.#gather.take(isMeant), ...this.#cells.take(isMeant)]) port.released(given, null);
     this.pump();
   }
+}
+
+/** What may be what kills goes into no batch: it would share a call with others. */
+function isToGather({ step, claim }: Given): boolean {
+  return step.batch !== null && claim.recoveries < SUSPECT_RECOVERIES;
 }
 
 function isOverfull(member: Member): boolean {
