@@ -126,6 +126,8 @@ interface Opened {
   readonly finder: Finder;
   readonly waiters: Waiters;
   readonly context: ResendContext;
+  /** The same for calls of users: their repeats may be counted. */
+  readonly client: ResendContext;
 }
 
 const BULK_CHUNK = 1_000;
@@ -219,8 +221,8 @@ export class App implements AsyncDisposable {
       waiters: () => this.#need().waiters,
       clock: () => this.#world.clock,
       call: (call) => {
-        const { context, store } = this.#need();
-        return resend(context, this.#options.network.timeout, () => call(store));
+        const { client, store } = this.#need();
+        return resend(client, this.#options.network.timeout, () => call(store));
       },
     };
   }
@@ -544,7 +546,7 @@ export class App implements AsyncDisposable {
     if (module === undefined && blocking !== undefined) {
       throw createError("MR_MODULE_REQUIRED", { step: blocking.name });
     }
-    const { context, segments, store, producer, scope, finder, waiters } = await this.#open("start");
+    const { context, client, segments, store, producer, scope, finder, waiters } = await this.#open("start");
     const ofSteps = [...new Set(steps.map((step) => step.queue))];
     const queues = (workers.queues as readonly string[] | undefined) ?? (ofSteps.length > 0 ? ofSteps : ["async"]); // names, by its row
     const crew =
@@ -560,7 +562,7 @@ export class App implements AsyncDisposable {
               producer: scope === null ? producer : sinkInside(producer, scope),
               finder,
               waiters,
-              call: (call) => resend(context, this.#options.network.timeout, () => call(store)),
+              call: (call) => resend(client, this.#options.network.timeout, () => call(store)),
             },
           });
     const foreman = new Foreman({
@@ -657,11 +659,13 @@ export class App implements AsyncDisposable {
     await store.open();
     try {
       const context = { store, clock, random, counters: this.#counters };
+      const { retries, retryDelay } = this.#options.network;
+      const client = retries === undefined ? context : { ...context, repeats: { max: retries, delayMs: retryDelay } };
       this.#incarnation = newIncarnation(random);
       const segments = new Segments(store, clock, this.#options.workers.segmentOrder);
       const bound = boundOf(this.#options);
       const producer = await openProducer({
-        ...context,
+        ...client,
         node: this.nodeId,
         segment: this.#world.segment ?? this.nodeId,
         incarnation: this.#incarnation,
@@ -677,7 +681,7 @@ export class App implements AsyncDisposable {
         bound,
         memoryMax: this.#options.memoryMax ?? null,
       });
-      const finder = new Finder(context, this.#options.network.timeout);
+      const finder = new Finder(client, this.#options.network.timeout);
       const waiters = new Waiters(context, this.#world.waitPollMs);
       store.listen({
         bell: (segment, queue, cause, priority) => this.#foreman?.bell(segment, queue, cause, priority),
@@ -695,7 +699,7 @@ export class App implements AsyncDisposable {
           this.#foreman?.restored(of, cause);
         },
       });
-      this.#opened = { store, producer, scope: bound?.scope ?? null, segments, finder, waiters, context };
+      this.#opened = { store, producer, scope: bound?.scope ?? null, segments, finder, waiters, context, client };
       await this.#tryDurabilities();
       if (this.#options.searchIndex) this.#index = new IndexKeeper(context, this.#options.network.timeout, this.#log);
       if (this.#state === "new") this.#state = "ready";

@@ -156,6 +156,20 @@ const networkTable = {
     max: "1h",
     sentence: "How long a call waits for a store that is away before it fails.",
   },
+  retries: {
+    type: "integer",
+    min: 0,
+    max: 20,
+    sentence:
+      "How often a call of yours is repeated within that time, after 1, 2, 4 … s, before its last error is thrown; by default as often as there is time for, as soon as the store is back. What Foremen and Workers ask of the store is repeated for ever.",
+  },
+  retryDelay: {
+    type: "duration",
+    default: "1s",
+    min: "1ms",
+    max: "1m",
+    sentence: "Time before the first of these repeats; before each further one it is twice as long.",
+  },
 } as const satisfies OptionTable;
 
 /** Every option of an App. */
@@ -315,6 +329,10 @@ export interface AppOptions {
   readonly network?: {
     /** Default 60 s. */
     readonly timeout?: Duration;
+    /** Repeats of a call, after 1, 2, 4 … s. Default: as many as there is time for, as soon as the store is back. */
+    readonly retries?: number;
+    /** Time before the first of `retries`. Default 1 s. */
+    readonly retryDelay?: Duration;
   };
   readonly defaults?: StepOptions;
   readonly logger?: Logger;

@@ -12,6 +12,7 @@ import { ManualClock } from "../testing/manual-clock.js";
 import type { Attendant } from "./attendant.js";
 import { createCounters } from "./counters.js";
 import { FastLane } from "./fast-lane.js";
+import type { Repeats } from "./resend.js";
 
 type Fate = "ok" | "refused" | "unknown-applied" | "unknown-lost";
 
@@ -60,7 +61,13 @@ class ShakyStore {
   }
 }
 
-function makeLane(store: ShakyStore, clock: ManualClock, timeoutMs = 60_000, attendant: Attendant | null = null) {
+function makeLane(
+  store: ShakyStore,
+  clock: ManualClock,
+  timeoutMs = 60_000,
+  attendant: Attendant | null = null,
+  repeats: Repeats | null = null,
+) {
   let digits = 10;
   return new FastLane(
     {
@@ -68,6 +75,7 @@ function makeLane(store: ShakyStore, clock: ManualClock, timeoutMs = 60_000, att
       clock,
       random: seededRandom(1),
       counters: createCounters(),
+      repeats,
       segment: "here",
       incarnation: "abc",
       timeoutMs,
@@ -253,5 +261,38 @@ describe("a fast lane", () => {
     await settle(lane, clock);
     expect(answers[1]).toBe("b");
     expect(store.held).toEqual(["a", "b"]);
+  });
+
+  it("B36: repeats as often as it is told to, after 1, 2 and 4 s, and takes nothing twice", async () => {
+    for (const [failures, expected] of [
+      [3, "a taken"],
+      [4, "a: MR_INDETERMINATE"],
+    ] as const) {
+      const clock = new ManualClock();
+      const store = new ShakyStore(Array.from({ length: failures }, () => "unknown-applied" as const));
+      const calls: number[] = [];
+      const fromMs = clock.monotonicMs();
+      const enqueue = store.enqueue.bind(store);
+      store.enqueue = (segment, params) => {
+        calls.push(clock.monotonicMs() - fromMs);
+        return enqueue(segment, params);
+      };
+      const lane = makeLane(store, clock, 60_000, null, { max: 3, delayMs: 1_000 });
+      const answers: string[] = [];
+      const push = (text: string) => {
+        lane.push({
+          body: Buffer.from(text),
+          accepted: () => answers.push(`${text} taken`),
+          refused: (error) => answers.push(`${text}: ${(error as { code?: string }).code}`),
+        });
+      };
+      push("a");
+      await settle(lane, clock);
+      push("b");
+      await settle(lane, clock);
+      expect(calls.slice(0, 4)).toEqual([0, 1_000, 3_000, 7_000]);
+      expect(answers).toEqual([expected, "b taken"]);
+      expect(store.held).toEqual(["a", "b"]);
+    }
   });
 });

@@ -17,7 +17,15 @@ import { formatId } from "../engine/dot.js";
 import type { GateTie } from "../engine/ties.js";
 import type { EnqueueAnswer } from "../engine/transitions.js";
 import type { Attendant } from "./attendant.js";
-import { isResendable, pauseBefore, type ResendContext, resend, waitReady } from "./resend.js";
+import {
+  isResendable,
+  pauseBefore,
+  pauseCounted,
+  type Repeats,
+  type ResendContext,
+  resend,
+  waitReady,
+} from "./resend.js";
 import type { Submission } from "./submission.js";
 import { afterTick } from "./tick.js";
 
@@ -279,6 +287,8 @@ export class FastLane<Sent extends Submission = Submission> {
   async #recover(): Promise<void> {
     this.#stuckSinceMs ||= this.#context.clock.monotonicMs();
     try {
+      const { repeats = null } = this.#context;
+      if (repeats !== null) await this.#recoverCounted(repeats);
       for (let repeat = 0; this.#sent.length > 0 && !this.#isEnded(); repeat++) {
         await waitReady(this.#context, EXPIRY_CHECK_MS, this.#context.segment);
         this.#expire();
@@ -292,6 +302,27 @@ export class FastLane<Sent extends Submission = Submission> {
     this.#stuckSinceMs = 0;
     this.#setState("flowing");
     this.#flush();
+  }
+
+  /**
+   * Repeats as often as callers asked for, then tells those who have waited through all of it. What was sent stays, and is
+   * sent again like anything else: its successors need their predecessor.
+   */
+  async #recoverCounted(repeats: Repeats): Promise<void> {
+    do {
+      const waiting = this.#pending.length;
+      for (let repeat = 0; repeat < repeats.max && this.#sent.length > 0 && !this.#isEnded(); repeat++) {
+        await pauseCounted(this.#context, repeats, repeat, this.#context.timeoutMs);
+        this.#expire();
+        await this.#resendAll();
+      }
+      if (this.#sent.length === 0 || this.#isEnded()) return;
+      for (const batch of this.#sent) this.#abandon(batch);
+      const reason = "it gave no answer to any repeat";
+      const error = createError("MR_STORE_UNAVAILABLE", { store: this.#context.store.url, reason });
+      for (const submission of this.#pending.shiftMany(waiting)) submission.refused(error);
+      // Who came meanwhile has repeats of their own.
+    } while (this.#pending.length > 0 && repeats.max > 0);
   }
 
   /** Sends the unacknowledged batches in order, until one gets no `ok`. */

@@ -40,6 +40,7 @@ export class Producer implements SubmissionSink {
       clock: options.clock,
       random: options.random,
       counters: options.counters,
+      repeats: options.repeats ?? null,
       segment: options.segment,
       incarnation: options.incarnation,
       timeoutMs: options.timeoutMs,

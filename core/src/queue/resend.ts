@@ -9,12 +9,20 @@ import type { Random } from "../base/random.js";
 import type { Store } from "../engine/store.js";
 import type { Counters } from "./counters.js";
 
+/** How often a call is repeated, and the time before the first repeat; before each further one it is twice as long. */
+export interface Repeats {
+  readonly max: number;
+  readonly delayMs: number;
+}
+
 /** What resending needs of its surroundings. */
 export interface ResendContext {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
   readonly counters: Counters;
+  /** For calls of users, if they asked for it; absent: as often as time allows, as soon as the store can be called. */
+  readonly repeats?: Repeats | null;
 }
 
 const PAUSE_MS_FIRST = 5;
@@ -53,12 +61,24 @@ export async function pauseBefore(context: ResendContext, repeat: number): Promi
   });
 }
 
+/** Waits before the n-th repeat (from 0) of a call whose repeats are counted, but not longer than `msMax`. */
+export async function pauseCounted(
+  context: ResendContext,
+  repeats: Repeats,
+  repeat: number,
+  msMax: number,
+): Promise<void> {
+  await new Promise<void>((resolve) => {
+    context.clock.setTimer(Math.min(msMax, repeats.delayMs * 2 ** repeat), resolve);
+  });
+}
+
 /**
- * Calls until there is an answer.
+ * Calls until there is an answer, or the repeats that the context allows are used up.
  *
  * Units: `timeoutMs` from the first call, Infinity to go on for ever. `segment`: what the call is about, so that only
  * the server it lives on is waited for.
- * Errors: what the call throws if repeating cannot help, or its last error when time is up; MR_APP_CLOSED.
+ * Errors: what the call throws if repeating cannot help, or its last error when time or repeats are up; MR_APP_CLOSED.
  */
 export async function resend<Answer>(
   context: ResendContext,
@@ -72,9 +92,13 @@ export async function resend<Answer>(
       return await call();
     } catch (error) {
       const leftMs = deadlineMs - context.clock.monotonicMs();
-      if (!isResendable(error) || leftMs <= 0) throw error;
-      await waitReady(context, leftMs, segment);
-      await pauseBefore(context, repeat);
+      const repeats = context.repeats ?? null;
+      if (!isResendable(error) || leftMs <= 0 || (repeats !== null && repeat >= repeats.max)) throw error;
+      if (repeats !== null) await pauseCounted(context, repeats, repeat, leftMs);
+      else {
+        await waitReady(context, leftMs, segment);
+        await pauseBefore(context, repeat);
+      }
       context.counters.add("resends");
     }
   }

@@ -130,7 +130,7 @@ export const rows: readonly Row[] = [
     B17: "a mix of Workers that follows the work",
     B19: { title: "more Foremen, more work done", open: "how much more, on a processor for each: not measured" },
     B25: "a Node's name belongs to one machine",
-    B36: { title: "calls are repeated while the store is away", open: "a number of repeats; a time is there" },
+    B36: "calls are repeated while the store is away, for a time or a number of times",
     B41: { title: "the cost of each call is bounded", bench: "lua" },
     B42: { title: "throughput of one to ten Nodes", bench: "nodes" },
     B43: { title: "advice on settings", open: "timeouts, growing waits, depth of Segments, a name for the App" },
