@@ -24,8 +24,9 @@
  *   line to its due time or, like one Operation per freed slot from those *parked* at the gate, in order of arrival, to
  *   the front of its ready list (bells as ever). A parked Operation is `ready` and on no list. While a gate has slots
  *   free and something parked, as many Operations that were parked there are on ready lists: *candidates*; when one of
- *   them is cancelled or parked elsewhere, the next becomes one. While a gate is in use (a slot taken or something parked)
- *   the number of slots of each element accepted is the gate's from then on, for all; else each tie's own counts. Where
+ *   them is cancelled or parked elsewhere, the next becomes one. Those of paused Queues do not count: where they are among
+ *   the first, they become candidates beside the others, up to 1000 at a time and gate. While a gate is in use (a slot taken or something
+ *   parked) the number of slots of each element accepted is the gate's from then on, for all; else each tie's own counts. Where
  *   something is parked it rises by 1000 at once at most, and lets so many on. A pace is a gate that keeps a time,
  *   `taken`: it lets a claim through if `max(taken, nowMs) - (burst - 1) * everyMs <= nowMs`, and `max(taken, nowMs) +
  *   everyMs` is its time
@@ -755,7 +756,10 @@ export interface CountsAnswer {
   readonly totals: Totals;
 }
 
-/** Pauses or resumes claiming from one Queue of the Segment; resuming rings its bell. */
+/**
+ * Pauses or resumes claiming from one Queue of the Segment; resuming rings its bell. At a pause, for each candidate of the
+ * Queue (1000 per gate at most) the next one parked at that gate becomes one, gates by name.
+ */
 export interface QueuePauseParams {
   readonly queue: string;
 }

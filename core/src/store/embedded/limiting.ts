@@ -15,7 +15,7 @@ import type {
 } from "../../engine/transitions.js";
 import { isFair } from "./fair.js";
 import { compareNames } from "./reading.js";
-import { type Gate, type Operation, ringQueues, type SegmentState, touchLive, touchPace } from "./state.js";
+import { type Gate, type Operation, type Queue, ringQueues, type SegmentState, touchLive, touchPace } from "./state.js";
 import {
   dropIfIdle,
   expectOpening,
@@ -178,18 +178,18 @@ export function dropRest(state: SegmentState, nowMs: number): void {
   touchLive(state, SEGMENT_REST);
 }
 
-/** How many Operations are candidates of each gate, by its name. */
-export function candidatesByGate(state: SegmentState): ReadonlyMap<string, number> {
+/** How many Operations, in all or of one Queue, are candidates of each gate, by its name. */
+export function candidatesByGate(state: SegmentState, of?: Queue): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  const add = (gate: Gate | null | undefined): void => {
-    if (gate != null) found.set(gate.name, (found.get(gate.name) ?? 0) + 1);
+  const add = ({ tied, queue }: Operation): void => {
+    const gate = tied?.candidateOf;
+    if (gate != null && (of ?? queue) === queue) found.set(gate.name, (found.get(gate.name) ?? 0) + 1);
   };
-  for (const queue of state.queues.values()) {
-    for (const { elements } of queue.active)
-      for (const element of elements) if (!element.isRun) add(element.tied?.candidateOf);
+  for (const queue of of === undefined ? state.queues.values() : [of]) {
+    for (const { elements } of queue.active) for (const element of elements) if (!element.isRun) add(element);
   }
   for (const fair of state.gates.values()) {
-    if (isFair(fair)) for (const { tied } of fair.parked.page(0, fair.parked.size)) add(tied?.candidateOf);
+    if (isFair(fair)) for (const operation of fair.parked.page(0, fair.parked.size)) add(operation);
   }
   return found;
 }

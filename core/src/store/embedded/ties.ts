@@ -277,12 +277,22 @@ export function wake(state: SegmentState, wakes: Wakes, woken: Operation[]): voi
   }
 }
 
-/** Answers the last one that goes on, or null. */
+/** Most that go on at a gate, beyond those meant to, for being of paused Queues. */
+export const PASSED_OVER_MAX = 1_000;
+
+/**
+ * Lets the first ones go on, those of paused Queues not counted: they go on beside the others, or a slot would stay free
+ * until they are resumed. Answers the last one, or null.
+ */
 function wakeSome(state: SegmentState, gate: Gate, count: number, woken: Operation[]): Operation | null {
   let last: Operation | null = null;
-  for (let left = count; left > 0; left--) {
+  let left = count;
+  let passedOver = 0;
+  while (left > 0 && passedOver < PASSED_OVER_MAX) {
     const operation = gate.parked.first;
     if (operation === undefined) break;
+    if (operation.queue.isPaused) passedOver++;
+    else left--;
     gate.parked.remove(operation);
     if (operation.tied !== null) {
       keepAt(state, operation.tied, null);

@@ -304,19 +304,41 @@ end
 local function let_on(root, wakes, woken)
   if #wakes == 0 then return end
   if call('EXISTS', K.parked(root)) == 0 then return TIES.forget_limits(root, wakes) end
+  local marks = {}
   for _, gate in ipairs(wakes) do
-    local last, behind = TIES.let_some_on(root, gate, wakes[gate], woken)
+    local last, behind = TIES.let_some_on(root, gate, wakes[gate], woken, marks)
     local more = behind and TIES.agree(root, gate, last, behind) or 0
-    if more > 0 then TIES.let_some_on(root, gate, more, woken) end
+    if more > 0 then TIES.let_some_on(root, gate, more, woken, marks) end
   end
   TIES.forget_limits(root, wakes)
 end
 
---- Takes the first `count` ones parked at a gate away from there. Answers the last of them, and who is behind it if any is.
-function TIES.let_some_on(root, gate, count, woken)
-  local popped = call('ZRANGE', K.parked_at(root, gate), 0, count)
-  local behind = popped[count + 1]
-  popped[count + 1] = nil
+--- Most that go on at a gate, beyond those meant to, for being of paused Queues.
+TIES.PASSED_OVER_MAX = 1000
+
+--- How many of these addresses, which are parked, are of Queues that are not paused; `marks` keeps those of Queues.
+function TIES.count_unpaused(root, addresses, marks)
+  local count = 0
+  for _, static in ipairs(hmget(K.operations(root), addresses, 1, #addresses)) do
+    local queue = static and read_static(static) or ''
+    if marks[queue] == nil then marks[queue] = TIES.PAUSED[call('HGET', K.queues(root), queue)] or false end
+    if not marks[queue] then count = count + 1 end
+  end
+  return count
+end
+
+--- Takes the first `count` ones parked at a gate away from there, those of paused Queues not counted, which go on beside
+--- them. Answers the last of them, and who is behind it if any is.
+function TIES.let_some_on(root, gate, count, woken, marks)
+  local popped, behind, open = {}, nil, 0
+  repeat
+    local n = math.min(count - open, TIES.PASSED_OVER_MAX - (#popped - open))
+    local page = call('ZRANGE', K.parked_at(root, gate), #popped, #popped + n)
+    behind = page[n + 1]
+    page[n + 1] = nil
+    open = open + TIES.count_unpaused(root, page, marks)
+    for _, address in ipairs(page) do popped[#popped + 1] = address end
+  until open == count or not behind or #popped - open >= TIES.PASSED_OVER_MAX
   if #popped == 0 then return nil end
   local candidates = {}
   for i, record in ipairs(hmget(K.parked(root), popped, 1, #popped)) do
