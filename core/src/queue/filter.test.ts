@@ -115,6 +115,12 @@ describe("X18: the filter language", () => {
       "skipped",
     ]);
     expect(statesOf(parseFilter("x", nowMs))).toHaveLength(7);
+    // What is over and has not failed has none of these.
+    for (const text of ["err:~x", "code:X", "key:k", "tag.a:b"]) {
+      expect(statesOf(parseFilter(text, nowMs)), text).toEqual(["failed", "running", "ready", "scheduled"]);
+      expect(statesOf(parseFilter(`-${text}`, nowMs)), text).toHaveLength(7);
+    }
+    expect(statesOf(parseFilter("err:~x state:failed,completed", nowMs))).toEqual(["failed"]);
     expect(queuesOf(parseFilter("queue:a,b", nowMs))).toEqual(["a", "b"]);
     expect(queuesOf(parseFilter("queue:~a", nowMs))).toBeNull();
     expect(queuesOf(parseFilter("-queue:a", nowMs))).toBeNull();

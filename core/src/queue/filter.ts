@@ -10,7 +10,7 @@
 import { tryParseDuration } from "../base/duration.js";
 import { createError, show } from "../base/errors.js";
 import { nearest } from "../base/options.js";
-import { OPERATION_STATES, type OperationState } from "../engine/operation.js";
+import { isTerminal, OPERATION_STATES, type OperationState } from "../engine/operation.js";
 
 /** How a field's values are read and compared. */
 export type FilterKind = "text" | "number" | "moment" | "duration";
@@ -76,10 +76,14 @@ export function parseFilter(text: string, nowMs: number): Filter {
   return { text, terms: wordsOf(text).map((word) => termOf(word, nowMs)) };
 }
 
-/** The states in which something can fit: those a filter names, else all that a store can list. */
+/**
+ * The states in which something can fit: those a filter names, else all that a store can list. What is over and has not
+ * failed has no error, tag or key, so that a filter that asks for one leaves it out.
+ */
 export function statesOf(filter: Filter): readonly OperationState[] {
   return LISTED_STATES.filter((state) =>
     filter.terms.every((term) => {
+      if (isOfLive(term)) return !isTerminal(state) || state === "failed";
       if (!("field" in term.of) || term.of.field !== "state") return true;
       return term.tests.some((test) => isTextFit(test, state)) !== term.isNegated;
     }),
@@ -112,6 +116,12 @@ const LISTED_STATES: readonly OperationState[] = [
   "completed",
   "skipped",
 ];
+
+/** Whether a term asks for something that Operations have while they wait, run or are dead letters. */
+function isOfLive({ of, isNegated }: FilterTerm): boolean {
+  if (isNegated || "word" in of) return false;
+  return "tag" in of || of.field === "err" || of.field === "code" || of.field === "key";
+}
 
 function namedBy(filter: Filter, field: FilterField): readonly string[] | null {
   for (const { of, isNegated, tests } of filter.terms) {

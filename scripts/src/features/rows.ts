@@ -92,7 +92,7 @@ export const rows: readonly Row[] = [
     X15: "Steps that take a batch",
     X18: {
       title: "search, and bulk actions by filter",
-      open: "an index of errors, texts and keys: a filter that names neither Step nor tag nor time reads what it looks through",
+      open: "an index of errors: a filter that names nothing but an error, a state or a Queue reads what it looks through, dead letters first, in pages",
     },
     X19: "an online check that finds what is not where it belongs",
     X27: "a door for BullMQ programs",
