@@ -116,5 +116,7 @@ async function wordsOf(count: number): Promise<number> {
 
 it("X13: what takes another's place looks at its own gates, not at those of all that came with it", async () => {
   const [few, many] = [await wordsOf(20), await wordsOf(80)];
-  expect(many / few).toBeLessThan(4.5);
+  // Of four times as many four times the words, and sixteen times if each looked at the gates of all. From one call to
+  // another the words differ by a sixth, so the two may stand against each other.
+  expect(many / few).toBeLessThan(6);
 });
