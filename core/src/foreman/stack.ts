@@ -51,17 +51,24 @@ export function captureStack(threadId: number, clock: Clock): Promise<string | n
 function look(threadId: number, clock: Clock): Promise<string | null> {
   return new Promise((resolve) => {
     const session = new Session();
+    // A thread that stands paused cannot be ended, so a process that exits meanwhile would wait for it for ever.
+    const letGo = () => {
+      one.leave(() => undefined);
+      session.disconnect();
+    };
     const one = new Look(session, threadId, (stack) => {
       timer.cancel();
-      // A thread that stands paused cannot be ended: it is let go first.
+      // It is let go before it is ended.
       const leave = () => {
         farewell.cancel();
+        process.off("exit", letGo);
         session.disconnect();
         resolve(stack);
       };
       const farewell = clock.setTimer(DEADLINE_MS, leave);
       one.leave(leave);
     });
+    process.once("exit", letGo);
     const timer = clock.setTimer(DEADLINE_MS, () => one.end(null));
     one.start();
   });
@@ -121,7 +128,8 @@ class Look {
   }
 
   #attach({ sessionId, workerInfo }: AttachedParams): void {
-    if (Number(TITLE.exec(workerInfo.title)?.[1]) !== this.#threadId || this.#target !== null) return;
+    if (this.#isOver || this.#target !== null) return;
+    if (Number(TITLE.exec(workerInfo.title)?.[1]) !== this.#threadId) return;
     this.#target = sessionId;
     this.#send("Debugger.enable");
     this.#send("Debugger.pause");
