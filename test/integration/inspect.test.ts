@@ -479,7 +479,8 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     const ends: (() => void)[] = [];
     const fetch = app.step(
       "fetch",
-      { concurrency: { limit: 2, key: "host" } },
+      // It hears no signal: with the usual grace a machine that stalls for five seconds would find it cancelled already.
+      { concurrency: { limit: 2, key: "host" }, killGrace: "1m" },
       async (_: { host: string }) => new Promise<void>((resolve) => ends.push(resolve)),
     );
     await app.start();
