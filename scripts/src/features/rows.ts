@@ -136,7 +136,7 @@ export const rows: readonly Row[] = [
     B43: { title: "advice on settings", open: "timeouts, growing waits, depth of Segments, a name for the App" },
     F1: "an App is stopped by the end of its block",
     F2: "a registry of Steps, which can be taken out again",
-    F3: { title: "tasks and their options", open: "a test of every option; `input` and `output` have an example" },
+    F3: "tasks and their options, each with an effect",
     F8: "many waits at once on one thread",
     F9: "CPU work on several threads",
     F10: "executors of the user's own",
