@@ -306,6 +306,7 @@ function fitsRow(
   const lane = lanes[at] ?? 0;
   if (lane === 0 || (isWanted !== null && isWanted[names[at] ?? 0] !== 1)) return false;
   if (isMoment !== null && !isInTime(moments[at] ?? Number.NaN, isMoment)) return false;
+  if (words.length === 0) return true; // no closure for each row
   return words.every(({ text, inNames, inLanes, idOf }) => {
     if (inNames[names[at] ?? 0] === 1 || inLanes[lane] === 1) return true;
     return idOf?.(lane, counters[at] ?? 0).includes(text) === true;
