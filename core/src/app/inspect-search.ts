@@ -100,7 +100,7 @@ function rowIn(cursor: string, index: SearchIndex | null): number | null {
 
 /** Whether reading the candidates is less work than reading all that is in the states asked for. */
 async function isWorth(reach: Reach, index: SearchIndex, wish: SearchWish, filter: Filter): Promise<boolean> {
-  if (index.table.count(wish, FEW + 1) <= FEW) return true;
+  if (index.table.count(wish, FEW + 1, LOOKS) <= FEW) return true;
   const states = statesOf(filter);
   if (states.some((state) => isTerminal(state) && state !== "failed")) return true; // nobody counts those
   let there = 0;
@@ -111,5 +111,5 @@ async function isWorth(reach: Reach, index: SearchIndex, wish: SearchWish, filte
     if (states.includes("running")) there += running;
     if (states.includes("failed")) there += dead;
   }
-  return index.table.count(wish, there + 1) <= there;
+  return index.table.count(wish, there + 1, LOOKS) <= there;
 }

@@ -45,8 +45,8 @@ describe("SearchTable", () => {
     expect(all(table, wish("five", [[tagHash("third", "0"), tagHash("third", "1")]], 65))).toEqual([60, 70, 90, 100]);
     expect(all(table, wish("none", []))).toEqual([]);
     expect(all(table, wish(null, [[tagHash("even", "no")]]))).toEqual([]);
-    expect(table.count(wish("five", []), 7)).toBe(7);
-    expect(table.count(wish("five", []), 70)).toBe(20);
+    expect(table.count(wish("five", []), 7, 1)).toBe(7);
+    expect(table.count(wish("five", []), 70, 1)).toBe(20);
   });
 
   it("X18: finds by key, and by words in ids, Steps and Queues", () => {

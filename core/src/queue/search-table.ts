@@ -147,10 +147,10 @@ export class SearchTable {
     return { found, next };
   }
 
-  /** How many candidates there are, up to `max`. */
-  count(wish: SearchWish, max: number): number {
+  /** How many candidates there are, up to `max`; of words among the first `looks` rows, about, for they take longer. */
+  count(wish: SearchWish, max: number, looks: number): number {
     let count = 0;
-    this.#look(wish, 0, Number.POSITIVE_INFINITY, () => count < max && ++count > 0);
+    this.#look(wish, 0, wish.words.length === 0 ? Number.POSITIVE_INFINITY : looks, () => count < max && ++count > 0);
     return count;
   }
 
