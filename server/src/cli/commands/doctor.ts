@@ -14,6 +14,7 @@ import { readManifest } from "../../processes/manifest.js";
 import { lockDirectory } from "../../processes/node-lock.js";
 import type { Cli } from "../cli.js";
 import { type Output, plain, table } from "../output.js";
+import { adviseOn } from "./doctor-lints.js";
 
 /** What one look found. */
 interface Finding {
@@ -64,7 +65,7 @@ Examples:
         findings.push(checkNodeId(cli, config), checkLockDirectory());
         findings.push(...(await checkStore(cli, config)), await checkPort(config));
       }
-      if (flags.module !== undefined) findings.push(await checkModule(cli, flags));
+      if (flags.module !== undefined) findings.push(...(await checkModule(cli, flags)));
       report(cli.output, findings);
       cli.exitCode = findings.some(({ state }) => state === "fail") ? EXIT.failed : EXIT.ok;
     });
@@ -209,16 +210,17 @@ async function checkPort(config: Config): Promise<Finding> {
   return { check: "health", state: "warn", found: `${found} is taken`, fix };
 }
 
-async function checkModule({ world }: Cli, flags: DoctorFlags): Promise<Finding> {
+async function checkModule({ world }: Cli, flags: DoctorFlags): Promise<Finding[]> {
   try {
     const module = resolve(world.cwd, flags.module ?? "");
-    const { app, steps } = await readManifest({ module, exportName: flags.export ?? null });
+    const manifest = await readManifest({ module, exportName: flags.export ?? null });
+    const { app, steps } = manifest;
     const names = steps.map(({ name, kind }) => `${name} (${kind})`).join(", ");
-    if (steps.length > 0) return ok("module", `App ${app.id}: ${names}`);
+    if (steps.length > 0) return [ok("module", `App ${app.id}: ${names}`), ...adviseOn(manifest)];
     const fix = "declare Steps before `app.start()`: app.step(name, options, fn)";
-    return { check: "module", state: "warn", found: `App ${app.id} declares no Step`, fix };
+    return [{ check: "module", state: "warn", found: `App ${app.id} declares no Step`, fix }];
   } catch (error) {
-    return failed("module", error, "it must export an App, and run in a Worker thread");
+    return [failed("module", error, "it must export an App, and run in a Worker thread")];
   }
 }
 

@@ -1,0 +1,22 @@
+/** Advice on declarations: each piece is given where it fits, and only there. */
+import type { Manifest } from "@millrace/core/server";
+import { expect, it } from "vitest";
+import { adviseOn } from "./doctor-lints.js";
+
+const backoff = { retryDelayMs: 1_000, backoff: "exponential", factor: 2, maxRetryDelayMs: 3_600_000, jitter: 0 };
+
+function stateOf(check: string, id: string, step: object): string | undefined {
+  const steps = [{ name: "one", retries: 3, timeoutMs: 300_000, backoff, ...step }];
+  const manifest = { app: { id, options: {} }, steps } as unknown as Manifest; // what the advice reads of it
+  return adviseOn(manifest).find((one) => one.check === check)?.state;
+}
+
+it("B43: doctor flags an App without a name, an Attempt without a limit and waits that do not grow", () => {
+  expect(["app id", "timeouts", "retries"].map((check) => stateOf(check, "mine", {}))).toEqual(["ok", "ok", "ok"]);
+  expect(stateOf("app id", "default", {})).toBe("warn");
+  expect(stateOf("timeouts", "mine", { timeoutMs: Number.POSITIVE_INFINITY })).toBe("warn");
+  for (const even of [{ backoff: "fixed" }, { factor: 1 }, { retryDelayMs: 0 }]) {
+    expect(stateOf("retries", "mine", { backoff: { ...backoff, ...even } })).toBe("warn");
+  }
+  expect(stateOf("retries", "mine", { retries: 1, backoff: { ...backoff, backoff: "fixed" } })).toBe("ok");
+});
