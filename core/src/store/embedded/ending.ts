@@ -6,10 +6,13 @@
 import { ID_MEMORY_MS } from "../../engine/lease.js";
 import type { OperationState } from "../../engine/operation.js";
 import { SEGMENT_SLOTS } from "../../engine/ties.js";
+import { Shelf } from "./shelf.js";
 import {
   dropEntry,
   EMPTY,
-  type Finished,
+  type Ending,
+  Finished,
+  type FinishedState,
   idOf,
   type Lane,
   type Operation,
@@ -26,7 +29,7 @@ import {
 
 /** How a finished Operation ended. */
 export interface End {
-  readonly state: Finished["state"];
+  readonly state: FinishedState;
   /** The token whose outcome was taken last. */
   readonly token: number;
   readonly value: Uint8Array | null;
@@ -51,7 +54,10 @@ export function sliceOf(state: SegmentState, bits: number, number: number): Slic
     if (before.bits === bits) return before;
     if (before.bits < bits) break;
   }
-  const slice: Slice = { bits, number, expiresAtMs, records: [], stored: 0, chunks: 0, isGone: false, isDirty: false };
+  const slice: Slice = {
+    ...{ bits, number, expiresAtMs },
+    ...{ records: [], shelf: new Shelf(), stored: 0, chunks: 0, isGone: false, isDirty: false },
+  };
   slices.splice(at, 0, slice);
   return slice;
 }
@@ -95,16 +101,17 @@ export function finishMarked(
 }
 
 /** Puts a finished record into its slice and into the index, and settles who waits. */
-export function keep(state: SegmentState, slice: Slice, finished: Finished): void {
-  const { relived } = finished.lane;
-  if (relived.size > 0) {
-    if (relived.get(finished.counter) === finished.finishedAtMs) finished.isLater = true;
-    relived.delete(finished.counter);
+export function keep(state: SegmentState, slice: Slice, end: Ending): void {
+  const finished = new Finished(slice, end);
+  const { lane, counter } = end;
+  if (lane.relived.size > 0) {
+    if (lane.relived.get(counter) === end.finishedAtMs) finished.noteLater();
+    lane.relived.delete(counter);
   }
   slice.records.push(finished);
   touchSlice(state, slice);
   putEntry(finished);
-  if (finished.lane.waited.size > 0) settle(state, finished, finished.value);
+  if (lane.waited.size > 0) settle(state, end, end.value);
 }
 
 /** Moves a running Operation, freed already, into the dead letters. */

@@ -29,7 +29,9 @@ export function erase(state: SegmentState, params: EraseParams, nowUs: number): 
 
 function eraseFinished(state: SegmentState, finished: Finished): void {
   dropEntry(finished);
-  finished.value = null;
+  // The index forgets when it ended: who ends after it in the same millisecond must be told apart from it.
+  finished.lane.relived.set(finished.counter, finished.finishedAtMs);
+  finished.eraseValue();
   state.erased.add(finished);
   if (state.tracks) state.dirty.erased.push({ finished, isThere: true });
 }

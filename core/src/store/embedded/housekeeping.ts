@@ -119,6 +119,7 @@ function dropSlice(state: SegmentState): number {
     dropEntry(record);
     if (state.erased.size === 0 || !state.erased.delete(record)) continue;
     gone--;
+    record.lane.relived.delete(record.counter);
     if (state.tracks) state.dirty.erased.push({ finished: record, isThere: false });
   }
   slice.isGone = true;

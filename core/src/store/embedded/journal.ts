@@ -12,6 +12,7 @@
 import type { FullMode, FullTie, GateTie } from "../../engine/ties.js";
 import {
   addressKey,
+  erasedKey,
   laneKey,
   nameKey,
   type RecordWriter,
@@ -110,13 +111,13 @@ export function writeDirty(state: SegmentState, segment: number, writer: RecordW
   for (const taking of dirty.takings.splice(0)) writeTaking(taking, segment, writer);
   for (const operation of dirty.notes.splice(0)) writeNotes(operation, segment, writer);
   for (const { finished, isThere } of dirty.erased.splice(0)) {
-    const key = addressKey(segment, SEGMENT_KIND.erased, finished.lane.number, finished.counter);
+    const { lane, counter, finishedAtMs, isLater } = finished;
+    const key = erasedKey(segment, lane.number, counter, finishedAtMs, isLater);
     if (!isThere) {
       writer.remove(key);
       continue;
     }
     writer.begin();
-    writer.f64(finished.finishedAtMs);
     writer.end(key);
   }
   for (const name of dirty.keys) writeKey(state, name, segment, writer);
@@ -266,7 +267,8 @@ function writeSlice(slice: Slice, segment: number, writer: RecordWriter): void {
       if (record === undefined) break;
       const isPlain =
         record.generation === FIRST_GENERATION && record.attempt === 1 && record.recoveries + record.returns === 0;
-      const flags = (isPlain ? 4 : 0) | (record.value === null ? 0 : 8) | (record.isLater === true ? 16 : 0);
+      const { value } = record;
+      const flags = (isPlain ? 4 : 0) | (value === null ? 0 : 8) | (record.isLater ? 16 : 0);
       writer.u8(FINISHED_BITS[record.state] | flags);
       writer.u24(record.lane.number);
       writer.u40(record.counter);
@@ -278,7 +280,7 @@ function writeSlice(slice: Slice, segment: number, writer: RecordWriter): void {
         writer.uint(record.recoveries);
         writer.uint(record.returns);
       }
-      if (record.value !== null) writer.bytes(record.value);
+      if (value !== null) writer.bytes(value);
     }
     slice.stored = to;
     writer.end(sliceKey(segment, slice.bits, slice.number, slice.chunks++));

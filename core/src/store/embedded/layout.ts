@@ -78,6 +78,22 @@ export function addressKey(segment: number, kind: SegmentKind, lane: number, cou
   return key;
 }
 
+/** Key of a mark that a finished record was deleted: its dot may have had another life, which may have ended with it. */
+export function erasedKey(
+  segment: number,
+  lane: number,
+  counter: number,
+  finishedAtMs: number,
+  isLater: boolean,
+): Buffer {
+  const key = head(segment, SEGMENT_KIND.erased, 15);
+  key.writeUIntBE(lane, HEAD, 3);
+  key.writeUIntBE(counter, HEAD + 3, 5);
+  key.writeUIntBE(finishedAtMs, HEAD + 8, 6);
+  key[HEAD + 14] = isLater ? 1 : 0;
+  return key;
+}
+
 /** Key of a claim. */
 export function takingKey(segment: number, number: number): Buffer {
   const key = head(segment, SEGMENT_KIND.taking, 6);

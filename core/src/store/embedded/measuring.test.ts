@@ -30,7 +30,7 @@ it("X29: counts what waits, runs and is kept, whatever its way, and nothing once
     call("complete", { owner: "o", retainMs, held: claims, values: claims.map(() => new Uint8Array(16)) });
   }
   // A quarter runs, a quarter is done: of that only its result is left.
-  expect(memoryOf(state) / MIB).toBeCloseTo((15_000 * (1024 + 530) + 5_000 * (16 + 350)) / MIB, 0);
+  expect(memoryOf(state) / MIB).toBeCloseTo((15_000 * (1024 + 530) + 5_000 * (16 + 40 + 100)) / MIB, 0);
   call("rescue", { owner: "o", beat: 10, max: 10_000, recoveriesMax: 0, retainMs, poison: new Uint8Array(1) });
   nowMs += 1_000_000;
   for (let round = 0; round < 100; round++) call("prune", { max: 1000 });

@@ -19,7 +19,7 @@ import {
   emptyRun,
   entryOf,
   FIRST_GENERATION,
-  type Finished,
+  Finished,
   type HeldKey,
   isFinished,
   keepAt,
@@ -62,6 +62,8 @@ interface Assembly {
   /** Lane number → counter → place, of running Operations that were not met yet. */
   readonly claimed: Map<number, Map<number, Place>>;
   readonly held: Operation[];
+  /** Finished records of which the index knows a later life. */
+  readonly outlived: Finished[];
   readonly lists: Map<ReadyList, (Run | Operation)[]>;
   /** Tied Operations that have not ended. */
   readonly tied: { readonly operation: Operation; readonly bound: Tied }[];
@@ -70,7 +72,7 @@ interface Assembly {
 /** Rebuilds a Segment. Throws Damage. */
 export function rebuild(segment: string, stored: StoredSegment): SegmentState {
   const state = newSegment(segment, true);
-  const assembly: Assembly = { state, claimed: new Map(), held: [], lists: new Map(), tied: [] };
+  const assembly: Assembly = { state, claimed: new Map(), held: [], outlived: [], lists: new Map(), tied: [] };
   const each = (kind: number, read: (assembly: Assembly, record: StoredRecord) => void): void => {
     for (const record of stored.get(kind) ?? []) {
       read(assembly, record);
@@ -169,7 +171,7 @@ function readWindow({ state }: Assembly, { key, value }: StoredRecord): void {
 /** By the lowest bits of a finished record. */
 const FINISHED_STATES = [undefined, "completed", "cancelled", "skipped"] as const;
 
-function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
+function readSlice({ state, outlived }: Assembly, { key, value }: StoredRecord): void {
   const slice = sliceOf(state, key.u8(), key.u48());
   slice.chunks = Math.max(slice.chunks, key.u32() + 1);
   while (!value.isAtEnd) {
@@ -184,39 +186,48 @@ function readSlice({ state }: Assembly, { key, value }: StoredRecord): void {
     const recoveries = isPlain ? 0 : value.uint();
     const returns = isPlain ? 0 : value.uint();
     const outcome = (flags & 8) === 0 ? null : value.bytes();
-    const finished = {
-      lane,
-      counter,
-      state: FINISHED_STATES[flags & 3] ?? "cancelled",
-      generation,
-      attempt,
-      recoveries,
-      returns,
-      token,
-      finishedAtMs,
-      value: outcome,
-      ...((flags & 16) === 0 ? {} : { isLater: true as const }),
-    } satisfies Finished;
+    const ended = FINISHED_STATES[flags & 3] ?? "cancelled";
+    const counts = { generation, attempt, recoveries, returns };
+    const finished = new Finished(slice, {
+      ...{ lane, counter, state: ended, token, finishedAtMs, value: outcome },
+      ...counts,
+    });
+    if ((flags & 16) !== 0) finished.noteLater();
     slice.records.push(finished);
     // A dot enqueued anew long after its memory ended may have two: the index knows the later.
     const before = entryOf(lane, counter);
     const isEarlier =
       before !== undefined &&
       (before.finishedAtMs > finishedAtMs ||
-        (before.finishedAtMs === finishedAtMs && isFinished(before) && before.isLater === true));
-    if (!isEarlier) putEntry(finished);
+        (before.finishedAtMs === finishedAtMs && isFinished(before) && before.isLater));
+    if (isEarlier) outlived.push(finished);
+    else putEntry(finished);
+    if (!isEarlier && before !== undefined && isFinished(before)) outlived.push(before);
   }
   slice.stored = slice.records.length;
 }
 
-function readErased({ state }: Assembly, { key, value }: StoredRecord): void {
-  const entry = entryOf(laneKnown(state, key.u24()), key.u40());
-  const finishedAtMs = value.f64();
-  // A dot enqueued anew may have ended once more since.
-  if (entry === undefined || !isFinished(entry) || entry.finishedAtMs > finishedAtMs) return;
-  dropEntry(entry);
-  state.erased.add(entry);
-  entry.value = null;
+function readErased({ state, outlived }: Assembly, { key, value }: StoredRecord): void {
+  const lane = laneKnown(state, key.u24());
+  const counter = key.u40();
+  const finishedAtMs = key.isAtEnd ? value.f64() : key.u48(); // older files have it in the value
+  const isLater = !key.isAtEnd && key.u8() !== 0;
+  const isMeant = (one: Finished): boolean => one.finishedAtMs === finishedAtMs && one.isLater === isLater;
+  const entry = entryOf(lane, counter);
+  if (entry !== undefined && isFinished(entry) && isMeant(entry)) {
+    dropEntry(entry);
+    lane.relived.set(counter, finishedAtMs);
+    forgetErased(state, entry);
+    return;
+  }
+  // A dot enqueued anew has ended, or lives, once more since.
+  const earlier = outlived.find((one) => one.lane === lane && one.counter === counter && isMeant(one));
+  if (earlier !== undefined) forgetErased(state, earlier);
+}
+
+function forgetErased(state: SegmentState, finished: Finished): void {
+  state.erased.add(finished);
+  finished.eraseValue();
 }
 
 function readWithdrawn({ state }: Assembly, { key }: StoredRecord): void {

@@ -19,6 +19,7 @@ import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
 import type { FlowTie, FullTie, GateTie, SlotTie } from "../../engine/ties.js";
 import { type LiveNumber, noTotals, type Settled, type Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
+import { type Kept, type Shelf, Shelved } from "./shelf.js";
 
 /** The schema number of the root record. */
 export const SCHEMA = 1;
@@ -247,21 +248,28 @@ export interface HeldKey {
   heapIndex: number;
 }
 
-/** What is kept of a completed, cancelled or skipped Operation. */
-export interface Finished {
+/** What is kept of a completed, cancelled or skipped Operation; the rest of it stands on the shelf of its slice. */
+export class Finished extends Shelved {
   readonly lane: Lane;
   readonly counter: number;
-  readonly state: "completed" | "cancelled" | "skipped";
-  readonly generation: number;
-  readonly attempt: number;
-  readonly recoveries: number;
-  readonly returns: number;
-  readonly token: number;
-  readonly finishedAtMs: number;
-  /** Null once erased: what nobody finds need not be kept. */
-  value: Uint8Array | null;
-  /** The life before of its dot ended in the same millisecond: nothing else on disk says which of them is the later. */
-  isLater?: true;
+  readonly state: FinishedState;
+
+  constructor(slice: Slice, end: Ending) {
+    super(slice.shelf, end);
+    this.lane = end.lane;
+    this.counter = end.counter;
+    this.state = end.state;
+  }
+}
+
+/** How what is finished has ended. */
+export type FinishedState = "completed" | "cancelled" | "skipped";
+
+/** A finished record that is to be kept. */
+export interface Ending extends Kept {
+  readonly lane: Lane;
+  readonly counter: number;
+  readonly state: FinishedState;
 }
 
 /** What an index knows of a counter. */
@@ -328,6 +336,7 @@ export interface Slice {
   readonly number: number;
   readonly expiresAtMs: number;
   readonly records: Finished[];
+  readonly shelf: Shelf;
   /** How many of the records are on disk, in how many chunks. */
   stored: number;
   chunks: number;
