@@ -128,7 +128,7 @@ export const rows: readonly Row[] = [
     B15: "blocking Workers use several cores",
     B16: "numbers of Workers, changed live",
     B17: "a mix of Workers that follows the work",
-    B19: { title: "more Foremen, more work done", open: "how much more, on a processor for each: not measured" },
+    B19: { title: "more Foremen, more work done" },
     B25: "a Node's name belongs to one machine",
     B36: "calls are repeated while the store is away, for a time or a number of times",
     B41: { title: "the cost of each call is bounded", bench: "lua" },
