@@ -573,6 +573,7 @@ export class App implements AsyncDisposable {
       owner: this.#incarnation,
       node: { name: this.nodeId, machine: this.#world.machine, isTakeover: this.#options.takeover },
       queues,
+      isByPreference: workers.queues !== undefined,
       slots: workers.asyncWorkers * workers.slots,
       ...(crew === null && own.size > 0 ? { executors: new ExecutorHost(own, this.#world.clock, this.#log) } : {}),
       ...(crew === null && scope !== null ? { scope } : {}),

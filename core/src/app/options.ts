@@ -144,7 +144,7 @@ const workersTable = {
     type: "custom",
     expected: "a list of Queue names",
     parse: isNames,
-    sentence: "Queues to claim from, in order of preference; by default those of the App's Steps.",
+    sentence: "Queues to claim from, in order of preference; by default those of the App's Steps, by turns.",
   },
 } as const satisfies OptionTable;
 

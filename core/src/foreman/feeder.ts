@@ -13,6 +13,7 @@ import type { Segments, SegmentView } from "../queue/segments.js";
 import type { Completer } from "./completer.js";
 import type { Pool } from "./pool.js";
 import { Quarantine } from "./quarantine.js";
+import { inTurn } from "./queue-turns.js";
 import type { Sharing } from "./sharing.js";
 
 /** Claims in flight over all Segments: enough to gather work that is thinly spread. */
@@ -39,6 +40,8 @@ export interface FeederOptions extends ResendContext {
   readonly recoveriesMax: number;
   /** The pace its claims keep to (`ClaimParams`); null for none, as by default. */
   readonly pace?: () => ClaimParams["pace"] | null;
+  /** Whether a pool's Queues stand in order of preference; by default each comes first in its turn. */
+  readonly isByPreference?: boolean;
   /** Whether what is held in a Segment may be another's by now: a process that stood still must not begin it. */
   readonly isLapsed: (segment: string) => boolean;
   /** Sends a beat there: what is claimed afterwards is this process's own again. */
@@ -188,7 +191,8 @@ export class Feeder {
     const { owner, counters, clock } = this.#options;
     const { view } = turn;
     const pace = this.#options.pace?.() ?? null;
-    const plain = { owner, request: ++view.request, queues, max };
+    const ordered = this.#options.isByPreference === true ? queues : inTurn(queues, turn.taken - 1);
+    const plain = { owner, request: ++view.request, queues: ordered, max };
     const params = pace === null ? plain : { ...plain, pace };
     view.isBusy = true;
     const sentMs = clock.monotonicMs();

@@ -76,6 +76,8 @@ export interface ForemanOptions extends ResendContext {
   /** Queues to claim from, and Attempts at once, when Operations run on this thread. */
   readonly queues: readonly string[];
   readonly slots: number;
+  /** Whether Queues are claimed from in order of preference; by default each comes first in its turn. */
+  readonly isByPreference?: boolean;
   /** The App's own executors, when Operations run on this thread; Workers have theirs. */
   readonly executors?: ExecutorHost;
   /** Entered around the functions of Steps when Operations run on this thread. */

@@ -61,6 +61,8 @@ export interface Turn {
   /** The largest priority hinted at since its turn was taken, or -Infinity, and when: no claim on its way forgets that. */
   rung: number;
   rungMs: number;
+  /** How many times its turn was taken. */
+  taken: number;
   /** The same of hints that told a priority: what a survey that began before them must not take back. */
   told: number;
 }
@@ -96,6 +98,7 @@ export class Rotation {
           serial: 0,
           rung: Number.NEGATIVE_INFINITY,
           rungMs: 0,
+          taken: 0,
           told: Number.NEGATIVE_INFINITY,
         },
       };
@@ -147,6 +150,7 @@ export class Rotation {
     if (turn === null) return null;
     this.#drop(turn);
     this.#taken++;
+    turn.taken++;
     turn.rung = turn.told = Number.NEGATIVE_INFINITY;
     return turn;
   }

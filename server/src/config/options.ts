@@ -175,7 +175,7 @@ export const configTable = {
     app: "workers.queues",
     otherwise: "those of the App's Steps",
     reload: false,
-    sentence: "Queues to claim from, in order of preference.",
+    sentence: "Queues to claim from, in order of preference; those of the App's Steps are by turns.",
   },
   "workers.max_heap_mb": {
     type: "integer",
