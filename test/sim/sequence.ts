@@ -85,7 +85,7 @@ const tiedWeights: Readonly<Record<IntentName, number>> = {
   survey: 2,
   peek: 1,
   progress: 1,
-  queue_pause: 0,
+  queue_pause: 2,
   limit_set: 7,
   limits: 3,
 };

@@ -42,7 +42,7 @@
  *   first, in the order they came.
  * - A live limit (`limit_set`) goes before what ties and the newest number say, from the call on, for all that meets the
  *   gate. Who is parked there is told a part at a time, in that call and by `promote`: where more slots are free than there
- *   are candidates, the next become candidates; a pace is due at once, and then waits for its new time.
+ *   are candidates that count, the next become candidates; a pace is due at once, and then waits for its new time.
  * - Three live limits are of the Segment as a whole (SEGMENT_SLOTS, SEGMENT_PACE, SEGMENT_REST): a claim takes no more than
  *   they let through, what is left stays on its lists. The bells of Queues that hold something ring when one of them is set,
  *   when something runs no more while SEGMENT_SLOTS is set, and by `promote` once a claim that was kept back may go on.

@@ -43,6 +43,30 @@ export function liveSentences(scene: () => Scene): void {
       expect(await s.claim("o1")).toHaveLength(1);
     });
 
+    it("X4: a larger one lets on as many as it has room for of the Queues that are not paused; none too many on resume", async () => {
+      const s = scene();
+      const lane = await s.full();
+      const both = ["z", "q"];
+      const at = (queue: string, from: number, count: number) =>
+        Array.from({ length: count }, (_, i) => ({ counter: from + i, queue, ties: gated("g:", 1) }));
+      await s.enqueueFull(lane, [...at("q", 1, 1), ...at("z", 2, 2), ...at("q", 4, 4)]);
+      const running = [only(await s.claim("o1", 1, ["q"]))];
+      expect(await s.claim("o1", 1000, ["z"])).toEqual([]);
+      expect(await s.claim("o1", 1000, ["q"])).toEqual([]);
+      await s.store.queuePause(s.segment, { queue: "z" });
+      await s.complete("o1", running.splice(0));
+      running.push(only(await s.claim("o1", 1000, both)));
+      await set(s, "g:", { slots: 3 });
+      running.push(...(await s.claim("o1", 1000, both)));
+      expect(running).toHaveLength(3);
+      await s.store.queueResume(s.segment, { queue: "z" });
+      expect(await s.claim("o1", 1000, both)).toEqual([]);
+      await s.complete("o1", running.splice(0, 2));
+      expect(await s.claimTexts("o1", 1000, both)).toEqual(["f2", "f3"]);
+      await s.complete("o1", running);
+      expect(await s.claimTexts("o1", 1000, both)).toEqual(["f7"]);
+    });
+
     it("X4: 0 lets nothing begin; what waits goes on once there is more", async () => {
       const s = scene();
       const lane = await s.full();

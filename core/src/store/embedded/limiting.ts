@@ -85,7 +85,7 @@ function forgetTaken(state: SegmentState, name: string): void {
 /** Tells those who are parked: up to `max` go on; what is left to be told is noted. */
 function settle(state: SegmentState, name: string, max: number, nowMs: number, woken: Operation[]): void {
   const gates = gatesOf(state, name).filter(({ parked }) => parked.size > 0);
-  const candidates = gates.length === 0 ? null : candidatesByGate(state);
+  const candidates = gates.length === 0 ? null : candidatesByGate(state, ({ isPaused }) => !isPaused);
   let left = max;
   let isCut = false;
   for (const gate of gates) {
@@ -178,14 +178,15 @@ export function dropRest(state: SegmentState, nowMs: number): void {
   touchLive(state, SEGMENT_REST);
 }
 
-/** How many Operations, in all or of one Queue, are candidates of each gate, by its name. */
-export function candidatesByGate(state: SegmentState, of?: Queue): ReadonlyMap<string, number> {
+/** How many Operations, in all or of some Queues, are candidates of each gate, by its name. */
+export function candidatesByGate(state: SegmentState, isOf?: (queue: Queue) => boolean): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   const add = ({ tied, queue }: Operation): void => {
     const gate = tied?.candidateOf;
-    if (gate != null && (of ?? queue) === queue) found.set(gate.name, (found.get(gate.name) ?? 0) + 1);
+    if (gate != null && isOf?.(queue) !== false) found.set(gate.name, (found.get(gate.name) ?? 0) + 1);
   };
-  for (const queue of of === undefined ? state.queues.values() : [of]) {
+  for (const queue of state.queues.values()) {
+    if (isOf?.(queue) === false) continue;
     for (const { elements } of queue.active) for (const element of elements) if (!element.isRun) add(element);
   }
   for (const fair of state.gates.values()) {

@@ -22,7 +22,7 @@ export function queuePause(state: SegmentState, params: QueuePauseParams): Queue
 /** For what was to go on at gates in a Queue that is paused now, others go on; the gates by name. */
 function letOthersOn(state: SegmentState, queue: Queue): void {
   if (![...state.gates.values()].some((gate) => !isFair(gate) && gate.parked.size > 0)) return;
-  const turns = [...candidatesByGate(state, queue)].sort(([a], [b]) => compareNames(a, b));
+  const turns = [...candidatesByGate(state, (one) => one === queue)].sort(([a], [b]) => compareNames(a, b));
   const wakes = turns.map(([name, count]) => [gateOf(state, name), Math.min(count, PASSED_OVER_MAX)] as const);
   moveOn(state, new Map(wakes));
 }

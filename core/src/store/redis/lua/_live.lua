@@ -40,6 +40,28 @@ function TIES.look_at_live(root, pass, names, n)
   end
 end
 
+--- Whether a Queue of the Segment is paused.
+function TIES.is_any_paused(root)
+  for _, mark in ipairs(call('HVALS', K.queues(root))) do
+    if TIES.PAUSED[mark] then return true end
+  end
+  return false
+end
+
+--- How many candidates each gate has that are not of paused Queues.
+function TIES.open_candidates(root)
+  if not TIES.is_any_paused(root) then return TIES.candidates_by_gate(root) end
+  local all, by_gate, addresses, marks = call('HGETALL', K.candidates(root)), {}, {}, {}
+  for i = 1, #all, 2 do addresses[(i + 1) / 2] = all[i] end
+  for i, static in ipairs(hmget(K.operations(root), addresses, 1, #addresses)) do
+    if not TIES.is_in_paused(root, static, marks) then
+      local gate = sub(all[2 * i], 9)
+      by_gate[gate] = (by_gate[gate] or 0) + 1
+    end
+  end
+  return by_gate
+end
+
 --- How many candidates each gate has.
 function TIES.candidates_by_gate(root)
   local by_gate = {}
@@ -108,7 +130,7 @@ function TIES.settle(root, name, place, left, now, woken)
   end
   local names = { name }
   if not is_one then names, after = TIES.parked_gates(root, name, cursor) end
-  local pass, candidates, is_cut = new_pass(now), #names > 0 and TIES.candidates_by_gate(root), false
+  local pass, candidates, is_cut = new_pass(now), #names > 0 and TIES.open_candidates(root), false
   for _, gate in ipairs(names) do
     local is_short
     left, is_short = TIES.settle_gate(root, pass, gate, candidates, left, woken)

@@ -316,13 +316,20 @@ end
 --- Most that go on at a gate, beyond those meant to, for being of paused Queues.
 TIES.PASSED_OVER_MAX = 1000
 
---- How many of these addresses, which are parked, are of Queues that are not paused; `marks` keeps those of Queues.
-function TIES.count_unpaused(root, addresses, marks)
+--- Whether an Operation with this static record is of a paused Queue; `marks` keeps what Queues say.
+function TIES.is_in_paused(root, static, marks)
+  local queue = static and read_static(static) or ''
+  if marks[queue] == nil then marks[queue] = TIES.PAUSED[call('HGET', K.queues(root), queue)] or false end
+  return marks[queue]
+end
+
+--- How many of these addresses, which are parked, are of Queues that are not paused. `woken` keeps their static records.
+function TIES.count_unpaused(root, addresses, marks, woken)
   local count = 0
-  for _, static in ipairs(hmget(K.operations(root), addresses, 1, #addresses)) do
-    local queue = static and read_static(static) or ''
-    if marks[queue] == nil then marks[queue] = TIES.PAUSED[call('HGET', K.queues(root), queue)] or false end
-    if not marks[queue] then count = count + 1 end
+  woken.statics = woken.statics or {}
+  for i, static in ipairs(hmget(K.operations(root), addresses, 1, #addresses)) do
+    woken.statics[addresses[i]] = static
+    if not TIES.is_in_paused(root, static, marks) then count = count + 1 end
   end
   return count
 end
@@ -336,7 +343,7 @@ function TIES.let_some_on(root, gate, count, woken, marks)
     local page = call('ZRANGE', K.parked_at(root, gate), #popped, #popped + n)
     behind = page[n + 1]
     page[n + 1] = nil
-    open = open + TIES.count_unpaused(root, page, marks)
+    open = open + TIES.count_unpaused(root, page, marks, woken)
     for _, address in ipairs(page) do popped[#popped + 1] = address end
   until open == count or not behind or #popped - open >= TIES.PASSED_OVER_MAX
   if #popped == 0 then return nil end
@@ -378,10 +385,14 @@ end
 
 --- Puts what was woken in front of its lists, the first one foremost.
 local function put_woken(root, moves, woken)
-  local statics, ties = hmget(K.operations(root), woken, 1, #woken), hmget(K.ties(root), woken, 1, #woken)
+  local ties, known, unknown = hmget(K.ties(root), woken, 1, #woken), woken.statics or {}, {}
+  for _, address in ipairs(woken) do
+    if not known[address] then unknown[#unknown + 1] = address end
+  end
+  for i, static in ipairs(hmget(K.operations(root), unknown, 1, #unknown)) do known[unknown[i]] = static end
   for i = #woken, 1, -1 do
     local address, flow = woken[i], flow_of(ties[i])
-    local queue, priority = read_static(statics[i])
+    local queue, priority = read_static(known[address])
     local parked = flow and woken[address]
     -- Who comes from a line has not been charged yet.
     local side = flow and not parked and 'back' or 'front'
