@@ -10,11 +10,11 @@ import { Shelf } from "./shelf.js";
 import {
   dropEntry,
   EMPTY,
-  type Ending,
+  type End,
   Finished,
-  type FinishedState,
   idOf,
   type Lane,
+  type Life,
   type Operation,
   putEntry,
   ringQueues,
@@ -26,14 +26,6 @@ import {
   touchSlice,
   touchTaking,
 } from "./state.js";
-
-/** How a finished Operation ended. */
-export interface End {
-  readonly state: FinishedState;
-  /** The token whose outcome was taken last. */
-  readonly token: number;
-  readonly value: Uint8Array | null;
-}
 
 /** The slice for records finished now and kept for `retainMs`; made when its first record comes. */
 export function sliceFor(state: SegmentState, nowMs: number, retainMs: number): Slice {
@@ -64,18 +56,8 @@ export function sliceOf(state: SegmentState, bits: number, number: number): Slic
 
 /** Ends a running Operation as completed or cancelled; it must have been freed. */
 export function finish(state: SegmentState, operation: Operation, end: End, slice: Slice, nowMs: number): void {
-  keep(state, slice, {
-    lane: operation.lane,
-    counter: operation.counter,
-    state: end.state,
-    generation: operation.generation,
-    attempt: operation.attempt + 1,
-    recoveries: operation.recoveries,
-    returns: operation.returns,
-    token: end.token,
-    finishedAtMs: nowMs,
-    value: end.value,
-  });
+  operation.attempt++;
+  keep(state, slice, operation, end, nowMs);
   leave(state, operation);
 }
 
@@ -101,17 +83,17 @@ export function finishMarked(
 }
 
 /** Puts a finished record into its slice and into the index, and settles who waits. */
-export function keep(state: SegmentState, slice: Slice, end: Ending): void {
-  const finished = new Finished(slice, end);
-  const { lane, counter } = end;
+export function keep(state: SegmentState, slice: Slice, life: Life, end: End, nowMs: number): void {
+  const finished = new Finished(slice, life, end, nowMs);
+  const { lane, counter } = life;
   if (lane.relived.size > 0) {
-    if (lane.relived.get(counter) === end.finishedAtMs) finished.noteLater();
+    if (lane.relived.get(counter) === nowMs) finished.noteLater();
     lane.relived.delete(counter);
   }
   slice.records.push(finished);
   touchSlice(state, slice);
   putEntry(finished);
-  if (lane.waited.size > 0) settle(state, end, end.value);
+  if (lane.waited.size > 0) settle(state, finished, end.value);
 }
 
 /** Moves a running Operation, freed already, into the dead letters. */
@@ -210,18 +192,7 @@ export function finishWaiting(
   }
   touch(state, operation);
   state.totals.cancelled++;
-  keep(state, slice, {
-    lane: operation.lane,
-    counter: operation.counter,
-    state: "cancelled",
-    generation: operation.generation,
-    attempt: operation.attempt,
-    recoveries: operation.recoveries,
-    returns: operation.returns,
-    token: operation.token,
-    finishedAtMs: nowMs,
-    value,
-  });
+  keep(state, slice, operation, { state: "cancelled", token: operation.token, value }, nowMs);
 }
 
 /** Ends one that waits and is on no list: it met a full gate, or is parked at one. */
@@ -236,9 +207,8 @@ export function finishUnlisted(
   operation.isGone = true;
   touch(state, operation);
   state.totals[word]++;
-  const { lane, counter, generation, attempt, recoveries, returns, token } = operation;
-  const ended = { lane, counter, state: word, generation, attempt, recoveries, returns, token };
-  keep(state, sliceFor(state, nowMs, ID_MEMORY_MS), { ...ended, finishedAtMs: nowMs, value });
+  const slice = sliceFor(state, nowMs, ID_MEMORY_MS);
+  keep(state, slice, operation, { state: word, token: operation.token, value }, nowMs);
 }
 
 /** Cancels an element of the fast path that waits, and so has no record yet. */
@@ -255,18 +225,8 @@ export function finishUnread(
   if (lane.queue !== null) lane.queue.withdrawn++;
   if (state.tracks) state.dirty.withdrawn.push({ lane, counter, isThere: true });
   state.totals.cancelled++;
-  keep(state, slice, {
-    lane,
-    counter,
-    state: "cancelled",
-    generation,
-    attempt: 0,
-    recoveries: 0,
-    returns: 0,
-    token: 0,
-    finishedAtMs: nowMs,
-    value,
-  });
+  const life = { lane, counter, generation, attempt: 0, recoveries: 0, returns: 0 };
+  keep(state, slice, life, { state: "cancelled", token: 0, value }, nowMs);
 }
 
 /** Deletes a dead letter. An element of it that is still on a list stays there, withdrawn. */

@@ -186,12 +186,9 @@ function readSlice({ state, outlived }: Assembly, { key, value }: StoredRecord):
     const recoveries = isPlain ? 0 : value.uint();
     const returns = isPlain ? 0 : value.uint();
     const outcome = (flags & 8) === 0 ? null : value.bytes();
-    const ended = FINISHED_STATES[flags & 3] ?? "cancelled";
-    const counts = { generation, attempt, recoveries, returns };
-    const finished = new Finished(slice, {
-      ...{ lane, counter, state: ended, token, finishedAtMs, value: outcome },
-      ...counts,
-    });
+    const life = { lane, counter, generation, attempt, recoveries, returns };
+    const end = { state: FINISHED_STATES[flags & 3] ?? "cancelled", token, value: outcome };
+    const finished = new Finished(slice, life, end, finishedAtMs);
     if ((flags & 16) !== 0) finished.noteLater();
     slice.records.push(finished);
     // A dot enqueued anew long after its memory ended may have two: the index knows the later.

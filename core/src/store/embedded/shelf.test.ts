@@ -2,7 +2,9 @@
 import { expect, it } from "vitest";
 import { seededRandom } from "../../base/random.js";
 import { forSeeds } from "../../testing/seeds.js";
-import { type Kept, Shelf, Shelved } from "./shelf.js";
+import { type Counts, type Outcome, Shelf, Shelved } from "./shelf.js";
+
+type Kept = Counts & Outcome & { readonly finishedAtMs: number };
 
 const plain: Kept = {
   ...{ token: 7, finishedAtMs: 1_767_225_600_000, generation: 0, attempt: 1, recoveries: 0, returns: 0 },
@@ -30,7 +32,7 @@ it("gives back every record as it was put, of any length, beside thousands of ot
         value: below(8) === 0 ? null : new Uint8Array(length).fill(below(256)),
       };
     });
-    const shelved = put.map((kept) => new Shelved(shelf, kept));
+    const shelved = put.map((kept) => new Shelved(shelf, kept, kept, kept.finishedAtMs));
     for (const [i, one] of shelved.entries()) {
       const { value, ...rest } = keptOf(one);
       const { value: given, ...others } = put[i] as Kept; // as many were put
@@ -45,7 +47,7 @@ it("gives back every record as it was put, of any length, beside thousands of ot
 it("tells an empty value from none, and what is erased or later from its neighbours", () => {
   const shelf = new Shelf();
   const [empty, none, erased, later] = [Uint8Array.of(), null, Uint8Array.of(9), Uint8Array.of(8)].map(
-    (value) => new Shelved(shelf, { ...plain, value }),
+    (value) => new Shelved(shelf, plain, { ...plain, value }, plain.finishedAtMs),
   );
   erased?.eraseValue();
   later?.noteLater();
@@ -59,7 +61,7 @@ it("tells an empty value from none, and what is erased or later from its neighbo
 
 it("copies the bytes of a value: who gave them may write on", () => {
   const given = Uint8Array.of(1, 2, 3);
-  const shelved = new Shelved(new Shelf(), { ...plain, value: given });
+  const shelved = new Shelved(new Shelf(), plain, { ...plain, value: given }, plain.finishedAtMs);
   given.fill(0);
   expect(shelved.value).toEqual(Buffer.of(1, 2, 3));
 });

@@ -13,14 +13,18 @@
  * In the byte order of this machine: boards never leave the process.
  */
 
-/** What is kept of an end beside its Operation's name. */
-export interface Kept {
+/** What is kept of the life that ended: an Operation has them. */
+export interface Counts {
   readonly generation: number;
   readonly attempt: number;
   readonly recoveries: number;
   readonly returns: number;
+}
+
+/** What is kept of how it ended. */
+export interface Outcome {
+  /** The token whose outcome was taken last. */
   readonly token: number;
-  readonly finishedAtMs: number;
   readonly value: Uint8Array | null;
 }
 
@@ -51,7 +55,7 @@ class Board {
   }
 
   /** Writes a record, for which there is room, and answers at which byte. */
-  put({ generation, attempt, recoveries, returns, token, finishedAtMs, value }: Kept): number {
+  put({ generation, attempt, recoveries, returns }: Counts, { token, value }: Outcome, finishedAtMs: number): number {
     const at = this.#free;
     const { words } = this;
     const word = at >>> 2;
@@ -86,13 +90,14 @@ export class Shelf {
 }
 
 /** A record on a shelf. */
-export class Shelved implements Kept {
+export class Shelved implements Counts, Outcome {
   readonly #board: Board;
   readonly #at: number;
 
-  constructor(shelf: Shelf, kept: Kept) {
-    this.#board = shelf.boardFor(kept.value);
-    this.#at = this.#board.put(kept);
+  // Not one object of all that: it would be made for each Operation, and thrown away.
+  constructor(shelf: Shelf, counts: Counts, outcome: Outcome, finishedAtMs: number) {
+    this.#board = shelf.boardFor(outcome.value);
+    this.#at = this.#board.put(counts, outcome, finishedAtMs);
   }
 
   get token(): number {

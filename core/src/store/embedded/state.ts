@@ -19,7 +19,7 @@ import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
 import type { FlowTie, FullTie, GateTie, SlotTie } from "../../engine/ties.js";
 import { type LiveNumber, noTotals, type Settled, type Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
-import { type Kept, type Shelf, Shelved } from "./shelf.js";
+import { type Counts, type Outcome, type Shelf, Shelved } from "./shelf.js";
 
 /** The schema number of the root record. */
 export const SCHEMA = 1;
@@ -254,10 +254,10 @@ export class Finished extends Shelved {
   readonly counter: number;
   readonly state: FinishedState;
 
-  constructor(slice: Slice, end: Ending) {
-    super(slice.shelf, end);
-    this.lane = end.lane;
-    this.counter = end.counter;
+  constructor(slice: Slice, life: Life, end: End, finishedAtMs: number) {
+    super(slice.shelf, life, end, finishedAtMs);
+    this.lane = life.lane;
+    this.counter = life.counter;
     this.state = end.state;
   }
 }
@@ -265,10 +265,14 @@ export class Finished extends Shelved {
 /** How what is finished has ended. */
 export type FinishedState = "completed" | "cancelled" | "skipped";
 
-/** A finished record that is to be kept. */
-export interface Ending extends Kept {
+/** Whose life ended: an Operation is one. */
+export interface Life extends Counts {
   readonly lane: Lane;
   readonly counter: number;
+}
+
+/** How it ended. */
+export interface End extends Outcome {
   readonly state: FinishedState;
 }
 
