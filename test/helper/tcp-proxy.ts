@@ -16,6 +16,8 @@ export interface Fault {
   readonly cutAfterBytes?: number;
   /** Cut again and again until the fault is lifted; else `cutAfterBytes` fires once. */
   readonly isRepeating?: boolean;
+  /** Of `up`: pass on what has this text, and reset at the first byte of what comes back; so many times. */
+  readonly cutAnswersTo?: { readonly text: string; readonly times: number };
   /** Swallow everything; the sockets stay open. */
   readonly isBlackhole?: boolean;
   /** Hold every chunk back for so long. Order is kept. */
@@ -58,16 +60,19 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
   return new Proxying(server, target);
 }
 
-/** A fault being applied: `left` counts down to the cut, null when none is set. */
+/** A fault being applied: `left` counts down to the cut, null when none is set; `answersLeft` the answers to cut. */
 interface Hurt {
   readonly fault: Fault;
   left: number | null;
+  answersLeft: number;
 }
 
 /** One client and its server side. */
 interface Pair {
   readonly client: Socket;
   readonly upstream: Socket;
+  /** Its next answer is cut off. */
+  isDoomed: boolean;
 }
 
 class Proxying implements TcpProxy {
@@ -95,7 +100,14 @@ class Proxying implements TcpProxy {
   }
 
   hurt(direction: Direction, fault: Fault | null): void {
-    this.#hurts[direction] = fault === null ? null : { fault, left: fault.cutAfterBytes ?? null };
+    this.#hurts[direction] =
+      fault === null
+        ? null
+        : {
+            fault,
+            left: fault.cutAfterBytes ?? null,
+            answersLeft: fault.cutAnswersTo?.times ?? 0,
+          };
   }
 
   nextCut(): Promise<void> {
@@ -133,7 +145,7 @@ class Proxying implements TcpProxy {
       noDelay: true,
     });
     upstream.on("error", ignore);
-    const pair = { client, upstream };
+    const pair = { client, upstream, isDoomed: false };
     this.#pairs.add(pair);
     this.#carry(pair, "up", client, upstream);
     this.#carry(pair, "down", upstream, client);
@@ -161,6 +173,15 @@ class Proxying implements TcpProxy {
   #pass(pair: Pair, direction: Direction, to: Socket, chunk: Buffer): void {
     const hurt = this.#hurts[direction];
     if (hurt?.fault.isBlackhole === true || to.destroyed) return;
+    if (direction === "down" && pair.isDoomed) {
+      this.#cut(pair);
+      return;
+    }
+    const { cutAnswersTo } = hurt?.fault ?? {};
+    if (hurt !== null && cutAnswersTo !== undefined && hurt.answersLeft > 0 && chunk.includes(cutAnswersTo.text)) {
+      hurt.answersLeft--;
+      pair.isDoomed = true;
+    }
     let rest = chunk;
     if (hurt !== null && hurt.left !== null) {
       if (rest.length > hurt.left || hurt.left === 0) {
