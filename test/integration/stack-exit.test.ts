@@ -28,7 +28,7 @@ async function exitOf(afterMs: number): Promise<number | null> {
   return code;
 }
 
-it("regression: a process exits at once while a thread shows its stack", async () => {
+it("a process exits at once while a thread shows its stack", async () => {
   for (let from = 0; from < 12; from += 3) {
     const codes = await Promise.all([from, from + 1, from + 2].map(exitOf));
     expect(codes).toEqual([7, 7, 7]);
