@@ -19,3 +19,24 @@ it("F1: an App is stopped by the end of its block, also when that end is an erro
   states.push(...apps.map(({ state }) => state));
   expect(states).toEqual(["new", "started", "closed"]);
 });
+
+it("X13: the function of a key is asked once for each enqueue, by whatever way that comes", async () => {
+  await using app = new App({ store: "memory:", nodeId: "web-1" });
+  const asked: string[] = [];
+  const key = (name: string): string => {
+    asked.push(name);
+    return `${name}-${asked.length}`;
+  };
+  const once = app.step("once", { dedupe: { key } }, async (name: string) => name);
+  const late = app.step("late", { debounce: { wait: "1h", key } }, async (name: string) => name);
+  const plain = app.step("plain", async (name: string) => name);
+  const handle = await app.enqueue(once, "a");
+  await app.enqueue(once, "own", { idempotencyKey: "own" });
+  await app.enqueueMany(once, ["b", "c"]);
+  await app.enqueue(once, "d", { durability: "memory" });
+  await app.enqueue(late, "e");
+  await app.enqueue(plain, "f");
+  expect(asked).toEqual(["a", "b", "c", "d", "e"]);
+  const listed = (await app.inspect.list({ state: "ready" })).operations;
+  expect(listed.find(({ id }) => id === handle.id)?.key).toBe("a-1");
+});

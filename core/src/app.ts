@@ -29,7 +29,7 @@ import { beyond, SecuredSubmission, tryDurability } from "./app/securing.js";
 import { type AnyStep, makeStep, type Step } from "./app/step.js";
 import { StepRegistry } from "./app/step-registry.js";
 import { Bulk, BulkSubmission, SingleSubmission } from "./app/submission.js";
-import { batchKeyOf, isBound, keyTextOf, tiesOf } from "./app/ties.js";
+import { batchKeyOf, isBound, keyOf, searchedKey, tiesOf } from "./app/ties.js";
 import { type Clock, systemClock } from "./base/clock.js";
 import { encode } from "./base/codec.js";
 import type { Duration } from "./base/duration.js";
@@ -337,9 +337,10 @@ export class App implements AsyncDisposable {
       try {
         const checked = this.#check(step, input, resolved);
         const valid = checked instanceof Promise ? await checked : checked;
-        const body = this.#pack(step, valid, resolved);
+        const key = this.#keyOf(step, valid, resolved);
+        const body = this.#pack(step, valid, resolved, key);
         const submission = asked === null ? new BulkSubmission(body, bulk, index) : secured(body, asked, bulk, index);
-        this.#push(producer, step, resolved, valid, submission);
+        this.#push(producer, step, resolved, valid, submission, key);
       } catch (error) {
         bulk.refuse(index, error as Error); // validation, codec and options throw errors only
       }
@@ -517,9 +518,9 @@ export class App implements AsyncDisposable {
     const step = this.#resolve(target);
     const resolved = resolveEnqueueOptions(options);
     const sink = await this.#openSink("enqueue");
-    const body = this.#pack(step, input, resolved);
-    const submission = new SingleSubmission(body, this.#reach);
-    this.#push(sink, step, resolved, input, submission, ties);
+    const key = this.#keyOf(step, input, resolved);
+    const submission = new SingleSubmission(this.#pack(step, input, resolved, key), this.#reach);
+    this.#push(sink, step, resolved, input, submission, key, ties);
     return await submission.handle;
   }
 
@@ -823,10 +824,11 @@ export class App implements AsyncDisposable {
     resolved: ResolvedEnqueue | null,
   ): Promise<Handle> {
     const asked = this.#asked(step, resolved);
-    const body = this.#pack(step, input, resolved);
-    if (asked !== null) return this.#submitSecured(producer, step, input, resolved, body, asked);
+    const key = this.#keyOf(step, input, resolved);
+    const body = this.#pack(step, input, resolved, key);
+    if (asked !== null) return this.#submitSecured(producer, step, input, resolved, key, body, asked);
     const submission = new SingleSubmission(body, this.#reach);
-    this.#push(producer, step, resolved, input, submission);
+    this.#push(producer, step, resolved, input, submission, key);
     return this.#world.afterEnqueue === undefined ? submission.handle : this.#afterEnqueue(submission.handle);
   }
 
@@ -835,11 +837,13 @@ export class App implements AsyncDisposable {
     step: StepDefinition,
     input: unknown,
     resolved: ResolvedEnqueue | null,
+    key: string | undefined,
     body: Uint8Array,
     asked: Durability,
   ): Promise<Handle> {
     const handle = new Promise<Handle>((resolve, reject) => {
-      this.#push(producer, step, resolved, input, new SecuredSubmission(body, this.#reach, asked, resolve, reject));
+      const submission = new SecuredSubmission(body, this.#reach, asked, resolve, reject);
+      this.#push(producer, step, resolved, input, submission, key);
     });
     return this.#afterEnqueue(handle);
   }
@@ -850,9 +854,12 @@ export class App implements AsyncDisposable {
     return made;
   }
 
-  #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): Uint8Array {
+  #keyOf(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null): string | undefined {
+    return step.isTied || resolved !== null ? keyOf(step, resolved, input) : undefined;
+  }
+
+  #pack(step: StepDefinition, input: unknown, resolved: ResolvedEnqueue | null, key: string | undefined): Uint8Array {
     const batch = step.batch === null ? undefined : batchKeyOf(step, input);
-    const key = step.isTied || resolved !== null ? keyTextOf(step, resolved, input) : undefined;
     const overrides =
       resolved === null && batch === undefined && key === undefined ? null : overridesOf(resolved, batch, key);
     return encodeEnvelope(step.name, this.#world.clock.nowMs(), overrides, input);
@@ -865,13 +872,14 @@ export class App implements AsyncDisposable {
     resolved: ResolvedEnqueue | null,
     input: unknown,
     submission: Submission,
+    key: string | undefined,
     own: MeetingTies | null = null,
   ): void {
     const queue = resolved?.queue ?? step.queue;
     const priority = resolved?.priority ?? step.priority;
     const atMs = resolved?.at as number | undefined; // milliseconds, by its row
     const delayMs = resolved?.delay ?? (atMs === undefined ? step.debounce?.waitMs : undefined);
-    const ties = own ?? (isBound(step, resolved) ? tiesOf(step, resolved, input, submission) : null);
+    const ties = own ?? (isBound(step, resolved) ? tiesOf(step, resolved, input, submission, key) : null);
     if (priority === 0 && delayMs === undefined && atMs === undefined && ties === null) {
       return producer.push(queue, submission);
     }
@@ -919,6 +927,6 @@ function overridesOf(
   const { retries, timeout: timeoutMs, tags } = resolved ?? {};
   const isOwn = batch !== undefined || key !== undefined;
   if (retries === undefined && timeoutMs === undefined && tags === undefined && !isOwn) return null;
-  const own = { ...(batch === undefined ? {} : { batch }), ...(key === undefined ? {} : { key }) };
+  const own = { ...(batch === undefined ? {} : { batch }), ...(key === undefined ? {} : { key: searchedKey(key) }) };
   return encode({ retries, timeoutMs, tags, ...own }, "options");
 }

@@ -37,18 +37,19 @@ export function isBound(step: StepDefinition, resolved: ResolvedEnqueue | null):
   return (resolved.idempotencyKey ?? resolved.expires ?? resolved.deadline) !== undefined;
 }
 
-/** The ties of one Operation. Errors: MR_INVALID_OPTION for a key that is no text. */
+/** The ties of one Operation; `key` is what `keyOf` said of it. Errors: MR_INVALID_OPTION for a key that is no text. */
 export function tiesOf(
   step: StepDefinition,
   resolved: ResolvedEnqueue | null,
   input: unknown,
   { body }: { readonly body: Uint8Array },
+  key: string | undefined,
 ): MeetingTies {
   const { order } = step;
   return {
     // A Step's own ties must all meet; a call's key alone is by itself; a time meets nobody's.
     meet: step.isTied ? step.name : resolved?.idempotencyKey === undefined ? null : `:${resolved.idempotencyKey}`,
-    key: keyTie(step, resolved, input, body),
+    key: keyTie(step, resolved, key, body),
     line: order === null ? null : nameOf(step.name, textOf(order, input, `step ${step.name}.order`)),
     gates: [...slotTies(step, input), ...paceTies(step, input)],
     lapse: lapseTie(step, resolved),
@@ -119,33 +120,36 @@ function flowTie({ name: step, fair }: StepDefinition, input: unknown): FlowTie 
   return { name: nameOf(step, text), weight };
 }
 
-/** The key of one Operation as searches know it, its hash if that is long; undefined if it has none. Errors: like `tiesOf`. */
-export function keyTextOf(step: StepDefinition, resolved: ResolvedEnqueue | null, input: unknown): string | undefined {
+/**
+ * The key of one Operation, its call's or else its Step's; undefined if it has none. Asked once for each: it may be a
+ * user's function, which is slow or says something else the next time. Errors: like `tiesOf`.
+ */
+export function keyOf(step: StepDefinition, resolved: ResolvedEnqueue | null, input: unknown): string | undefined {
+  const { name, dedupe, debounce } = step;
   const callKey = resolved?.idempotencyKey as string | undefined; // a text, by its row
-  const key = step.dedupe?.key ?? step.debounce?.key;
-  if (callKey === undefined && key === undefined) return undefined;
-  return shownKey(nameOf("", callKey ?? stepKeyOf(step, key as KeyOf, input))); // one of both is there
+  const key = dedupe?.key ?? debounce?.key;
+  if (callKey !== undefined || key === undefined) return callKey;
+  return textOf(key, input, `step ${name}.${dedupe === null ? "debounce" : "dedupe"}.key`);
 }
 
-function stepKeyOf({ name, dedupe }: StepDefinition, key: KeyOf, input: unknown): string {
-  return textOf(key, input, `step ${name}.${dedupe === null ? "debounce" : "dedupe"}.key`);
+/** A key as searches know it: its hash if it is long. */
+export function searchedKey(key: string): string {
+  return shownKey(nameOf("", key));
 }
 
 function keyTie(
   step: StepDefinition,
   resolved: ResolvedEnqueue | null,
-  input: unknown,
+  key: string | undefined,
   body: Uint8Array,
 ): KeyTie | null {
-  const callKey = resolved?.idempotencyKey as string | undefined; // a text, by its row
-  if (callKey !== undefined) {
-    const name = nameOf("", callKey);
+  if (key === undefined) return null;
+  if (resolved?.idempotencyKey !== undefined) {
+    const name = nameOf("", key);
     return { name, mode: "match", windowMs: IDEMPOTENCY_MS, digest: digestOf(step.name, body), replaced: null };
   }
   const { dedupe, debounce } = step;
-  const key = dedupe?.key ?? debounce?.key;
-  if (key === undefined) return null;
-  const name = nameOf(step.name, stepKeyOf(step, key, input));
+  const name = nameOf(step.name, key);
   const latestMs = debounce?.maxWaitMs ?? null;
   const mode = dedupe?.mode ?? (latestMs === null ? "replace" : "debounce");
   const replaced =
