@@ -23,7 +23,10 @@ export interface CompleterOptions extends ResendContext {
   readonly isWatched: () => boolean;
   /** Told of each outcome the store has answered. */
   readonly settled: (attempt: Assignment, kind: SettledKind, value: Uint8Array | null) => void;
-  /** Told when an Operation that was rescued often leaves this process: by its outcome (`hasEnded`), or back to its Queue. */
+  /**
+   * Told when an Operation that was rescued often has left this process: by its outcome (`hasEnded`), which the store has
+   * answered, or back to its Queue.
+   */
   readonly left: (claim: Claim, hasEnded: boolean) => void;
   /** Told when the store has answered a batch: claiming may have waited for it. */
   readonly answered: () => void;
@@ -94,17 +97,17 @@ export class Completer implements OutcomePort {
     const outbox = this.#outbox(attempt, attempt.step.retainCompletedMs);
     outbox.completed.push(attempt);
     outbox.values.push(value);
-    this.#took(attempt, true);
+    this.#took(attempt);
   }
 
   failed(attempt: Assignment, value: Uint8Array, retryInMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainFailedMs).failures.push({ attempt, value, retryInMs });
-    this.#took(attempt, true);
+    this.#took(attempt);
   }
 
   released(attempt: Assignment, delayMs: number | null): void {
     this.#outbox(attempt, attempt.step.retainCompletedMs).releases.push({ attempt, delayMs });
-    this.#took(attempt, false);
+    this.#took(attempt);
   }
 
   progressed(attempt: Assignment, value: Uint8Array): void {
@@ -127,7 +130,6 @@ export class Completer implements OutcomePort {
     // The order of each call becomes the order at the front: oldest claim first, so the latest are sent first.
     const ordered = claims.sort((a, b) => a.token - b.token);
     this.#unacknowledged += ordered.length;
-    for (const claim of ordered) this.#leaves(claim, false);
     for (let end = ordered.length; end > 0; end -= BATCH_MAX) {
       await this.#giveBack(segment, ordered.slice(Math.max(0, end - BATCH_MAX), end), delayMs);
     }
@@ -156,6 +158,7 @@ export class Completer implements OutcomePort {
     } catch {
       // The store is closed or refuses for good: what stays held is rescued when its Lease is over.
     } finally {
+      for (const claim of claims) this.#leaves(claim, false);
       this.#answered(segments.view(segment), claims.length);
     }
   }
@@ -173,13 +176,13 @@ export class Completer implements OutcomePort {
     return outbox;
   }
 
-  #took(attempt: Assignment, hasEnded: boolean): void {
+  #took(attempt: Assignment): void {
     this.#unacknowledged++;
     if (this.#progress.size > 0) this.#progress.delete(attempt);
-    this.#leaves(attempt.claim, hasEnded);
     this.#plan();
   }
 
+  /** Until the store has answered it is held here: a death meanwhile would count against it, whatever became of it. */
   #leaves(claim: Claim, hasEnded: boolean): void {
     if (claim.recoveries >= SUSPECT_RECOVERIES) this.#options.left(claim, hasEnded);
   }
@@ -269,6 +272,7 @@ export class Completer implements OutcomePort {
         }
       },
     );
+    for (const { claim } of batch) this.#leaves(claim, true);
   }
 
   async #fail(outbox: Outbox, batch: readonly Failure[]): Promise<void> {
@@ -292,6 +296,7 @@ export class Completer implements OutcomePort {
         return marked.length === 0 ? null : this.#tellMarked(outbox.segment, marked);
       },
     );
+    for (const { attempt } of batch) this.#leaves(attempt.claim, true);
   }
 
   /** What was told to end had been cancelled, or its deadline had come: its record says which. */
@@ -331,6 +336,7 @@ export class Completer implements OutcomePort {
         }
       },
     );
+    for (const { attempt } of batch) this.#leaves(attempt.claim, false);
   }
 
   async #send(

@@ -190,6 +190,24 @@ describe("the quarantine", () => {
     expect(admitted).toEqual([1, 2, 3]);
   });
 
+  test("X8: keeps itself free for one that must be alone half of the time at most, while a slow one is inside", async () => {
+    const { sift, admitted, answered, clock } = setUp();
+    sift([claim(1, 2)]); // runs for hours
+    await answered();
+    const met: boolean[] = [];
+    for (let second = 0; second < 120; second++) {
+      clock.moveTo(clock.nowMs() + 1_000);
+      sift([claim(2, 3)]); // comes again and again
+      const before = admitted.length;
+      sift([claim(100 + second, 2)]);
+      await answered();
+      met.push(admitted.length > before);
+    }
+    expect(admitted).not.toContain(2);
+    expect(met.slice(0, 30)).not.toContain(true);
+    expect(met.slice(40, 60)).toContain(true);
+  });
+
   test("lets many come again in slices, not all at once", () => {
     const { sift, backs } = setUp();
     sift(Array.from({ length: 97 }, (_, i) => claim(i, 2)));

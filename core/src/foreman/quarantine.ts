@@ -31,6 +31,12 @@ const SLICE = 2 * INSIDE_MAX;
 /** How late what is to come again may be: it waits for its due time to be seen, and for a claim. */
 const LATE_MS = 500;
 
+/**
+ * A process keeps itself free for one that must be alone for so long, and for as long again it does not: while a suspect
+ * runs that takes hours, neither that one can come in nor need the others stay away.
+ */
+const KEPT_MS = 30_000;
+
 /** What the quarantine needs. */
 export interface QuarantineOptions {
   readonly completer: { giveBack(unstarted: readonly Unstarted[], delayMs?: number): Promise<void> };
@@ -54,6 +60,8 @@ export class Quarantine {
   #seenMs = Number.NEGATIVE_INFINITY;
   /** Until then nobody else is let in: one that must be alone was sent away, and is to find nobody when it comes. */
   #keptUntilMs = Number.NEGATIVE_INFINITY;
+  /** When it began to keep itself free. */
+  #keptSinceMs = Number.NEGATIVE_INFINITY;
   #lapses = 0;
   readonly #sending = new Set<Promise<void>>();
 
@@ -79,7 +87,7 @@ export class Quarantine {
       else others.push(claim);
     }
     const delayMs = this.#delayMs(nowMs);
-    if (others[0] !== undefined && this.#isLonely(others[0])) this.#keptUntilMs = nowMs + delayMs + LATE_MS;
+    if (others[0] !== undefined && this.#isLonely(others[0])) this.#keepFree(nowMs, delayMs + LATE_MS);
     const sending = this.#sendAway({ segment, admitted, others, delayMs }, admit);
     this.#sending.add(sending);
     void sending.finally(() => this.#sending.delete(sending));
@@ -107,10 +115,16 @@ export class Quarantine {
   #enter(claim: Claim, nowMs: number): boolean {
     const isAlone = this.#inside.size === 0;
     if (!(this.#isLonely(claim) ? isAlone : this.#hasRoom(nowMs))) return false;
-    if (isAlone) this.#keptUntilMs = Number.NEGATIVE_INFINITY;
+    if (isAlone) this.#keptUntilMs = this.#keptSinceMs = Number.NEGATIVE_INFINITY;
     this.#inside.set(claim, nowMs);
     this.#enteredMs = nowMs;
     return true;
+  }
+
+  /** Lets nobody else in for so long, unless that has been so for long already. */
+  #keepFree(nowMs: number, forMs: number): void {
+    if (nowMs - this.#keptSinceMs >= 2 * KEPT_MS) this.#keptSinceMs = nowMs;
+    if (nowMs - this.#keptSinceMs < KEPT_MS) this.#keptUntilMs = nowMs + forMs;
   }
 
   /** Whether another may be here that need not be alone. */
