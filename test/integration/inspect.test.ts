@@ -281,6 +281,8 @@ describe.each(places)("app.inspect on $name", ({ name, fresh }) => {
     const handle = await slow.enqueue(null);
     await running;
     expect(() => app.inspect.delete("state:running")).toThrow("nothing in running can be deleted");
+    expect(() => app.inspect.delete("tag.of:one state:completed")).toThrow("no state fits all of it");
+    expect((await app.inspect.search("tag.of:one state:completed")).operations).toEqual([]);
     expect(await app.inspect.delete("step:slow").done()).toMatchObject({ matched: 0, done: 0 });
     expect((await handle.status()).state).toBe("running");
     expect(await app.inspect.cancel("step:slow").done()).toMatchObject({ matched: 1, done: 0, requested: 1 });

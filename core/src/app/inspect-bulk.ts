@@ -120,7 +120,10 @@ export class BulkRun implements AsyncIterable<BulkProgress> {
     const named = walkOf(this.#filter).states;
     this.#states = STATES[action].filter((state) => named.includes(state));
     if (this.#states.length > 0) return;
-    const problem = `nothing in ${named.join(", ") || "that state"} can be ${PAST[action]}: expected ${STATES[action].join(", ")}`;
+    const problem =
+      named.length === 0
+        ? `no state fits all of it: tags, keys and errors of what has completed, was cancelled or skipped are not kept`
+        : `nothing in ${named.join(", ")} can be ${PAST[action]}: expected ${STATES[action].join(", ")}`;
     throw createError("MR_INVALID_OPTION", { path: "filter", problem });
   }
 
