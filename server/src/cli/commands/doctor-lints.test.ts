@@ -5,10 +5,10 @@ import { adviseOn } from "./doctor-lints.js";
 
 const backoff = { retryDelayMs: 1_000, backoff: "exponential", factor: 2, maxRetryDelayMs: 3_600_000, jitter: 0 };
 
-function stateOf(check: string, id: string, step: object): string | undefined {
+function stateOf(check: string, id: string, step: object, drainMs = 30_000, given: number | null = null) {
   const steps = [{ name: "one", retries: 3, timeoutMs: 300_000, backoff, ...step }];
-  const manifest = { app: { id, options: {} }, steps } as unknown as Manifest; // what the advice reads of it
-  return adviseOn(manifest).find((one) => one.check === check)?.state;
+  const manifest = { app: { id, options: { workers: { drain: drainMs } } }, steps } as unknown as Manifest; // what the advice reads of it
+  return adviseOn(manifest, given).find((one) => one.check === check)?.state;
 }
 
 it("B43: doctor flags an App without a name, an Attempt without a limit and waits that do not grow", () => {
@@ -19,4 +19,20 @@ it("B43: doctor flags an App without a name, an Attempt without a limit and wait
     expect(stateOf("retries", "mine", { backoff: { ...backoff, ...even } })).toBe("warn");
   }
   expect(stateOf("retries", "mine", { retries: 1, backoff: { ...backoff, backoff: "fixed" } })).toBe("ok");
+});
+
+it("B43: doctor flags a stop that cuts off Attempts which may take longer", () => {
+  const minute = 60_000;
+  const stopOf = (timeoutMs: number, drainMs: number, given: number | null = null) =>
+    stateOf("graceful stop", "mine", { timeoutMs }, drainMs, given);
+  // The defaults say nothing of how long a Step takes.
+  expect(stopOf(5 * minute, minute / 2)).toBe("ok");
+  expect(stopOf(6 * minute, minute / 2)).toBe("warn");
+  expect(stopOf(Number.POSITIVE_INFINITY, minute / 2)).toBe("warn");
+  expect(stopOf(6 * minute, 6 * minute)).toBe("ok");
+  expect(stopOf(5 * minute, minute / 6)).toBe("warn");
+  expect(stopOf(minute / 6, minute / 6)).toBe("ok");
+  // A Foreman's setting goes before what the module says.
+  expect(stopOf(6 * minute, minute / 2, 7 * minute)).toBe("ok");
+  expect(stopOf(6 * minute, 6 * minute, 0)).toBe("warn");
 });

@@ -1,6 +1,6 @@
 /**
  * What `millrace doctor` advises on what a module declares: a name for the App, a time limit and growing waits for each
- * Step. Advice alone: all of it is allowed, and none of it fails.
+ * Step, and time enough at a stop. Advice alone: all of it is allowed, and none of it fails.
  */
 import type { Manifest } from "@millrace/core/server";
 
@@ -12,8 +12,12 @@ export interface Advice {
   readonly fix?: string;
 }
 
-/** Looks at a module's declarations. */
-export function adviseOn({ app, steps }: Manifest): Advice[] {
+/** What drain and timeout are by default: what leaves both so says nothing of how long its Steps take. */
+const DRAIN_DEFAULT_MS = 30_000;
+const TIMEOUT_DEFAULT_MS = 300_000;
+
+/** Looks at a module's declarations. `drainMs`: what the Foreman's settings give a stop; null if they leave it to the App. */
+export function adviseOn({ app, steps }: Manifest, drainMs: number | null): Advice[] {
   const endless = steps.filter(({ timeoutMs }) => timeoutMs === Number.POSITIVE_INFINITY);
   const even = steps.filter(
     ({ retries, backoff }) =>
@@ -46,7 +50,24 @@ export function adviseOn({ app, steps }: Manifest): Advice[] {
           'use `backoff: "exponential"` and a `retryDelay`, so that what is down can recover',
         )
       : { check: "retries", state: "ok", found: "waits grow" },
+    adviseOnStop({ app, steps }, drainMs),
   ];
+}
+
+/** Of Steps whose Attempts may take longer than a stop lets them: they are cut off, and begin anew elsewhere. */
+function adviseOnStop({ app, steps }: Manifest, given: number | null): Advice {
+  const { workers } = app.options;
+  const own = typeof workers === "object" && workers !== null && "drain" in workers ? workers.drain : null;
+  const drainMs = given ?? (typeof own === "number" ? own : DRAIN_DEFAULT_MS);
+  const enoughMs = drainMs < DRAIN_DEFAULT_MS ? drainMs : Math.max(drainMs, TIMEOUT_DEFAULT_MS);
+  const long = steps.filter(({ timeoutMs }) => timeoutMs > enoughMs);
+  const found = `running work has ${drainMs / 1000} s to finish`;
+  if (long.length === 0) return { check: "graceful stop", state: "ok", found };
+  return warn(
+    "graceful stop",
+    `${found}; more may be needed by ${long.map(({ name }) => name).join(", ")}`,
+    "lengthen `foreman.drain_ms` or `workers.drain`, or shorten the `timeout`s: what a stop cuts off begins anew",
+  );
 }
 
 function warn(check: string, found: string, fix: string): Advice {

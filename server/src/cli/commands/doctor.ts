@@ -10,6 +10,7 @@ import { examineRedis, type RedisReport } from "@millrace/core/server";
 import type { Command } from "commander";
 import { type Config, nodeIdOf } from "../../config/load.js";
 import { EXIT } from "../../exit.js";
+import { drainMsOf } from "../../processes/foreman-options.js";
 import { readManifest } from "../../processes/manifest.js";
 import { lockDirectory } from "../../processes/node-lock.js";
 import type { Cli } from "../cli.js";
@@ -65,7 +66,8 @@ Examples:
         findings.push(checkNodeId(cli, config), checkLockDirectory());
         findings.push(...(await checkStore(cli, config)), await checkPort(config));
       }
-      if (flags.module !== undefined) findings.push(...(await checkModule(cli, flags)));
+      if (flags.module !== undefined)
+        findings.push(...(await checkModule(cli, flags, config === null ? null : drainMsOf(config))));
       report(cli.output, findings);
       cli.exitCode = findings.some(({ state }) => state === "fail") ? EXIT.failed : EXIT.ok;
     });
@@ -210,13 +212,13 @@ async function checkPort(config: Config): Promise<Finding> {
   return { check: "health", state: "warn", found: `${found} is taken`, fix };
 }
 
-async function checkModule({ world }: Cli, flags: DoctorFlags): Promise<Finding[]> {
+async function checkModule({ world }: Cli, flags: DoctorFlags, drainMs: number | null): Promise<Finding[]> {
   try {
     const module = resolve(world.cwd, flags.module ?? "");
     const manifest = await readManifest({ module, exportName: flags.export ?? null });
     const { app, steps } = manifest;
     const names = steps.map(({ name, kind }) => `${name} (${kind})`).join(", ");
-    if (steps.length > 0) return [ok("module", `App ${app.id}: ${names}`), ...adviseOn(manifest)];
+    if (steps.length > 0) return [ok("module", `App ${app.id}: ${names}`), ...adviseOn(manifest, drainMs)];
     const fix = "declare Steps before `app.start()`: app.step(name, options, fn)";
     return [{ check: "module", state: "warn", found: `App ${app.id} declares no Step`, fix }];
   } catch (error) {
