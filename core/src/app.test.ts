@@ -1,6 +1,7 @@
 /** The App's own life, where it needs no store but memory; what it does on every store is test/integration/app.suite.ts. */
 import { expect, it } from "vitest";
 import { App, type AppState } from "./app.js";
+import { type LogFields, type Logger, silentLogger } from "./base/log.js";
 
 it("F1: an App is stopped by the end of its block, also when that end is an error", async () => {
   const states: AppState[] = [];
@@ -39,4 +40,15 @@ it("X13: the function of a key is asked once for each enqueue, by whatever way t
   expect(asked).toEqual(["a", "b", "c", "d", "e"]);
   const listed = (await app.inspect.list({ state: "ready" })).operations;
   expect(listed.find(({ id }) => id === handle.id)?.key).toBe("a-1");
+});
+
+it("F2: warns of a Step declared after the start in a Queue that nobody here claims from, and of no other", async () => {
+  const warned: LogFields[] = [];
+  const logger: Logger = { ...silentLogger, warn: (fields) => void warned.push(fields), child: () => logger };
+  await using app = new App({ store: "memory:", nodeId: "web-1", logger });
+  app.step("early", async () => null);
+  await app.start();
+  app.step("beside", async () => null);
+  app.step("apart", { queue: "elsewhere" }, async () => null);
+  expect(warned).toEqual([{ step: "apart", queue: "elsewhere" }]);
 });

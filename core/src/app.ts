@@ -745,9 +745,18 @@ export class App implements AsyncDisposable {
         : this.#enqueue(definition, input, options),
     );
     this.#steps.note(step);
+    this.#warnOfLate(definition);
     const withdrawn = this.#queuesOfWithdrawn;
     if (withdrawn?.delete(definition.queue)) void this.#foreman?.leaveOut(this.#leftOut(withdrawn));
     return step;
+  }
+
+  /** Queues are attended from the start on: what is declared in another one afterwards waits for others, or a restart. */
+  #warnOfLate({ name, queue }: StepDefinition): void {
+    const foreman = this.#foreman;
+    if (foreman === null || this.#options.workers.queues !== undefined || foreman.claimsFrom(queue)) return;
+    const told = "a Step was declared after the start, in a Queue this process does not claim from: declare it before";
+    this.#log.warn({ step: name, queue }, told);
   }
 
   /** A Step may have been taken out, and another one declared in its place, since the caller got hold of it. */

@@ -243,6 +243,11 @@ export class Foreman {
     await this.#sharing.change(this.#queues.filter((queue) => !queues.has(queue)));
   }
 
+  /** Whether it was started to claim from a Queue. */
+  claimsFrom(queue: string): boolean {
+    return this.#queues.includes(queue);
+  }
+
   /** What keeps the mix of the Workers: its state, decisions and metrics; null where nothing does. */
   get optimiser(): OptimiserDuty | null {
     return this.#mixKeeper?.duty ?? null;
