@@ -133,7 +133,7 @@ export const rows: readonly Row[] = [
     B36: "calls are repeated while the store is away, for a time or a number of times",
     B41: { title: "the cost of each call is bounded", bench: "lua" },
     B42: { title: "throughput of one to ten Nodes", bench: "nodes" },
-    B43: { title: "advice on settings", open: "depth of Segments" },
+    B43: { title: "advice on settings" },
     F1: "an App is stopped by the end of its block",
     F2: "a registry of Steps, which can be taken out again",
     F3: "tasks and their options, each with an effect",

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { App } from "@millrace/core";
 import { PROGRAM } from "@millrace/server/internal";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanEnv, millrace, millraceHere } from "../../helper/millrace.js";
@@ -269,6 +270,21 @@ describe("B43: doctor", () => {
     );
     expect(findings.find(({ check }) => check === "module")?.found).toContain("count (blocking)");
     expect(code).toBe(0);
+  });
+
+  it("counts what is ready, in every Queue and at every priority", async () => {
+    await using redis = await openTestRedis();
+    const app = new App({ id: "deep", store: redis.url, nodeId: "a" });
+    const one = app.step("one", async () => null);
+    const two = app.step("two", { queue: "other" }, async () => null);
+    await app.enqueueMany(one, [null, null, null]);
+    await app.enqueueMany(two, [null, null], { priority: 7 });
+    await app.close();
+    const { stdout } = await run(["doctor", "--json", "--app", "deep", "--store", redis.url]);
+    const findings = JSON.parse(stdout) as { check: string; state: string; found: string }[];
+    expect(findings.find(({ check }) => check === "store depth")).toEqual({
+      ...{ check: "store depth", state: "ok", found: "5 ready" },
+    });
   });
 
   it("says what is wrong and how to mend it, with exit code 1", async () => {

@@ -7,6 +7,7 @@ import { silentLogger } from "../../base/log.js";
 import { systemRandom } from "../../base/random.js";
 import { isErrorReply, Link, type Session } from "./connection.js";
 import { unsent } from "./failure.js";
+import { derivedKeys, rootKey, segmentsKey } from "./keys.js";
 import { Sentinels } from "./sentinel.js";
 import { parseRedisAddress } from "./url.js";
 
@@ -29,13 +30,27 @@ export interface RedisReport {
   readonly roundTripMs: number;
   /** Its wall clock minus ours, as well as the way lets us tell; milliseconds. */
   readonly skewMs: number;
+  /** The App's Segments with something ready, a hundred at most; of a Cluster those that lie on the server looked at. */
+  readonly segments: readonly SegmentDepth[];
+}
+
+/** How much is ready in a Segment. */
+export interface SegmentDepth {
+  readonly name: string;
+  readonly ready: number;
 }
 
 const ROUND_TRIPS = 5;
 const POLL_MS = 20;
+const SEGMENTS_MAX = 100;
 
 /** Connects, reads, goes. Errors: MR_STORE_URL · MR_STORE_UNAVAILABLE after `timeoutMs`. */
-export async function examineRedis(url: string, timeoutMs: number, clock: Clock = systemClock): Promise<RedisReport> {
+export async function examineRedis(
+  url: string,
+  app: string,
+  timeoutMs: number,
+  clock: Clock = systemClock,
+): Promise<RedisReport> {
   const address = parseRedisAddress(url);
   // Of a Cluster one server is looked at: their settings should not differ.
   const target = address.kind === "cluster" ? (address.seeds[0] ?? address.target) : address.target;
@@ -49,7 +64,7 @@ export async function examineRedis(url: string, timeoutMs: number, clock: Clock 
     name: "millrace-doctor",
     callTimeoutMs: timeoutMs,
     greet: async (session) => {
-      found.report = await read(session, target.shown, clock);
+      found.report = await read(session, target.shown, app, clock);
     },
     up: () => undefined,
     message: () => undefined,
@@ -70,7 +85,7 @@ export async function examineRedis(url: string, timeoutMs: number, clock: Clock 
   }
 }
 
-async function read(session: Session, url: string, clock: Clock): Promise<RedisReport> {
+async function read(session: Session, url: string, app: string, clock: Clock): Promise<RedisReport> {
   const info = await fieldsOf(session, "INFO");
   const config = await settingsOf(session);
   const times: { readonly tripMs: number; readonly skewMs: number }[] = [];
@@ -89,7 +104,32 @@ async function read(session: Session, url: string, clock: Clock): Promise<RedisR
     maxmemoryBytes: number(info.get("maxmemory")),
     roundTripMs: best.tripMs,
     skewMs: best.skewMs,
+    segments: await depthsOf(session, app),
   };
+}
+
+/** Counted by the lengths of lists, without our functions: nothing need be loaded to look. */
+async function depthsOf(session: Session, app: string): Promise<SegmentDepth[]> {
+  const found: SegmentDepth[] = [];
+  for (const name of (await textsOf(session, "SMEMBERS", segmentsKey(app))).slice(0, SEGMENTS_MAX)) {
+    const root = rootKey(app, name);
+    let ready = 0;
+    for (const queue of await textsOf(session, "HKEYS", derivedKeys.queues(root))) {
+      const others = await textsOf(session, "ZRANGE", derivedKeys.priorities(root, queue), "0", "-1");
+      for (const priority of new Set([0, ...others.map(Number)])) {
+        const length = await session.command("LLEN", derivedKeys.ready(root, queue, priority));
+        ready += isErrorReply(length) ? 0 : Number(length);
+      }
+    }
+    if (ready > 0) found.push({ name, ready });
+  }
+  return found;
+}
+
+/** Empty where it is on another server, or we may not read it. */
+async function textsOf(session: Session, name: string, ...args: readonly string[]): Promise<string[]> {
+  const reply = await session.command(name, ...args);
+  return isErrorReply(reply) || !Array.isArray(reply) ? [] : reply.map(String);
 }
 
 /** Its time, taken to be read in the middle of the round trip: off by at most half of it. */

@@ -1,7 +1,7 @@
 /** Advice on declarations: each piece is given where it fits, and only there. */
 import type { Manifest } from "@millrace/core/server";
 import { expect, it } from "vitest";
-import { adviseOn } from "./doctor-lints.js";
+import { adviseOn, adviseOnDepth } from "./doctor-lints.js";
 
 const backoff = { retryDelayMs: 1_000, backoff: "exponential", factor: 2, maxRetryDelayMs: 3_600_000, jitter: 0 };
 
@@ -35,4 +35,12 @@ it("B43: doctor flags a stop that cuts off Attempts which may take longer", () =
   // A Foreman's setting goes before what the module says.
   expect(stopOf(6 * minute, minute / 2, 7 * minute)).toBe("ok");
   expect(stopOf(6 * minute, 6 * minute, 0)).toBe("warn");
+});
+
+it("B43: doctor flags a Segment in which more waits than was ever measured, and names it", () => {
+  const some = { name: "web-1", ready: 1_000_000 };
+  expect(adviseOnDepth([some, { name: "web-2", ready: 5 }])).toMatchObject({ state: "ok", found: "1,000,005 ready" });
+  const deep = adviseOnDepth([some, { name: "web-2", ready: 1_000_001 }]);
+  expect(deep).toMatchObject({ state: "warn", found: "more than 1,000,000 ready in web-2 (1,000,001)" });
+  expect(deep.fix).toContain("queueMax");
 });

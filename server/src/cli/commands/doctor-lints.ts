@@ -54,6 +54,22 @@ export function adviseOn({ app, steps }: Manifest, drainMs: number | null): Advi
   ];
 }
 
+/** What is measured to cost no more to claim from than an empty Segment (bench `lua`). */
+const DEPTH_MAX = 1_000_000;
+
+/** Of Segments in which more is ready than was ever measured. */
+export function adviseOnDepth(segments: readonly { readonly name: string; readonly ready: number }[]): Advice {
+  const all = segments.reduce((sum, { ready }) => sum + ready, 0);
+  const deep = segments.filter(({ ready }) => ready > DEPTH_MAX).map(({ name, ready }) => `${name} (${count(ready)})`);
+  if (deep.length === 0) return { check: "store depth", state: "ok", found: `${count(all)} ready` };
+  const fix = "add Foremen or slots, or bound what may wait: `queueMax` refuses or holds back whoever enqueues";
+  return warn("store depth", `more than ${count(DEPTH_MAX)} ready in ${deep.join(", ")}`, fix);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
 /** Of Steps whose Attempts may take longer than a stop lets them: they are cut off, and begin anew elsewhere. */
 function adviseOnStop({ app, steps }: Manifest, given: number | null): Advice {
   const { workers } = app.options;

@@ -15,7 +15,7 @@ import { readManifest } from "../../processes/manifest.js";
 import { lockDirectory } from "../../processes/node-lock.js";
 import type { Cli } from "../cli.js";
 import { type Output, plain, table } from "../output.js";
-import { adviseOn } from "./doctor-lints.js";
+import { adviseOn, adviseOnDepth } from "./doctor-lints.js";
 
 /** What one look found. */
 interface Finding {
@@ -110,17 +110,18 @@ function checkLockDirectory(): Finding {
 async function checkStore({ world }: Cli, config: Config): Promise<Finding[]> {
   const given = config.values["store.url"];
   const urls = typeof given === "string" ? [given] : given;
-  return (await Promise.all(urls.map((url) => checkUrl(world.cwd, url)))).flat();
+  return (await Promise.all(urls.map((url) => checkUrl(world.cwd, url, config.values.app_id)))).flat();
 }
 
-async function checkUrl(cwd: string, url: string): Promise<Finding[]> {
+async function checkUrl(cwd: string, url: string, app: string): Promise<Finding[]> {
   if (url.startsWith("embedded:")) return [checkEmbedded(cwd, url)];
   if (url.startsWith("memory:")) {
     const fix = "it keeps nothing, and no other process sees it: for tests only";
     return [{ check: "store", state: "warn", found: "memory:", fix }];
   }
   try {
-    return judgeRedis(await examineRedis(url, STORE_TIMEOUT_MS));
+    const report = await examineRedis(url, app, STORE_TIMEOUT_MS);
+    return [...judgeRedis(report), adviseOnDepth(report.segments)];
   } catch (error) {
     const fix = isMillraceError(error, "MR_STORE_URL")
       ? "write redis://USER:PASSWORD@HOST:PORT/DB, rediss://…, redis+unix:PATH, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST"
