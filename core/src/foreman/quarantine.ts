@@ -2,7 +2,8 @@
  * Quarantine (elsewhere: poison-pill isolation): Operations whose Foremen died twice while they were held there. One of
  * them may be what killed, most are not. So few of them are in a process at a time: the first alone, then as many on
  * trial as have done no harm since, and one more. Whoever the next death would end as poison is with no other at all, so
- * an Operation that merely stood beside what kills is never taken for it.
+ * an Operation that merely stood beside what kills is not taken for it; but for one that was claimed, may not be here and
+ * is on its way back: a death in that one round trip counts against it, too.
  *
  * Between the feeder and the pools: a suspect begins only when the store has taken back those that may not. What runs
  * alone in a Worker of its own is suspects.ts.

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { seededRandom } from "../../base/random.js";
 import { forSeeds } from "../../testing/seeds.js";
-import { type Counts, type Outcome, Shelf, Shelved } from "./shelf.js";
+import { type Counts, type KeptEnd, Shelf, Shelved } from "./shelf.js";
 
-type Kept = Counts & Outcome & { readonly finishedAtMs: number };
+type Kept = Counts & KeptEnd & { readonly finishedAtMs: number };
 
 const plain: Kept = {
   ...{ token: 7, finishedAtMs: 1_767_225_600_000, generation: 0, attempt: 1, recoveries: 0, returns: 0 },

@@ -22,7 +22,7 @@ export interface Counts {
 }
 
 /** What is kept of how it ended. */
-export interface Outcome {
+export interface KeptEnd {
   /** The token whose outcome was taken last. */
   readonly token: number;
   readonly value: Uint8Array | null;
@@ -55,7 +55,7 @@ class Board {
   }
 
   /** Writes a record, for which there is room, and answers at which byte. */
-  put({ generation, attempt, recoveries, returns }: Counts, { token, value }: Outcome, finishedAtMs: number): number {
+  put({ generation, attempt, recoveries, returns }: Counts, { token, value }: KeptEnd, finishedAtMs: number): number {
     const at = this.#free;
     const { words } = this;
     const word = at >>> 2;
@@ -90,12 +90,12 @@ export class Shelf {
 }
 
 /** A record on a shelf. */
-export class Shelved implements Counts, Outcome {
+export class Shelved implements Counts, KeptEnd {
   readonly #board: Board;
   readonly #at: number;
 
   // Not one object of all that: it would be made for each Operation, and thrown away.
-  constructor(shelf: Shelf, counts: Counts, outcome: Outcome, finishedAtMs: number) {
+  constructor(shelf: Shelf, counts: Counts, outcome: KeptEnd, finishedAtMs: number) {
     this.#board = shelf.boardFor(outcome.value);
     this.#at = this.#board.put(counts, outcome, finishedAtMs);
   }

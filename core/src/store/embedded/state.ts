@@ -19,7 +19,7 @@ import { isTiedLane, TIED_LANE } from "../../engine/lease.js";
 import type { FlowTie, FullTie, GateTie, SlotTie } from "../../engine/ties.js";
 import { type LiveNumber, noTotals, type Settled, type Totals } from "../../engine/transitions.js";
 import { TimeHeap } from "./heap.js";
-import { type Counts, type Outcome, type Shelf, Shelved } from "./shelf.js";
+import { type Counts, type KeptEnd, type Shelf, Shelved } from "./shelf.js";
 
 /** The schema number of the root record. */
 export const SCHEMA = 1;
@@ -272,7 +272,7 @@ export interface Life extends Counts {
 }
 
 /** How it ended. */
-export interface End extends Outcome {
+export interface End extends KeptEnd {
   readonly state: FinishedState;
 }
 
