@@ -81,7 +81,7 @@ export function parseFilter(text: string, nowMs: number): Filter {
  * failed has no error, tag or key, so that a filter that asks for one leaves it out.
  */
 export function statesOf(filter: Filter): readonly OperationState[] {
-  return LISTED_STATES.filter((state) =>
+  return WALK_ORDER.filter((state) =>
     filter.terms.every((term) => {
       if (isOfLive(term)) return !isTerminal(state) || state === "failed";
       if (!("field" in term.of) || term.of.field !== "state") return true;
@@ -107,7 +107,7 @@ export function isTextFit(test: FilterTest, text: string): boolean {
 }
 
 /** What can be in a state that is listed, in the order in which lists are walked: what is wrong or moves comes first. */
-const LISTED_STATES: readonly OperationState[] = [
+const WALK_ORDER: readonly OperationState[] = [
   "failed",
   "running",
   "ready",
